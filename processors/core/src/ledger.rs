@@ -1,0 +1,272 @@
+//! The body of a page's ledger: which sends are claimed and not yet settled.
+//!
+//! A call is made only for what was claimed here first, in one compare-and-set with the page's epoch (G1).
+//! A claim leaves the ledger only when the chunk state shows its outcome, or when the call was certainly not
+//! made; so `ledger ∪ chunk state` covers every call that may ever have started (hazard 4).
+
+use crate::chunk_state::ChunkState;
+use crate::ids::ChunkId;
+use crate::index_set::IndexSet;
+use crate::{ATTEMPTS_MAX, CHUNK_ROWS_MAX};
+use std::collections::BTreeMap;
+
+/// Claims of one page by chunk and attempt.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LedgerBody {
+    claims: BTreeMap<(ChunkId, u8), IndexSet>,
+}
+
+/// A claim that overlaps one that exists: a bug in whoever asks, nothing is changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("indexes {indexes:?} of chunk {chunk} are claimed already")]
+pub struct AlreadyClaimed {
+    /// The chunk.
+    pub chunk: ChunkId,
+    /// What overlaps.
+    pub indexes: IndexSet,
+}
+
+/// A stored body that can't be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("damaged page ledger: {0}")]
+pub struct Damaged(pub &'static str);
+
+const FORMAT: u8 = 1;
+
+impl LedgerBody {
+    /// Without claims.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Claims `indexes` for `attempt`.
+    ///
+    /// # Errors
+    /// When any of them is claimed already, for whichever attempt.
+    pub fn claim(&mut self, chunk: ChunkId, attempt: u8, indexes: &IndexSet) -> Result<(), AlreadyClaimed> {
+        let mut overlap = self.claimed(chunk);
+        overlap.intersect_with(indexes);
+        if !overlap.is_empty() {
+            return Err(AlreadyClaimed { chunk, indexes: overlap });
+        }
+        if !indexes.is_empty() {
+            self.claims.entry((chunk, attempt)).or_default().union_with(indexes);
+        }
+        Ok(())
+    }
+
+    /// Takes claims back whose calls were certainly not made.
+    pub fn give_back(&mut self, chunk: ChunkId, attempt: u8, indexes: &IndexSet) {
+        if let Some(claimed) = self.claims.get_mut(&(chunk, attempt)) {
+            claimed.subtract(indexes);
+            if claimed.is_empty() {
+                self.claims.remove(&(chunk, attempt));
+            }
+        }
+    }
+
+    /// Drops the claims whose outcome `state` shows; says how many.
+    pub fn settle(&mut self, chunk: ChunkId, state: &ChunkState) -> u32 {
+        let mut settled = 0;
+        self.claims.retain(|(claimed_chunk, attempt), claimed| {
+            if *claimed_chunk == chunk {
+                let done: IndexSet =
+                    claimed.iter().filter(|&index| state.recipient(index).is_settled(*attempt)).collect();
+                settled += done.len();
+                claimed.subtract(&done);
+            }
+            !claimed.is_empty()
+        });
+        settled
+    }
+
+    /// What is claimed in a chunk, for any attempt.
+    pub fn claimed(&self, chunk: ChunkId) -> IndexSet {
+        let mut all = IndexSet::new();
+        for ((_, _), indexes) in self.claims.range((chunk, 0)..=(chunk, u8::MAX)) {
+            all.union_with(indexes);
+        }
+        all
+    }
+
+    /// Every claim.
+    pub fn claims(&self) -> impl Iterator<Item = (ChunkId, u8, &IndexSet)> {
+        self.claims.iter().map(|((chunk, attempt), indexes)| (*chunk, *attempt, indexes))
+    }
+
+    /// The chunks that have claims.
+    pub fn chunks(&self) -> Vec<ChunkId> {
+        let mut chunks: Vec<ChunkId> = self.claims.keys().map(|(chunk, _)| *chunk).collect();
+        chunks.dedup();
+        chunks
+    }
+
+    /// Claimed sends.
+    pub fn len(&self) -> u32 {
+        self.claims.values().map(IndexSet::len).sum()
+    }
+
+    /// Whether nothing is claimed.
+    pub fn is_empty(&self) -> bool {
+        self.claims.is_empty()
+    }
+
+    /// The stored form: format, then per (chunk, attempt) the claimed ranges as variable-length numbers.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = vec![FORMAT];
+        for ((chunk, attempt), indexes) in &self.claims {
+            out.extend_from_slice(&chunk.0);
+            out.push(*attempt);
+            let ranges = indexes.ranges();
+            put_number(&mut out, ranges.len() as u32);
+            let mut next = 0;
+            for (first, last) in ranges {
+                put_number(&mut out, u32::from(first) - next);
+                put_number(&mut out, u32::from(last - first));
+                next = u32::from(last) + 1;
+            }
+        }
+        out
+    }
+
+    /// Reads the stored form; no bytes at all are an empty ledger.
+    ///
+    /// # Errors
+    /// [`Damaged`] says what is wrong.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
+        let Some((&format, mut rest)) = bytes.split_first() else { return Ok(Self::new()) };
+        if format != FORMAT {
+            return Err(Damaged("unknown format"));
+        }
+        let mut body = Self::new();
+        while !rest.is_empty() {
+            let (chunk, after) = rest.split_first_chunk::<16>().ok_or(Damaged("cut short"))?;
+            let (&attempt, after) = after.split_first().ok_or(Damaged("cut short"))?;
+            rest = after;
+            if attempt == 0 || attempt > ATTEMPTS_MAX {
+                return Err(Damaged("attempt out of range"));
+            }
+            let mut indexes = IndexSet::new();
+            let mut next = 0u32;
+            for _ in 0..take_number(&mut rest)? {
+                let first = next.checked_add(take_number(&mut rest)?).ok_or(Damaged("index out of range"))?;
+                let last = first.checked_add(take_number(&mut rest)?).ok_or(Damaged("index out of range"))?;
+                if last >= CHUNK_ROWS_MAX {
+                    return Err(Damaged("index out of range"));
+                }
+                indexes.insert_range(first as u16, last as u16);
+                next = last + 1;
+            }
+            body.claim(ChunkId(*chunk), attempt, &indexes).map_err(|_| Damaged("an index claimed twice"))?;
+        }
+        Ok(body)
+    }
+}
+
+fn put_number(out: &mut Vec<u8>, mut number: u32) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+fn take_number(rest: &mut &[u8]) -> Result<u32, Damaged> {
+    let mut number = 0u32;
+    for shift in [0, 7, 14, 21, 28] {
+        let (&byte, after) = rest.split_first().ok_or(Damaged("cut short"))?;
+        *rest = after;
+        number |= u32::from(byte & 0x7F) << shift;
+        if byte < 0x80 {
+            return Ok(number);
+        }
+    }
+    Err(Damaged("number too long"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chunk_state::entry;
+    use proptest::prelude::*;
+    use sluice_schemas::Fact;
+
+    fn chunk(number: u32) -> ChunkId {
+        ChunkId::new(crate::CampaignId::of("t", "c"), 0, 1, number)
+    }
+
+    fn indexes() -> impl Strategy<Value = IndexSet> {
+        prop::collection::btree_set(0u16..400, 0..60).prop_map(|set| set.into_iter().collect())
+    }
+
+    proptest! {
+        #[test]
+        fn g1_ledger_and_chunk_state_together_never_grant_twice(
+            steps in prop::collection::vec((0u32..3, indexes(), 0u8..4), 1..30),
+        ) {
+            let mut body = LedgerBody::new();
+            let mut states: BTreeMap<u32, ChunkState> = BTreeMap::new();
+            let mut called: BTreeMap<(u32, u16), u32> = BTreeMap::new();
+            for (number, wanted, step) in steps {
+                let state = states.entry(number).or_default();
+                match step {
+                    // Grant what neither side shows, as a lane does, and call it.
+                    0 | 1 => {
+                        let mut free = wanted;
+                        free.subtract(&body.claimed(chunk(number)));
+                        let free: IndexSet = free.iter().filter(|&index| state.recipient(index).may_attempt(1)).collect();
+                        body.claim(chunk(number), 1, &free).unwrap();
+                        for index in free.iter() {
+                            *called.entry((number, index)).or_default() += 1;
+                        }
+                    }
+                    // Outcomes of some claimed ones are merged.
+                    2 => {
+                        let mut done = wanted;
+                        done.intersect_with(&body.claimed(chunk(number)));
+                        for (first, last) in done.ranges() {
+                            state.merge(&entry(Fact::Accepted, first, last, 1, 0));
+                        }
+                    }
+                    _ => { body.settle(chunk(number), state); }
+                }
+            }
+            prop_assert!(called.values().all(|&calls| calls == 1));
+        }
+
+        #[test]
+        fn the_stored_form_holds_every_claim(sets in prop::collection::vec((0u32..50, 1u8..4, indexes()), 0..10)) {
+            let mut body = LedgerBody::new();
+            for (number, attempt, set) in sets {
+                let _overlaps_are_refused = body.claim(chunk(number), attempt, &set);
+            }
+            prop_assert_eq!(LedgerBody::decode(&body.encode()), Ok(body));
+        }
+
+        #[test]
+        fn damaged_bytes_are_an_error_and_never_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            let _either = LedgerBody::decode(&bytes);
+        }
+    }
+
+    #[test]
+    fn a_second_claim_is_refused_and_changes_nothing() {
+        let mut body = LedgerBody::new();
+        body.claim(chunk(1), 1, &IndexSet::full(10)).unwrap();
+        let before = body.clone();
+        let refused = body.claim(chunk(1), 2, &[9, 10].into_iter().collect()).unwrap_err();
+        assert_eq!((refused.indexes.ranges(), body), (vec![(9, 9)], before));
+    }
+
+    #[test]
+    fn hazard_4_a_claim_stays_until_the_chunk_state_shows_its_outcome() {
+        let mut body = LedgerBody::new();
+        body.claim(chunk(1), 2, &IndexSet::full(4)).unwrap();
+        let mut state = ChunkState::new();
+        state.merge(&entry(Fact::Failed, 0, 3, 1, 0));
+        assert_eq!(body.settle(chunk(1), &state), 0, "that was the attempt before");
+        state.merge(&entry(Fact::Unresolved, 1, 2, 2, 0));
+        assert_eq!(body.settle(chunk(1), &state), 2);
+        assert_eq!(body.claimed(chunk(1)).ranges(), vec![(0, 0), (3, 3)]);
+    }
+}

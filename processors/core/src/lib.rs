@@ -1,0 +1,46 @@
+//! The decisions of Sluice, without clock, randomness, logging or I/O: time is an argument.
+//!
+//! Guarantee: everything here is a pure function of its arguments, so that tests, the simulation and
+//! production run the same rules.
+//!
+//! What this crate does not do: it neither reads nor calls anything; `sluice-runtime` holds the ports,
+//! the processors hold the loops.
+//!
+//! - [`ids`], [`index_set`]: names of things and sets of sends inside a chunk.
+//! - [`address`], [`row`], [`template`], [`launch`]: what an audience row and a launch mean.
+//! - [`rate`], [`gcra`], [`retry`], [`throttle`]: when a call may start.
+//! - [`ledger`], [`lane`]: who may be called next, and never twice.
+//! - [`facts`], [`chunk_state`], [`counters`], [`details`]: what is known about sends.
+//! - [`campaign`]: the life of a campaign.
+
+pub mod address;
+pub mod campaign;
+pub mod chunk_state;
+pub mod counters;
+pub mod details;
+pub mod facts;
+pub mod gcra;
+pub mod ids;
+pub mod index_set;
+
+pub mod launch;
+pub mod ledger;
+pub mod partition;
+pub mod rate;
+pub mod retry;
+pub mod row;
+pub mod template;
+pub mod throttle;
+
+pub use campaign::{CampaignRow, CampaignState, ChunkRow, Seal};
+pub use chunk_state::{ChunkState, Stamp};
+pub use counters::Counters;
+pub use ids::{CampaignId, ChunkId, PageId, SendId};
+pub use index_set::IndexSet;
+pub use ledger::LedgerBody;
+
+/// Rows of a chunk at most; indexes are 0..this.
+pub const CHUNK_ROWS_MAX: u32 = 8_192;
+
+/// Attempts of one recipient at most, over all runs: a recipient's state has a slot for each.
+pub const ATTEMPTS_MAX: u8 = 13;

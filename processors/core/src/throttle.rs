@@ -1,0 +1,134 @@
+//! A page that has to wait because of what its provider answered.
+
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// How long a page waits after throttle answers and unreachable providers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HoldPolicy {
+    /// First wait, in ms. Default 500: a restart of the other side takes about that long.
+    pub first_ms: u64,
+    /// Longest wait, in ms. Default 30,000: a provider that is back is used again within half a minute.
+    pub wait_ms_max: u64,
+}
+
+impl Default for HoldPolicy {
+    fn default() -> Self {
+        Self { first_ms: 500, wait_ms_max: 30_000 }
+    }
+}
+
+/// Why a page waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HoldReason {
+    /// No connection could be made: nothing was sent.
+    Unreachable(String),
+    /// The provider asks to slow down.
+    Throttled(String),
+    /// The provider refuses the account or its credentials: a person has to act.
+    Account(String),
+}
+
+impl HoldReason {
+    /// The word used in the CLI, the API, metrics and dashboards.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            HoldReason::Unreachable(_) => "provider_unreachable",
+            HoldReason::Throttled(_) => "throttled",
+            HoldReason::Account(_) => "account",
+        }
+    }
+
+    /// What the provider or the system said.
+    pub fn detail(&self) -> &str {
+        match self {
+            HoldReason::Unreachable(detail) | HoldReason::Throttled(detail) | HoldReason::Account(detail) => detail,
+        }
+    }
+}
+
+/// The wait of one page. Times are monotonic.
+#[derive(Debug, Clone, Default)]
+pub struct Hold {
+    until: Duration,
+    in_a_row: u32,
+    reason: Option<HoldReason>,
+}
+
+impl Hold {
+    /// The time and the reason to wait for, if any.
+    pub fn waits(&self, now: Duration) -> Option<(Duration, &HoldReason)> {
+        self.reason.as_ref().filter(|_| now < self.until).map(|reason| (self.until, reason))
+    }
+
+    /// The reason of the latest wait that no success has ended.
+    pub fn reason(&self) -> Option<&HoldReason> {
+        self.reason.as_ref()
+    }
+
+    /// A call was refused for the whole page. Answers that arrive while the page waits belong to calls made
+    /// before and do not lengthen the wait.
+    pub fn refused(&mut self, policy: &HoldPolicy, reason: HoldReason, retry_after: Option<Duration>, now: Duration) {
+        if now < self.until && self.reason.is_some() {
+            return;
+        }
+        let doubled = policy.first_ms.saturating_mul(1 << self.in_a_row.min(20)).min(policy.wait_ms_max);
+        let wait = Duration::from_millis(doubled).max(retry_after.unwrap_or_default());
+        self.until = now + wait;
+        self.in_a_row += 1;
+        self.reason = Some(reason);
+    }
+
+    /// A call was answered: the provider is there and takes calls.
+    pub fn answered(&mut self, now: Duration) {
+        if now >= self.until {
+            *self = Self::default();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn down() -> HoldReason {
+        HoldReason::Unreachable("connection refused".to_owned())
+    }
+
+    #[test]
+    fn waits_double_up_to_a_limit_and_a_success_ends_them() {
+        let (policy, mut hold) = (HoldPolicy { first_ms: 100, wait_ms_max: 300 }, Hold::default());
+        let mut now = at(0);
+        for wait in [100, 200, 300, 300] {
+            hold.refused(&policy, down(), None, now);
+            let (until, _) = hold.waits(now).unwrap();
+            assert_eq!(until, now + at(wait));
+            now = until;
+            assert!(hold.waits(now).is_none());
+        }
+        hold.answered(now);
+        hold.refused(&policy, down(), None, now);
+        assert_eq!(hold.waits(now).unwrap().0, now + at(100));
+    }
+
+    #[test]
+    fn many_refusals_of_one_moment_count_once() {
+        let (policy, mut hold) = (HoldPolicy::default(), Hold::default());
+        for _ in 0..200 {
+            hold.refused(&policy, down(), None, at(10));
+        }
+        assert_eq!(hold.waits(at(10)).unwrap().0, at(510));
+    }
+
+    #[test]
+    fn b6_a_longer_wait_that_the_provider_asks_for_is_kept() {
+        let mut hold = Hold::default();
+        hold.refused(&HoldPolicy::default(), HoldReason::Throttled("429".to_owned()), Some(at(7_000)), at(0));
+        assert_eq!(hold.waits(at(6_999)).unwrap().0, at(7_000));
+    }
+}

@@ -1,0 +1,18 @@
+//! What the processors stand on: ports to the outside, the clock, shutting down.
+//!
+//! Guarantee: a processor that holds only these traits behaves the same over the embedded, the simulated and
+//! the real engines; each port's guarantees are stated at its trait and held by one conformance suite.
+//!
+//! What this crate does not do: it implements no port except the clock; `connectors/` does.
+//!
+//! - [`ports::log`]: partitioned, durable, ordered records.
+//! - [`ports::store`]: the domain's rows: campaigns, ledgers, chunks, recipients.
+//! - [`ports::caller`]: provider calls and their outcomes.
+//! - [`clock`], [`shutdown`]: time and the end of it.
+
+pub mod clock;
+pub mod ports;
+pub mod shutdown;
+
+pub use clock::{Clock, SystemClock};
+pub use shutdown::{Shutdown, ShutdownTrigger};

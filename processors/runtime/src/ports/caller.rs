@@ -1,0 +1,150 @@
+//! Provider calls.
+//!
+//! Guarantees every implementation gives:
+//! - One [`Call`] is at most one request on the wire: no hidden retries, no redirects.
+//! - A call does not start before its `not_before`, nor at or after its `not_after`; it then ends as
+//!   [`CallResult::NotCalled`].
+//! - Each call ends in exactly one outcome, unless the process dies.
+//! - [`CallResult::NotCalled`] and [`CallResult::Refused`] mean that nobody got a message; whatever else
+//!   can't be excluded is [`CallResult::Unknown`].
+
+use bytes::Bytes;
+use sluice_core::throttle::HoldReason;
+use sluice_core::{PageId, SendId};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
+
+/// One request, ready to be written.
+#[derive(Debug, Clone)]
+pub struct CallRequest {
+    /// Everything that the calls of one page and message share.
+    pub endpoint: Arc<Endpoint>,
+    /// The body.
+    pub body: Bytes,
+    /// The echo tag, for endpoints that take it as a header.
+    pub tag: Option<String>,
+}
+
+/// What the calls of a page share. Its `Debug` output shows no secrets.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// The page.
+    pub page: PageId,
+    /// An uppercase method.
+    pub method: String,
+    /// An absolute http or https URL. May hold no secrets.
+    pub url: String,
+    /// Name and value, credentials included.
+    pub headers: Vec<(String, String)>,
+    /// What the answer means.
+    pub answers: Arc<dyn AnswerRules>,
+    /// From the first byte written to the last byte read, in ms.
+    pub timeout_ms: u64,
+}
+
+impl std::fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Endpoint").field("page", &self.page).field("method", &self.method).finish_non_exhaustive()
+    }
+}
+
+/// The meaning of a provider's answers: a pure function.
+pub trait AnswerRules: Send + Sync {
+    /// Classifies an answer.
+    fn classify(&self, answer: &Answer<'_>) -> CallResult;
+}
+
+/// An answer as it came.
+#[derive(Debug, Clone, Copy)]
+pub struct Answer<'a> {
+    /// HTTP status.
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// At most 64 KiB; a longer one is cut.
+    pub body: &'a [u8],
+}
+
+/// A call and what it is for.
+#[derive(Debug)]
+pub struct Call {
+    /// The claimed send.
+    pub send: SendId,
+    /// The claimed attempt.
+    pub attempt: u8,
+    /// What to send.
+    pub request: CallRequest,
+    /// Earliest start, on the monotonic clock.
+    pub not_before: Duration,
+    /// The grant ends here, on the monotonic clock.
+    pub not_after: Duration,
+    /// Where the outcome goes.
+    pub outcomes: UnboundedSender<CallOutcome>,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallOutcome {
+    /// The claimed send.
+    pub send: SendId,
+    /// The claimed attempt.
+    pub attempt: u8,
+    /// What is known.
+    pub result: CallResult,
+    /// ms since 1970.
+    pub at_ms: i64,
+}
+
+/// What is known about a call that ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CallResult {
+    /// The provider took it.
+    Accepted {
+        /// The provider's id of the message.
+        message_id: Option<String>,
+    },
+    /// The provider refused this message.
+    Failed(Failure),
+    /// The provider refused the page as a whole (throttle, account): nobody got a message, try again when it
+    /// is over.
+    Refused {
+        /// Why.
+        reason: HoldReason,
+        /// What the provider asked for.
+        retry_after: Option<Duration>,
+    },
+    /// No byte of the request left: too late, or no connection.
+    NotCalled {
+        /// The page should wait, where there is no connection.
+        reason: Option<HoldReason>,
+    },
+    /// The request may have arrived, and there is no answer.
+    Unknown {
+        /// For people.
+        detail: String,
+    },
+}
+
+/// A refusal of one message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Whether another attempt makes sense.
+    pub transient: bool,
+    /// Attempts that this kind of failure is worth; 0 leaves it to the campaign's `max_retries`.
+    pub attempts_max: u8,
+    /// The person wants no messages.
+    pub opted_out: bool,
+    /// Code in the provider's or the system's words.
+    pub code: String,
+    /// For people; without secrets.
+    pub message: String,
+    /// What the provider asked for.
+    pub retry_after: Option<Duration>,
+}
+
+/// Makes provider calls.
+pub trait Caller: Send + Sync + 'static {
+    /// Enqueues the calls; each outcome arrives at its sender. Never blocks.
+    fn call(&self, calls: Vec<Call>);
+}

@@ -1,0 +1,5 @@
+//! The ports. Each is batch-wise: nothing is done per record that can be done per batch.
+
+pub mod caller;
+pub mod log;
+pub mod store;

@@ -1,0 +1,277 @@
+//! The store: the rows of the domain.
+//!
+//! Guarantees every implementation gives:
+//! - Every write is durable when it returns. A compare-and-set whose answer was lost is settled inside (each
+//!   carries a sequence number or a version, hazard 3); [`StoreError::Unavailable`] means "nothing is known",
+//!   and asking again is safe.
+//! - Campaign rows and ledgers are linearisable; chunk states are ordered by their stamp alone, the higher
+//!   wins whatever the order of writes (hazards 15, 16).
+//! - What was written by a fenced epoch after a newer one took over is refused (hazards 2, 5).
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use sluice_core::chunk_state::Stamp;
+use sluice_core::{
+    CampaignId, CampaignRow, CampaignState, ChunkId, ChunkRow, ChunkState, Counters, IndexSet, LedgerBody, PageId,
+    Seal, SendId,
+};
+use sluice_schemas::{Channel, Fact, ReceiptEntry};
+
+/// Why the store refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Another owner has taken over.
+    #[error("fenced: {0} belongs to a newer epoch")]
+    Fenced(String),
+    /// The row is not there.
+    #[error("no such {0}")]
+    Missing(String),
+    /// A stored value can't be read.
+    #[error("damaged {what}: {reason}")]
+    Damaged {
+        /// Which row.
+        what: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// No answer that settles the question; asking again is safe.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// The disk is full or failed: nothing more is acknowledged until the process starts again.
+    #[error("the store can't be written: {0}")]
+    Storage(String),
+}
+
+/// A result of the store.
+pub type StoreResult<T> = Result<T, StoreError>;
+
+/// What became of a launch.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Created {
+    /// The campaign is new.
+    New(CampaignRow),
+    /// It was there already; nothing was changed.
+    Existing(CampaignRow),
+}
+
+/// The right to expand a campaign, until somebody takes a higher epoch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ExpansionLease {
+    /// The campaign with the new epoch.
+    pub row: CampaignRow,
+    /// All that was committed before; read after the epoch was raised (hazard 2).
+    pub chunks: Vec<ChunkRow>,
+}
+
+/// A step of [`CampaignState`], taken only from exactly this state and run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transition {
+    /// The state it must be in.
+    pub from: CampaignState,
+    /// The run it must be in.
+    pub run: u32,
+    /// The state it gets.
+    pub to: CampaignState,
+    /// Why, for people.
+    pub reason: Option<String>,
+    /// ms since 1970.
+    pub at_ms: i64,
+}
+
+/// What a compare-and-set on a ledger is conditional on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fence {
+    /// Grows with every owner.
+    pub epoch: u64,
+    /// Grows with every write of the owner.
+    pub seq: u64,
+    /// Grows with every command that concerns the page.
+    pub control: u64,
+}
+
+/// What is known about a former owner at a take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Predecessor {
+    /// It handed over, or there was none: nobody else is calling.
+    HandedOver,
+    /// It did not hand over, and can't be running any more (its process held a lock that is free now).
+    Gone,
+    /// It did not hand over and may still be calling: wait it out.
+    MayRun,
+}
+
+/// A page ledger as its new owner finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    /// For the next grant.
+    pub fence: Fence,
+    /// Claims that are not settled.
+    pub body: LedgerBody,
+    /// Whose they were.
+    pub predecessor: Predecessor,
+}
+
+/// A page ledger, for those who only look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerRow {
+    /// Its present condition.
+    pub fence: Fence,
+    /// Who has it; `None` after a hand-over.
+    pub owner: Option<String>,
+    /// Claims that are not settled.
+    pub body: LedgerBody,
+}
+
+/// The answer to a grant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Granted {
+    /// It is durable; the next one is conditional on this.
+    Yes(Fence),
+    /// Nothing was written: another owner, or a command that has to be looked at first.
+    No(Fence),
+}
+
+/// One recipient as the expander wrote it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecipientRow {
+    /// Inside the chunk.
+    pub index: u16,
+    /// Line in the source, from 1; 0 where there is none.
+    pub line: u64,
+    /// Why it is never sent.
+    pub skipped: Option<String>,
+    /// A framed `SendRequest`; its address is as given in the source where the row is skipped.
+    pub payload: Bytes,
+}
+
+/// A chunk state to be stored, with what readers want beside it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChunkSave {
+    /// Which.
+    pub chunk: ChunkId,
+    /// The prefix of the log that it knows.
+    pub stamp: Stamp,
+    /// The whole cell.
+    pub state: ChunkState,
+    /// Derived from `state`, for readers.
+    pub counters: Counters,
+    /// The entries merged since the last save, kept by stamp: times, errors, provider ids.
+    pub details: Vec<ReceiptEntry>,
+}
+
+/// By what a webhook names a send, where no echo tag comes back.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum CorrelationKey {
+    /// The provider's id of the message.
+    Message(Channel, String),
+    /// A conversation: facts reach everything sent up to a time.
+    Person(PageId, String),
+}
+
+/// A send that a webhook may be about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CorrelatedSend {
+    /// The send.
+    pub send: SendId,
+    /// Its attempt.
+    pub attempt: u8,
+    /// When it was accepted, ms since 1970.
+    pub sent_at_ms: i64,
+}
+
+/// A fact that a webhook told before its send was known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EarlyFact {
+    /// What happened.
+    pub fact: Fact,
+    /// When, ms since 1970. For a [`CorrelationKey::Person`] also the watermark: sends up to it are meant.
+    pub at_ms: i64,
+    /// Error code and message, where it is a failure.
+    pub reason: Option<String>,
+    /// For people.
+    pub message: Option<String>,
+    /// When it was received, ms since 1970; decides when it is given up.
+    pub received_at_ms: i64,
+}
+
+/// The store.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    // Campaigns: linearisable.
+
+    /// Creates the campaign unless its id is taken. [`StoreError::Fenced`] when the id belongs to another name.
+    async fn create_campaign(&self, row: CampaignRow) -> StoreResult<Created>;
+    /// Reads one campaign.
+    async fn campaign(&self, id: CampaignId) -> StoreResult<Option<CampaignRow>>;
+    /// Reads all campaigns, oldest first.
+    async fn campaigns(&self) -> StoreResult<Vec<CampaignRow>>;
+    /// Raises the expansion epoch, then reads what was committed.
+    async fn lease_expansion(&self, id: CampaignId) -> StoreResult<ExpansionLease>;
+    /// Binds the audience's pin to the campaign; gives back the pin that stands (the first one).
+    async fn pin_source(&self, id: CampaignId, epoch: u32, pin: &str) -> StoreResult<String>;
+    /// The commit point of a chunk. Refused under an older epoch. The same row again is fine.
+    async fn commit_chunk(&self, epoch: u32, row: ChunkRow) -> StoreResult<()>;
+    /// Ends the expansion. Refused under an older epoch. The same seal again is fine.
+    async fn seal(&self, id: CampaignId, epoch: u32, seal: Seal) -> StoreResult<()>;
+    /// Committed chunks, by number.
+    async fn chunks(&self, id: CampaignId) -> StoreResult<Vec<ChunkRow>>;
+    /// One committed chunk.
+    async fn chunk(&self, id: ChunkId) -> StoreResult<Option<ChunkRow>>;
+    /// Takes the step if the campaign is exactly there; the new row, or `None` when it is elsewhere.
+    /// From completed to running it raises the run.
+    async fn transition(&self, id: CampaignId, step: Transition) -> StoreResult<Option<CampaignRow>>;
+    /// Notes that the event of the present state is durable in the log.
+    async fn announced(&self, id: CampaignId, event_id: &str) -> StoreResult<()>;
+
+    // Page ledgers: linearisable.
+
+    /// Raises the epoch and makes `owner` the owner.
+    async fn take(&self, page: &PageId, owner: &str) -> StoreResult<Taken>;
+    /// Replaces the body if epoch, seq and control are still these.
+    async fn grant(&self, page: &PageId, fence: Fence, body: &LedgerBody) -> StoreResult<Granted>;
+    /// Hands the page over: no owner, this body. Refused under an older fence.
+    async fn release(&self, page: &PageId, fence: Fence, body: &LedgerBody) -> StoreResult<()>;
+    /// Raises `control`, so that whoever grants looks at its campaigns again. Gives the new value.
+    async fn bump_control(&self, page: &PageId) -> StoreResult<u64>;
+    /// Looks at a ledger.
+    async fn ledger(&self, page: &PageId) -> StoreResult<Option<LedgerRow>>;
+
+    // Recipients: written once by the expander, before the chunk's commit point.
+
+    /// Writes the recipients of a chunk.
+    async fn write_recipients(&self, chunk: ChunkId, rows: Vec<RecipientRow>) -> StoreResult<()>;
+    /// Reads those of `indexes` that exist, by index.
+    async fn recipients(&self, chunk: ChunkId, indexes: &IndexSet) -> StoreResult<Vec<RecipientRow>>;
+
+    // Chunk states: the highest stamp wins.
+
+    /// Stores all, or nothing of those whose stored stamp is higher. The same stamp again is fine.
+    async fn save_chunks(&self, saves: Vec<ChunkSave>) -> StoreResult<()>;
+    /// The state with the highest stamp.
+    async fn load_chunk(&self, chunk: ChunkId) -> StoreResult<Option<(Stamp, ChunkState)>>;
+    /// The counters beside each stored state of a campaign, by chunk number.
+    async fn counters(&self, id: CampaignId) -> StoreResult<Vec<(ChunkId, Counters)>>;
+    /// All entries saved for a chunk, in order of stamps; a replay may have left some twice.
+    async fn details(&self, chunk: ChunkId) -> StoreResult<Vec<ReceiptEntry>>;
+
+    // Correlation: both sides store, then look (hazard 19).
+
+    /// Notes sends under their keys.
+    async fn correlate(&self, sends: Vec<(CorrelationKey, CorrelatedSend)>) -> StoreResult<()>;
+    /// Sends noted under a key, oldest first.
+    async fn correlated(&self, key: &CorrelationKey) -> StoreResult<Vec<CorrelatedSend>>;
+    /// Notes facts under their keys.
+    async fn note_facts(&self, facts: Vec<(CorrelationKey, EarlyFact)>) -> StoreResult<()>;
+    /// Facts noted under a key.
+    async fn noted_facts(&self, key: &CorrelationKey) -> StoreResult<Vec<EarlyFact>>;
+    /// Removes and gives at most `limit` message facts received before `before_ms` for which no send was
+    /// noted, and removes those that found one.
+    async fn expire_facts(&self, before_ms: i64, limit: usize) -> StoreResult<Vec<(CorrelationKey, EarlyFact)>>;
+
+    // Suppressions: people who want no messages.
+
+    /// Suppresses addresses; the text says why.
+    async fn suppress(&self, tenant: &str, channel: Channel, addresses: Vec<(String, String)>) -> StoreResult<()>;
+    /// Which of `addresses` are suppressed, in their order.
+    async fn suppressed(&self, tenant: &str, channel: Channel, addresses: &[&str]) -> StoreResult<Vec<bool>>;
+}

@@ -1,0 +1,16 @@
+//! The records that travel through the topics, and their Avro encoding.
+//!
+//! Guarantee: every record written by an earlier version of a schema can be read by this one
+//! (`tests/compatibility.rs` holds the files). Values are framed by Avro's single-object encoding:
+//! `C3 01`, the schema's Rabin fingerprint in little-endian order, the datum.
+//!
+//! What this crate does not do: no I/O, no topics, no validation of what the fields mean.
+//!
+//! - [`records`]: the Rust types, one a schema.
+//! - [`codec`]: encode and decode; which schema a value was written with.
+
+pub mod codec;
+pub mod records;
+
+pub use codec::{DecodeError, Record, decode, encode, encode_into, fingerprint_of, is};
+pub use records::*;
