@@ -85,11 +85,9 @@ pub fn is_missing(raw: &str) -> bool {
     let text = raw.trim();
     match text.len() {
         0 => true,
-        3 | 4 | 6 | 9 => {
-            ["nan", "nil", "n/a", "null", "none", "#n/a", "(null)", "undefined"]
-                .iter()
-                .any(|word| text.eq_ignore_ascii_case(word))
-        }
+        3 | 4 | 6 | 9 => ["nan", "nil", "n/a", "null", "none", "#n/a", "(null)", "undefined"]
+            .iter()
+            .any(|word| text.eq_ignore_ascii_case(word)),
         _ => false,
     }
 }
@@ -129,7 +127,9 @@ fn phone(raw: &str) -> Result<Cow<'_, str>, AddressError> {
             }
             '+' if number.is_empty() => number.push('+'),
             '+' => return Err(AddressError::Invalid("a + that is not at the beginning")),
-            'e' | 'E' if digits > 0 && !text.contains(|c: char| c.is_alphabetic() && !matches!(c, 'e' | 'E')) => {
+            'e' | 'E'
+                if digits > 0 && !text.contains(|c: char| c.is_alphabetic() && !matches!(c, 'e' | 'E')) =>
+            {
                 return Err(AddressError::Invalid("written in scientific notation, which loses digits"));
             }
             c if is_phone_separator(c) => trunk |= c == ')' && previous == ['(', '0'],
@@ -271,7 +271,11 @@ mod tests {
         use Channel::*;
         for channel in [Whatsapp, Messenger, Instagram, Sms, Http] {
             for raw in ["", "   ", "\t", "null", "NULL", " undefined ", "None", "NaN", "#N/A"] {
-                assert_eq!(normalise(channel, raw).unwrap_err().reason(), "missing_address", "{channel} {raw:?}");
+                assert_eq!(
+                    normalise(channel, raw).unwrap_err().reason(),
+                    "missing_address",
+                    "{channel} {raw:?}"
+                );
             }
         }
     }
@@ -335,6 +339,9 @@ mod tests {
         assert_ne!(key, recipient_key(Channel::Whatsapp, "+5511987654322"));
         assert_eq!(key, xxh3_128(b"whatsapp\0+5511987654321").to_be_bytes());
         let long = "x".repeat(500);
-        assert_eq!(recipient_key(Channel::Http, &long), xxh3_128(format!("http\0{long}").as_bytes()).to_be_bytes());
+        assert_eq!(
+            recipient_key(Channel::Http, &long),
+            xxh3_128(format!("http\0{long}").as_bytes()).to_be_bytes()
+        );
     }
 }

@@ -1,1 +1,310 @@
-//! Being written.
+//! A launch: read with errors that help, checked as a whole before anything is created.
+//!
+//! Guarantee: a [`ValidLaunch`] can be expanded and sent as far as the launch alone decides; every problem
+//! of a launch is reported at once, each with its field and a way out.
+//!
+//! Not done here: whether the audience can be read, pages are configured or credits suffice.
+
+use crate::rate::Rate;
+use crate::template::{MissingVariable, Template};
+use serde::{Deserialize, Serialize};
+use sluice_schemas::{AudienceFormat, CampaignLaunch};
+use std::collections::BTreeSet;
+
+mod message;
+mod nearest;
+
+pub use message::{INSTAGRAM_TEXT_BYTES_MAX, MESSENGER_TEXT_CHARS_MAX, RETIRED_TAGS};
+pub use nearest::nearest;
+
+/// Further attempts after a transient failure at most.
+pub const MAX_RETRIES_MAX: i32 = 10;
+
+/// One thing that is wrong with a launch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaunchProblem {
+    /// Where: `audience.delimiter`.
+    pub field: String,
+    /// What is wrong.
+    pub problem: String,
+    /// What to do.
+    pub hint: String,
+}
+
+impl std::fmt::Display for LaunchProblem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}; {}", self.field, self.problem, self.hint)
+    }
+}
+
+/// Why a text is no launch.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message} at line {line}, column {column}; {hint}")]
+pub struct LaunchError {
+    /// Line from 1.
+    pub line: usize,
+    /// Column from 1.
+    pub column: usize,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub hint: String,
+}
+
+/// The message, compiled.
+#[derive(Debug, Clone, PartialEq)]
+pub enum CompiledMessage {
+    /// WhatsApp: the components of the approved template, a JSON array.
+    Template {
+        /// Compiled components.
+        components: Template,
+    },
+    /// Messenger, Instagram: the text.
+    Text {
+        /// Compiled body.
+        body: Template,
+    },
+    /// Generic HTTP: the JSON body. Headers are the same for everybody.
+    Http {
+        /// Compiled body.
+        body: Template,
+    },
+}
+
+impl CompiledMessage {
+    /// The one part that differs between recipients.
+    pub fn template(&self) -> &Template {
+        match self {
+            CompiledMessage::Template { components } => components,
+            CompiledMessage::Text { body } | CompiledMessage::Http { body } => body,
+        }
+    }
+}
+
+/// A launch that was checked, with its compiled parts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ValidLaunch {
+    /// As it came.
+    pub launch: CampaignLaunch,
+    /// The campaign's limit.
+    pub rate: Option<Rate>,
+    /// The zone of recipients without one, as the database writes it.
+    pub time_zone: &'static str,
+    /// The message.
+    pub message: CompiledMessage,
+}
+
+impl ValidLaunch {
+    /// Variables that the message uses.
+    pub fn variables(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.message.template().variables()
+    }
+
+    /// Renders the message for a recipient's values; see [`Template::render`].
+    pub fn render<'v>(
+        &self,
+        lookup: impl Fn(&str) -> Option<&'v str>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), MissingVariable> {
+        self.message.template().render(lookup, out)
+    }
+}
+
+/// Reads LAUNCH.json.
+pub fn parse_json(text: &str) -> Result<CampaignLaunch, LaunchError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    serde_json::from_str(text).map_err(|error| {
+        let full = error.to_string();
+        let message = full.rsplit_once(" at line ").map_or(full.as_str(), |(message, _)| message).to_owned();
+        let hint = hint_for(&message, error.is_eof());
+        LaunchError { line: error.line(), column: error.column(), message, hint }
+    })
+}
+
+/// The JSON reader names the unknown word and the known ones in backticks.
+fn hint_for(message: &str, eof: bool) -> String {
+    if message.starts_with("unknown field") || message.starts_with("unknown variant") {
+        let mut quoted = message.split('`').skip(1).step_by(2);
+        let unknown = quoted.next().unwrap_or_default();
+        let known: Vec<&str> = quoted.collect();
+        return match nearest(unknown, known.iter().copied()) {
+            Some(word) => format!("perhaps `{word}` is meant"),
+            None => format!("known are: {}", known.join(", ")),
+        };
+    }
+    if message.starts_with("missing field") {
+        return "a launch needs campaign, channel, pages, audience and message; docs/launch.md describes them"
+            .to_owned();
+    }
+    if message.contains("expected a string") {
+        return "write the value in double quotes".to_owned();
+    }
+    if eof {
+        return "the document ends too early: a bracket or quote is not closed".to_owned();
+    }
+    "docs/launch.md shows how a launch is written".to_owned()
+}
+
+/// The format of an audience file: as the launch says, or from the file's ending.
+pub fn audience_format(path: &str, stated: Option<AudienceFormat>) -> Option<AudienceFormat> {
+    if stated.is_some() {
+        return stated;
+    }
+    let (_, ending) = path.rsplit_once('.')?;
+    match ending.to_ascii_lowercase().as_str() {
+        "csv" | "tsv" | "txt" => Some(AudienceFormat::Csv),
+        "ndjson" | "jsonl" => Some(AudienceFormat::Ndjson),
+        _ => None,
+    }
+}
+
+/// Collects what is wrong.
+#[derive(Debug, Default)]
+struct Problems(Vec<LaunchProblem>);
+
+impl Problems {
+    fn add(&mut self, field: &str, problem: impl Into<String>, hint: impl Into<String>) {
+        self.0.push(LaunchProblem { field: field.to_owned(), problem: problem.into(), hint: hint.into() });
+    }
+}
+
+/// Checks everything that the launch alone decides.
+pub fn validate(launch: &CampaignLaunch) -> Result<ValidLaunch, Vec<LaunchProblem>> {
+    let mut problems = Problems::default();
+    check_names(launch, &mut problems);
+    check_pages(launch, &mut problems);
+    check_audience(launch, &mut problems);
+    let rate = check_rate(launch, &mut problems);
+    if !(0..=MAX_RETRIES_MAX).contains(&launch.max_retries) {
+        let hint = "write a number from 0 to 10; without it 3 is used";
+        problems.add("max_retries", format!("{} is out of range", launch.max_retries), hint);
+    }
+    let time_zone = check_time_zone(launch, &mut problems);
+    let message = message::check(launch, &mut problems);
+    match (message, time_zone) {
+        (Some(message), Some(time_zone)) if problems.0.is_empty() => {
+            Ok(ValidLaunch { launch: launch.clone(), rate, time_zone, message })
+        }
+        _ => Err(problems.0),
+    }
+}
+
+fn check_names(launch: &CampaignLaunch, problems: &mut Problems) {
+    let fits = |name: &str, upper: bool| {
+        (1..=64).contains(&name.len())
+            && name.bytes().all(|b| {
+                b.is_ascii_lowercase()
+                    || b.is_ascii_digit()
+                    || matches!(b, b'-' | b'_' | b'.')
+                    || (upper && b.is_ascii_uppercase())
+            })
+    };
+    if !fits(&launch.campaign, false) {
+        let hint = "use 1 to 64 of a-z, 0-9, - _ and . , for example spring-sale";
+        problems.add("campaign", format!("`{}` is not a campaign name", shown(&launch.campaign)), hint);
+    }
+    if !fits(&launch.tenant, true) {
+        let hint = "use 1 to 64 letters, digits, - _ and . , or leave it out";
+        problems.add("tenant", format!("`{}` is not a tenant name", shown(&launch.tenant)), hint);
+    }
+}
+
+fn check_pages(launch: &CampaignLaunch, problems: &mut Problems) {
+    if launch.pages.is_empty() {
+        let hint = "name the page or number that sends, as it is called in the configuration";
+        problems.add("pages", "there is none", hint);
+    }
+    let mut seen = BTreeSet::new();
+    for (index, page) in launch.pages.iter().enumerate() {
+        let field = format!("pages[{index}]");
+        let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'+' | b':' | b'@');
+        if page.is_empty() || page.len() > 128 || !page.bytes().all(fits) {
+            let hint = "a page has 1 to 128 letters, digits, - _ . + : @";
+            problems.add(&field, format!("`{}` is not a page", shown(page)), hint);
+        }
+        if !seen.insert(page) {
+            problems.add(&field, format!("`{}` is named twice", shown(page)), "name each page once");
+        }
+    }
+}
+
+fn check_audience(launch: &CampaignLaunch, problems: &mut Problems) {
+    let audience = &launch.audience;
+    match (&audience.path, &audience.inline) {
+        (None, None) => {
+            let hint = "give a file as `path`, or rows as `inline`";
+            problems.add("audience", "there are no recipients", hint);
+        }
+        (Some(_), Some(_)) => {
+            problems.add("audience", "`path` and `inline` are both given", "keep one of them");
+        }
+        (Some(path), None) if path.trim().is_empty() => {
+            problems.add("audience.path", "it is empty", "name a CSV or NDJSON file");
+        }
+        (Some(path), None) if audience_format(path, audience.format).is_none() => {
+            let hint = "set audience.format to csv or ndjson";
+            problems.add("audience.path", "its ending does not tell the format", hint);
+        }
+        (Some(_), None) | (None, Some(_)) => {}
+    }
+    let csv = |path: &String| audience_format(path, audience.format) == Some(AudienceFormat::Csv);
+    if let Some(delimiter) = &audience.delimiter {
+        let single = delimiter.len() == 1 && delimiter.is_ascii();
+        if !single || matches!(delimiter.as_str(), "\"" | "\r" | "\n") {
+            let hint = "use one ASCII character such as , or ; or leave it out: it is found from the header";
+            problems.add("audience.delimiter", format!("`{}` cannot separate cells", shown(delimiter)), hint);
+        }
+        if !audience.path.as_ref().is_some_and(csv) {
+            problems.add("audience.delimiter", "only CSV files have one", "leave it out");
+        }
+    }
+    if let Err(error) = crate::row::check_fields(&audience.columns) {
+        problems.add("audience.columns", error.to_string(), "map a field to the name of your column");
+    }
+    for (field, column) in &audience.columns {
+        if column.trim().is_empty() {
+            let hint = "name the column, or leave the field out";
+            problems.add(&format!("audience.columns.{field}"), "the column's name is empty", hint);
+        }
+    }
+}
+
+fn check_rate(launch: &CampaignLaunch, problems: &mut Problems) -> Option<Rate> {
+    let text = launch.rate.as_deref()?;
+    match text.parse::<Rate>() {
+        Err(error) => {
+            problems.add("rate", error.to_string(), "leave it out for the page's own limit");
+            None
+        }
+        Ok(rate) => {
+            let pages = launch.pages.len() as u64;
+            if rate.count.get() < pages {
+                let hint = "raise the rate, use a longer window (10/min instead of 1/s), or name fewer pages";
+                problems.add("rate", format!("{rate} cannot be split over {pages} pages"), hint);
+            }
+            Some(rate)
+        }
+    }
+}
+
+fn check_time_zone(launch: &CampaignLaunch, problems: &mut Problems) -> Option<&'static str> {
+    let Some(name) = launch.time_zone.as_deref() else { return Some("UTC") };
+    let zone = crate::row::known_zone(name);
+    if zone.is_none() {
+        let names: Vec<String> = crate::row::zone_names().collect();
+        let hint = match nearest(name, names.iter().map(String::as_str)) {
+            Some(near) => format!("perhaps `{near}` is meant"),
+            None => "use an IANA name such as America/Sao_Paulo, or leave it out for UTC".to_owned(),
+        };
+        problems.add("time_zone", format!("`{}` is not a time zone", shown(name)), hint);
+    }
+    zone
+}
+
+/// As much of a text as a message needs, without control characters.
+fn shown(text: &str) -> String {
+    text.chars().take(64).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,228 @@
-//! Being written.
+//! The decision about one audience row: who it is, or why nothing is sent (A3, A9).
+//!
+//! Guarantee: it depends on the row and the launch alone, never on other rows, suppressions or time, so a
+//! second expansion decides the same (hazard 1). What is not clearly a consent is none.
+//!
+//! Not done here: reading files, deduplication, suppressions.
+
+use crate::address::{self, AddressError};
+use serde::{Deserialize, Serialize};
+use sluice_schemas::{SendRequest, StringMap};
+use std::borrow::Cow;
+
+mod cells;
+mod columns;
+mod zones;
+
+pub use cells::Cells;
+pub(crate) use columns::check_fields;
+pub use columns::{ColumnRules, Columns, ColumnsError, FIELDS, Keep, address_names, flag_names};
+pub use zones::known_zone;
+pub(crate) use zones::names as zone_names;
+
+/// Bytes of a cell at most.
+pub const CELL_BYTES_MAX: usize = 64 * 1024;
+
+/// Why a row gets no message. The words are the same in files, labels and answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipReason {
+    /// The row cannot be read.
+    MalformedRow,
+    /// The audience says the person does not want messages.
+    OptedOut,
+    /// The flag of the channel is there and does not say yes.
+    NoOptIn,
+    /// There is no address.
+    MissingAddress,
+    /// There is something that is not an address of this channel.
+    InvalidAddress,
+    /// The row asks for a page that the launch does not name.
+    UnknownPage,
+    /// An earlier row has the same normalised address.
+    Duplicate,
+}
+
+impl SkipReason {
+    /// Every reason, in the order of the checks.
+    pub const ALL: [SkipReason; 7] = [
+        SkipReason::MalformedRow,
+        SkipReason::OptedOut,
+        SkipReason::NoOptIn,
+        SkipReason::MissingAddress,
+        SkipReason::InvalidAddress,
+        SkipReason::UnknownPage,
+        SkipReason::Duplicate,
+    ];
+
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SkipReason::MalformedRow => "malformed_row",
+            SkipReason::OptedOut => "opted_out",
+            SkipReason::NoOptIn => "no_opt_in",
+            SkipReason::MissingAddress => "missing_address",
+            SkipReason::InvalidAddress => "invalid_address",
+            SkipReason::UnknownPage => "unknown_page",
+            SkipReason::Duplicate => "duplicate",
+        }
+    }
+}
+
+impl std::fmt::Display for SkipReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Something of a valid row that is not as its author meant it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowWarning<'a> {
+    /// There is no such time zone; the campaign's is used.
+    UnknownTimeZone(&'a str),
+}
+
+impl RowWarning<'_> {
+    /// The word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RowWarning::UnknownTimeZone(_) => "unknown_time_zone",
+        }
+    }
+}
+
+impl std::fmt::Display for RowWarning<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            RowWarning::UnknownTimeZone(name) => {
+                write!(f, "time zone `{name}` is not known, the campaign's is used")
+            }
+        }
+    }
+}
+
+/// A person who can get the message. Texts are trimmed, empty ones are `None`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValidRow<'a> {
+    /// Normalised for the channel.
+    pub address: Cow<'a, str>,
+    /// What the person is called.
+    pub name: Option<&'a str>,
+    /// The author's own id of the person.
+    pub customer_id: Option<&'a str>,
+    /// A known IANA name.
+    pub time_zone: Option<&'static str>,
+    /// Index into the launch's pages, when the row asks for one.
+    pub page: Option<usize>,
+    /// What was dropped.
+    pub warning: Option<RowWarning<'a>>,
+}
+
+/// What becomes of a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowDecision<'a> {
+    /// It becomes a send. Its variables: [`Columns::variables`].
+    Valid(ValidRow<'a>),
+    /// It is counted and never sent.
+    Skipped {
+        /// In one word.
+        reason: SkipReason,
+        /// In a sentence.
+        detail: Cow<'a, str>,
+    },
+}
+
+impl Columns {
+    /// Decides about one row. Order of the checks: malformed, opted out, flag, address, page.
+    pub fn decide<'a>(&'a self, cells: Cells<'a>) -> RowDecision<'a> {
+        if let Err(detail) = self.check_shape(cells) {
+            return RowDecision::Skipped { reason: SkipReason::MalformedRow, detail: detail.into() };
+        }
+        let skipped =
+            |reason, detail: &'a str| RowDecision::Skipped { reason, detail: Cow::Borrowed(detail) };
+        let cell = |column: Option<usize>| column.and_then(|column| cells.get(column)).unwrap_or_default();
+        if self.opted_out.is_some() && !says_no(cell(self.opted_out)) {
+            return skipped(SkipReason::OptedOut, "the row says the person opted out");
+        }
+        if let Some(flag) = self.flags.iter().find(|flag| !says_yes(cell(Some(flag.column)))) {
+            return skipped(SkipReason::NoOptIn, &flag.refusal);
+        }
+        let address = match address::normalise(self.channel, cell(self.address)) {
+            Ok(address) => address,
+            Err(AddressError::Missing(detail)) => return skipped(SkipReason::MissingAddress, detail),
+            Err(AddressError::Invalid(detail)) => return skipped(SkipReason::InvalidAddress, detail),
+        };
+        let page = match text(cell(self.page_id)) {
+            None => None,
+            Some(wanted) => match self.pages.get(wanted) {
+                Some(&page) => Some(page),
+                None => {
+                    let wanted: String = wanted.chars().take(64).collect();
+                    let detail = format!("page `{wanted}` is not one of the launch's pages");
+                    return RowDecision::Skipped { reason: SkipReason::UnknownPage, detail: detail.into() };
+                }
+            },
+        };
+        let (time_zone, warning) = match text(cell(self.time_zone)) {
+            None => (None, None),
+            Some(name) => match known_zone(name) {
+                Some(zone) => (Some(zone), None),
+                None => (None, Some(RowWarning::UnknownTimeZone(name))),
+            },
+        };
+        let (name, customer_id) = (text(cell(self.name)), text(cell(self.customer_id)));
+        RowDecision::Valid(ValidRow { address, name, customer_id, time_zone, page, warning })
+    }
+
+    fn check_shape(&self, cells: Cells<'_>) -> Result<(), String> {
+        let (expected, found) = (self.names.len(), cells.len());
+        if found > expected || (self.fixed && found != expected) {
+            return Err(format!("{found} cells where the header has {expected}"));
+        }
+        if cells.bytes() > CELL_BYTES_MAX {
+            let long = cells.iter().position(|cell| cell.len() > CELL_BYTES_MAX);
+            if let Some(column) = long {
+                return Err(format!("the cell of column `{}` is longer than 64 KiB", self.names[column]));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn text(cell: &str) -> Option<&str> {
+    let text = cell.trim();
+    (!text.is_empty()).then_some(text)
+}
+
+/// Words of a consent. Anything else, also an empty cell, is none.
+fn says_yes(cell: &str) -> bool {
+    is_one_of(cell, &["true", "yes", "1", "t", "y", "on"])
+}
+
+/// Words that deny an opt-out. Anything else, a date for example, is an opt-out.
+fn says_no(cell: &str) -> bool {
+    is_one_of(cell, &["false", "no", "0", "f", "n", "off"]) || address::is_missing(cell)
+}
+
+fn is_one_of(cell: &str, words: &[&str]) -> bool {
+    let cell = cell.trim();
+    words.iter().any(|word| word.eq_ignore_ascii_case(cell))
+}
+
+/// The value of a template's variable for one recipient (A8): its own variable; `address`, `name` or
+/// `customer_id` of the recipient; the campaign's value. Empty values are missing ones.
+pub fn variable_of<'a>(send: &'a SendRequest, campaign: &'a StringMap, name: &str) -> Option<&'a str> {
+    let own = send.variables.get(name).map(String::as_str).filter(|value| !value.is_empty());
+    let field = || match name {
+        "address" => Some(send.address.as_str()),
+        "name" => send.name.as_deref(),
+        "customer_id" => send.customer_id.as_deref(),
+        _ => None,
+    };
+    let field = || field().filter(|value| !value.is_empty());
+    let shared = || campaign.get(name).map(String::as_str).filter(|value| !value.is_empty());
+    own.or_else(field).or_else(shared)
+}
+
+#[cfg(test)]
+mod tests;

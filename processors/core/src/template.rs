@@ -256,11 +256,7 @@ fn check_json(source: &str) -> Result<(), TemplateError> {
     let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(source) else { return Ok(()) };
     let text = error.to_string();
     let message = text.split(" at line ").next().unwrap_or(&text).to_owned();
-    let hint = if source.contains("{{") {
-        "; placeholders stand inside strings: \"{{name}}\""
-    } else {
-        ""
-    };
+    let hint = if source.contains("{{") { "; placeholders stand inside strings: \"{{name}}\"" } else { "" };
     Err(TemplateError::NotJson { line: error.line(), column: error.column(), message, hint })
 }
 
@@ -353,7 +349,9 @@ mod tests {
     #[test]
     fn a_rendered_document_parses_and_holds_each_value_unchanged() {
         let template = Template::json(r#"{"a":"<{{x}}>","b":["{{y}}"],"c":{"{{x}}":"{{x}}{{y}}"}}"#).unwrap();
-        let pieces = ["\"", "\\", "\n", "\r", "\t", "\0", "\u{1f}", "é", "😀", "{{x}}", "a", "\u{2028}", "/", "\u{7f}"];
+        let pieces = [
+            "\"", "\\", "\n", "\r", "\t", "\0", "\u{1f}", "é", "😀", "{{x}}", "a", "\u{2028}", "/", "\u{7f}",
+        ];
         let mut state = 11_u64;
         let mut value = |salt: u64| {
             let mut text = String::from("v");
