@@ -216,8 +216,8 @@ impl Recipient {
             _ => last > self.reopened(),
         };
         if unresolved > 0 {
-            // Sent again on request: open until the newest attempt is settled.
-            return if ended { Status::Unknown } else { Status::Pending };
+            // Sent again on request: open until the newest attempt is settled, or nothing more is sent.
+            return if ended || self.0 & CANCELLED != 0 { Status::Unknown } else { Status::Pending };
         }
         if ended {
             return if self.0 & OPTED_OUT != 0 { Status::OptedOut } else { Status::Failed };

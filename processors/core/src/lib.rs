@@ -23,6 +23,7 @@ pub mod gcra;
 pub mod ids;
 pub mod index_set;
 
+pub mod lane;
 pub mod launch;
 pub mod ledger;
 pub mod partition;

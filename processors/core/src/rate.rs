@@ -52,12 +52,6 @@ impl Rate {
         NonZeroU64::new(share).map(|count| Rate { count, per: self.per })
     }
 
-    /// The time between two calls when they are spread evenly.
-    pub fn interval(self) -> Duration {
-        let nanos = self.per.window().as_nanos().div_ceil(u128::from(self.count.get()));
-        Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
-    }
-
     /// Calls a second.
     pub fn per_second(self) -> f64 {
         self.count.get() as f64 / self.per.window().as_secs_f64()

@@ -8,6 +8,8 @@
 //! - [`ports::log`]: partitioned, durable, ordered records.
 //! - [`ports::store`]: the domain's rows: campaigns, ledgers, chunks, recipients.
 //! - [`ports::caller`]: provider calls and their outcomes.
+//! - [`ports::audience`]: decided rows of an audience, in source order.
+//! - [`ports::messages`]: from a send to the request that a provider takes.
 //! - [`clock`], [`shutdown`]: time and the end of it.
 
 pub mod clock;
