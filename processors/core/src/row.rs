@@ -101,7 +101,7 @@ impl std::fmt::Display for RowWarning<'_> {
     }
 }
 
-/// A person who can get the message. Texts are trimmed, empty ones are `None`.
+/// A person who can get the message, borrowed from the row. Texts are trimmed, empty ones are `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValidRow<'a> {
     /// Normalised for the channel.
@@ -112,15 +112,15 @@ pub struct ValidRow<'a> {
     pub customer_id: Option<&'a str>,
     /// A known IANA name.
     pub time_zone: Option<&'static str>,
-    /// Index into the launch's pages, when the row asks for one.
-    pub page: Option<usize>,
+    /// One of the launch's pages, when the row asks for it.
+    pub page_id: Option<&'a str>,
     /// What was dropped.
     pub warning: Option<RowWarning<'a>>,
 }
 
-/// What becomes of a row.
+/// What becomes of a row, borrowed from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RowDecision<'a> {
+pub enum Verdict<'a> {
     /// It becomes a send. Its variables: [`Columns::variables`].
     Valid(ValidRow<'a>),
     /// It is counted and never sent.
@@ -132,14 +132,42 @@ pub enum RowDecision<'a> {
     },
 }
 
+/// What becomes of a row, on its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RowDecision {
+    /// It becomes a send.
+    Valid {
+        /// Normalised for the channel.
+        address: String,
+        /// What the person is called.
+        name: Option<String>,
+        /// The author's own id of the person.
+        customer_id: Option<String>,
+        /// A known IANA name.
+        time_zone: Option<String>,
+        /// One of the launch's pages, when the row asks for it; otherwise the address chooses.
+        page_id: Option<String>,
+        /// The row's own values; missing ones are left out.
+        variables: StringMap,
+        /// What was dropped, in sentences.
+        warnings: Vec<String>,
+    },
+    /// It is counted and never sent.
+    Skipped {
+        /// In one word.
+        reason: SkipReason,
+        /// In a sentence.
+        detail: String,
+    },
+}
+
 impl Columns {
     /// Decides about one row. Order of the checks: malformed, opted out, flag, address, page.
-    pub fn decide<'a>(&'a self, cells: Cells<'a>) -> RowDecision<'a> {
+    pub fn decide<'a>(&'a self, cells: Cells<'a>) -> Verdict<'a> {
         if let Err(detail) = self.check_shape(cells) {
-            return RowDecision::Skipped { reason: SkipReason::MalformedRow, detail: detail.into() };
+            return Verdict::Skipped { reason: SkipReason::MalformedRow, detail: detail.into() };
         }
-        let skipped =
-            |reason, detail: &'a str| RowDecision::Skipped { reason, detail: Cow::Borrowed(detail) };
+        let skipped = |reason, detail: &'a str| Verdict::Skipped { reason, detail: Cow::Borrowed(detail) };
         let cell = |column: Option<usize>| column.and_then(|column| cells.get(column)).unwrap_or_default();
         if self.opted_out.is_some() && !says_no(cell(self.opted_out)) {
             return skipped(SkipReason::OptedOut, "the row says the person opted out");
@@ -152,17 +180,12 @@ impl Columns {
             Err(AddressError::Missing(detail)) => return skipped(SkipReason::MissingAddress, detail),
             Err(AddressError::Invalid(detail)) => return skipped(SkipReason::InvalidAddress, detail),
         };
-        let page = match text(cell(self.page_id)) {
-            None => None,
-            Some(wanted) => match self.pages.get(wanted) {
-                Some(&page) => Some(page),
-                None => {
-                    let wanted: String = wanted.chars().take(64).collect();
-                    let detail = format!("page `{wanted}` is not one of the launch's pages");
-                    return RowDecision::Skipped { reason: SkipReason::UnknownPage, detail: detail.into() };
-                }
-            },
-        };
+        let page_id = text(cell(self.page_id));
+        if let Some(wanted) = page_id.filter(|wanted| !self.pages.contains(*wanted)) {
+            let wanted: String = wanted.chars().take(64).collect();
+            let detail = format!("page `{wanted}` is not one of the launch's pages");
+            return Verdict::Skipped { reason: SkipReason::UnknownPage, detail: detail.into() };
+        }
         let (time_zone, warning) = match text(cell(self.time_zone)) {
             None => (None, None),
             Some(name) => match known_zone(name) {
@@ -171,12 +194,33 @@ impl Columns {
             },
         };
         let (name, customer_id) = (text(cell(self.name)), text(cell(self.customer_id)));
-        RowDecision::Valid(ValidRow { address, name, customer_id, time_zone, page, warning })
+        Verdict::Valid(ValidRow { address, name, customer_id, time_zone, page_id, warning })
+    }
+
+    /// A verdict on `cells` that no longer borrows from them.
+    pub fn own(&self, verdict: Verdict<'_>, cells: Cells<'_>) -> RowDecision {
+        match verdict {
+            Verdict::Skipped { reason, detail } => {
+                RowDecision::Skipped { reason, detail: detail.into_owned() }
+            }
+            Verdict::Valid(row) => RowDecision::Valid {
+                address: row.address.into_owned(),
+                name: row.name.map(str::to_owned),
+                customer_id: row.customer_id.map(str::to_owned),
+                time_zone: row.time_zone.map(str::to_owned),
+                page_id: row.page_id.map(str::to_owned),
+                variables: self
+                    .variables(cells)
+                    .map(|(name, value)| (name.to_string(), value.to_owned()))
+                    .collect(),
+                warnings: row.warning.iter().map(ToString::to_string).collect(),
+            },
+        }
     }
 
     fn check_shape(&self, cells: Cells<'_>) -> Result<(), String> {
         let (expected, found) = (self.names.len(), cells.len());
-        if found > expected || (self.fixed && found != expected) {
+        if found != expected {
             return Err(format!("{found} cells where the header has {expected}"));
         }
         if cells.bytes() > CELL_BYTES_MAX {

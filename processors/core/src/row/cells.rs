@@ -5,13 +5,19 @@
 pub struct Cells<'a> {
     text: &'a str,
     ends: &'a [u32],
+    gap: usize,
 }
 
 impl<'a> Cells<'a> {
     /// `ends[i]` is where cell `i` ends in `text`, in bytes; cell 0 begins at 0, each other one where the
     /// cell before it ends.
     pub fn new(text: &'a str, ends: &'a [u32]) -> Self {
-        Cells { text, ends }
+        Cells { text, ends, gap: 0 }
+    }
+
+    /// The same with one byte, the separator of the file, between a cell and the next.
+    pub fn separated(text: &'a str, ends: &'a [u32]) -> Self {
+        Cells { text, ends, gap: 1 }
     }
 
     /// How many cells.
@@ -27,7 +33,7 @@ impl<'a> Cells<'a> {
     /// Cell number `index`, from 0.
     pub fn get(&self, index: usize) -> Option<&'a str> {
         let end = *self.ends.get(index)? as usize;
-        let start = if index == 0 { 0 } else { self.ends[index - 1] as usize };
+        let start = if index == 0 { 0 } else { self.ends[index - 1] as usize + self.gap };
         self.text.get(start..end)
     }
 
@@ -37,7 +43,7 @@ impl<'a> Cells<'a> {
         (0..cells.len()).map(move |index| cells.get(index).unwrap_or_default())
     }
 
-    /// Bytes of all cells.
+    /// Bytes of all cells, separators included.
     pub fn bytes(&self) -> usize {
         self.text.len()
     }

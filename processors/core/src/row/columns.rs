@@ -2,7 +2,7 @@
 
 use crate::launch::nearest;
 use sluice_schemas::{Channel, StringMap};
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::Cells;
@@ -91,8 +91,6 @@ pub(super) struct Flag {
 pub struct Columns {
     pub(super) channel: Channel,
     pub(super) names: Vec<Arc<str>>,
-    /// All rows have exactly the header's cells; otherwise missing ones at the end are empty.
-    pub(super) fixed: bool,
     pub(super) address: Option<usize>,
     pub(super) name: Option<usize>,
     pub(super) customer_id: Option<usize>,
@@ -100,42 +98,41 @@ pub struct Columns {
     pub(super) opted_out: Option<usize>,
     pub(super) page_id: Option<usize>,
     pub(super) flags: Vec<Flag>,
-    pub(super) pages: HashMap<Box<str>, usize>,
+    pub(super) pages: HashSet<Box<str>>,
     variables: Vec<usize>,
 }
 
 impl Columns {
-    /// Resolves the header of a file whose rows all have its columns. A missing address column is an error.
+    /// Resolves the names of all columns of an audience.
     pub fn resolve(header: &[Arc<str>], rules: &ColumnRules) -> Result<Self, ColumnsError> {
-        let columns = Self::build(header, rules, true)?;
+        let columns = Self::build(header, rules)?;
         if columns.address.is_none() {
             return Err(columns.no_address());
         }
         Ok(columns)
     }
 
-    /// Resolves the keys seen so far of rows that name their own (NDJSON): what is not there may still
-    /// come, so only a field that does not exist is an error.
-    pub fn resolve_open(header: &[Arc<str>], rules: &ColumnRules) -> Result<Self, ColumnsError> {
-        Self::build(header, rules, false)
+    /// The columns of an audience without any row.
+    pub fn of_nothing(rules: &ColumnRules) -> Result<Self, ColumnsError> {
+        Self::build(&[], &ColumnRules { mapping: StringMap::new(), ..rules.clone() })
     }
 
-    fn build(header: &[Arc<str>], rules: &ColumnRules, fixed: bool) -> Result<Self, ColumnsError> {
+    fn build(header: &[Arc<str>], rules: &ColumnRules) -> Result<Self, ColumnsError> {
         check_fields(&rules.mapping)?;
         let channel = rules.channel;
-        let mapped = |field: &str| -> Result<Option<Option<usize>>, ColumnsError> {
+        let mapped = |field: &str| -> Result<Option<usize>, ColumnsError> {
             let Some(column) = rules.mapping.get(field) else { return Ok(None) };
             match find(header, column) {
-                None if fixed => Err(no_such_column(header, field, column)),
-                found => Ok(Some(found)),
+                None => Err(no_such_column(header, field, column)),
+                found => Ok(found),
             }
         };
         let field = |field: &str, known: &[&str]| -> Result<Option<usize>, ColumnsError> {
             let by_name = || known.iter().find_map(|name| find(header, name));
-            Ok(mapped(field)?.unwrap_or_else(by_name))
+            Ok(mapped(field)?.or_else(by_name))
         };
         let flag_columns: Vec<usize> = match mapped("opt_in")? {
-            Some(column) => column.into_iter().collect(),
+            Some(column) => vec![column],
             None => flag_names(channel).iter().filter_map(|name| find(header, name)).collect(),
         };
         let flag =
@@ -143,7 +140,6 @@ impl Columns {
         let mut columns = Columns {
             channel,
             names: header.to_vec(),
-            fixed,
             address: field("address", address_names(channel))?,
             name: field("name", &["name"])?,
             customer_id: field("customer_id", &["customer_id"])?,
@@ -151,12 +147,7 @@ impl Columns {
             opted_out: field("opted_out", &["opted_out"])?,
             page_id: field("page_id", &["page_id"])?,
             flags: flag_columns.into_iter().map(flag).collect(),
-            pages: rules
-                .pages
-                .iter()
-                .enumerate()
-                .map(|(index, page)| (page.as_str().into(), index))
-                .collect(),
+            pages: rules.pages.iter().map(|page| page.as_str().into()).collect(),
             variables: Vec::new(),
         };
         columns.variables = (0..header.len()).filter(|column| columns.keeps(*column, &rules.keep)).collect();
@@ -180,8 +171,7 @@ impl Columns {
         }
     }
 
-    /// The error of an audience without an address column.
-    pub fn no_address(&self) -> ColumnsError {
+    fn no_address(&self) -> ColumnsError {
         ColumnsError::NoAddress {
             channel: self.channel,
             wanted: address_names(self.channel).join(", "),

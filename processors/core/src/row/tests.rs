@@ -25,8 +25,8 @@ fn row(cells: &[&str]) -> (String, Vec<u32>) {
 fn reason(columns: &Columns, cells: &[&str]) -> Option<(SkipReason, String)> {
     let (text, ends) = row(cells);
     match columns.decide(Cells::new(&text, &ends)) {
-        RowDecision::Valid(_) => None,
-        RowDecision::Skipped { reason, detail } => Some((reason, detail.into_owned())),
+        Verdict::Valid(_) => None,
+        Verdict::Skipped { reason, detail } => Some((reason, detail.into_owned())),
     }
 }
 
@@ -36,9 +36,9 @@ fn a_full_row_becomes_a_recipient_with_everything_in_its_place() {
     let columns = Columns::resolve(&header, &rules(Channel::Whatsapp, &[])).unwrap();
     let (text, ends) = row(&["c1", " Ana ", "+55 11 98765-4321", "YES", "america/sao_paulo", "p2", " X1 "]);
     let cells = Cells::new(&text, &ends);
-    let RowDecision::Valid(valid) = columns.decide(cells) else { panic!() };
+    let Verdict::Valid(valid) = columns.decide(cells) else { panic!() };
     assert_eq!(valid.address, "+5511987654321");
-    assert_eq!((valid.name, valid.customer_id, valid.page), (Some("Ana"), Some("c1"), Some(1)));
+    assert_eq!((valid.name, valid.customer_id, valid.page_id), (Some("Ana"), Some("c1"), Some("p2")));
     assert_eq!((valid.time_zone, valid.warning), (Some("America/Sao_Paulo"), None));
     let variables: Vec<_> = columns.variables(cells).map(|(name, value)| (&**name, value)).collect();
     assert_eq!(variables, [("Phone", "+55 11 98765-4321"), ("coupon", "X1")]);
@@ -82,7 +82,7 @@ fn the_launch_can_name_other_columns() {
     let header = header(&["phone", "cell phone", "agreed", "opt_in", "Full Name", "name"]);
     let columns = Columns::resolve(&header, &rules(Channel::Whatsapp, &mapping)).unwrap();
     let (text, ends) = row(&["x", "+5511987654321", "yes", "no", "Ana S", "other"]);
-    let RowDecision::Valid(valid) = columns.decide(Cells::new(&text, &ends)) else { panic!() };
+    let Verdict::Valid(valid) = columns.decide(Cells::new(&text, &ends)) else { panic!() };
     assert_eq!(valid.name, Some("Ana S"));
     assert_eq!(columns.address_column(), Some("cell phone"));
 }
@@ -102,11 +102,25 @@ fn columns_that_cannot_work_are_refused_with_a_way_out() {
 }
 
 #[test]
-fn rows_that_name_their_own_keys_may_lack_some() {
-    let header = header(&["phone", "name", "city"]);
-    let columns = Columns::resolve_open(&header, &rules(Channel::Whatsapp, &[("time_zone", "tz")])).unwrap();
-    assert_eq!(reason(&columns, &["+5511987654321"]), None);
-    assert_eq!(reason(&columns, &[]).unwrap().0, SkipReason::MissingAddress);
+fn an_audience_without_rows_needs_no_columns() {
+    let columns = Columns::of_nothing(&rules(Channel::Whatsapp, &[("address", "tel")])).unwrap();
+    assert_eq!(columns.address_column(), None);
+}
+
+#[test]
+fn a_decision_can_outlive_its_row() {
+    let header = header(&["phone", "name", "time_zone", "coupon"]);
+    let columns = Columns::resolve(&header, &rules(Channel::Whatsapp, &[])).unwrap();
+    let ends = [14, 18, 31, 34];
+    let cells = Cells::separated("+5511987654321,Ana,Mars/Olympus,X1", &ends);
+    let RowDecision::Valid { address, name, time_zone, variables, warnings, .. } =
+        columns.own(columns.decide(cells), cells)
+    else {
+        panic!()
+    };
+    assert_eq!((address.as_str(), name.as_deref(), time_zone), ("+5511987654321", Some("Ana"), None));
+    assert_eq!(variables["coupon"], "X1");
+    assert_eq!(warnings.len(), 1);
 }
 
 #[test]
@@ -114,7 +128,7 @@ fn an_unknown_time_zone_is_dropped_with_a_warning() {
     let header = header(&["phone", "time_zone"]);
     let columns = Columns::resolve(&header, &rules(Channel::Sms, &[])).unwrap();
     let (text, ends) = row(&["+5511987654321", "Mars/Olympus"]);
-    let RowDecision::Valid(valid) = columns.decide(Cells::new(&text, &ends)) else { panic!() };
+    let Verdict::Valid(valid) = columns.decide(Cells::new(&text, &ends)) else { panic!() };
     assert_eq!(valid.time_zone, None);
     let warning = valid.warning.unwrap();
     assert_eq!(warning.as_str(), "unknown_time_zone");
