@@ -19,6 +19,12 @@ impl Dice {
         Self { base: mix(of_address ^ mix(u64::from(attempt).wrapping_add(seed))) }
     }
 
+    /// Dice for one aspect of the attempt, independent of these and of those of other aspects.
+    #[must_use]
+    pub fn about(&self, aspect: &str) -> Self {
+        Self { base: mix(self.base ^ xxh3_64_with_seed(aspect.as_bytes(), 1)) }
+    }
+
     /// A number in `0.0..100.0`, uniform over addresses.
     #[must_use]
     pub fn percent(&self, question: &str) -> f64 {

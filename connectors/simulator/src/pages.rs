@@ -69,7 +69,8 @@ impl PageHandle {
         let mut page = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let t_us = clock.now_us();
         let within_limit = page.window.arrive(t_us, limit);
-        let used_percent = limit.map_or(0, |limit| page.window.arrived.len() as u64 * 100 / u64::from(limit.max(1)));
+        let used_percent =
+            limit.map_or(0, |limit| page.window.arrived.len() as u64 * 100 / u64::from(limit.max(1)));
         page.counts.busiest_second = page.window.busiest;
         Arrival { t_us, within_limit, used_percent }
     }

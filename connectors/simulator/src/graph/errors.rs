@@ -37,7 +37,9 @@ pub(crate) fn throttled(channel: Channel) -> Refusal {
     let details = "too many messages were sent from this page in a short time";
     match channel {
         Channel::WhatsApp => Refusal::new(429, 130_429, "(#130429) Rate limit hit", details),
-        Channel::Messenger => Refusal::new(400, 613, "(#613) Calls to this api have exceeded the rate limit.", details),
+        Channel::Messenger => {
+            Refusal::new(400, 613, "(#613) Calls to this api have exceeded the rate limit.", details)
+        }
         Channel::Instagram => {
             Refusal::new(400, 613, "(#613) Calls to this api have exceeded the rate limit.", details)
                 .with_subcode(2_534_040)
@@ -55,19 +57,23 @@ pub(crate) fn for_fault(channel: Channel, kind: FaultKind) -> Option<Refusal> {
         FaultKind::Error500 => Refusal::new(500, 1, "An unknown error occurred", "possible server fault"),
         FaultKind::Throttled => throttled(channel),
         FaultKind::Permanent if http => Refusal::new(422, 0, "recipient cannot be reached", ""),
-        FaultKind::Permanent if whatsapp => {
-            Refusal::new(400, 131_026, "(#131026) Message undeliverable", "the recipient cannot receive this message")
-        }
-        FaultKind::Permanent => {
-            Refusal::new(400, 551, "(#551) This person isn't available right now.", "").with_subcode(1_545_041)
-        }
+        FaultKind::Permanent if whatsapp => Refusal::new(
+            400,
+            131_026,
+            "(#131026) Message undeliverable",
+            "the recipient cannot receive this message",
+        ),
+        FaultKind::Permanent => Refusal::new(400, 551, "(#551) This person isn't available right now.", "")
+            .with_subcode(1_545_041),
         FaultKind::Transient if http => Refusal::new(503, 0, "service unavailable", ""),
         FaultKind::Transient if whatsapp => {
             Refusal::new(500, 131_000, "(#131000) Something went wrong", "unknown error")
         }
         FaultKind::Transient => Refusal::new(503, 2, "Service temporarily unavailable", ""),
         FaultKind::WrongToken => wrong_token(),
-        FaultKind::Hang | FaultKind::HangAccepted | FaultKind::ClosedBefore | FaultKind::ClosedAfter => return None,
+        FaultKind::Hang | FaultKind::HangAccepted | FaultKind::ClosedBefore | FaultKind::ClosedAfter => {
+            return None;
+        }
     };
     Some(refusal)
 }

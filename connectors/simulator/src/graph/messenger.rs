@@ -8,7 +8,6 @@ use serde::de::IgnoredAny;
 use super::errors::invalid;
 use crate::call::{Call, Refusal};
 use crate::channel::Channel;
-use crate::config::SimulatorConfig;
 use crate::scalar::{Scalar, Text};
 
 /// Characters of a Messenger text.
@@ -64,7 +63,7 @@ struct Payload<'a> {
     template_type: Option<Text<'a>>,
 }
 
-pub(super) fn read(_config: &SimulatorConfig, channel: Channel, page: &str, body: &[u8]) -> Call {
+pub(super) fn read(channel: Channel, page: &str, body: &[u8]) -> Call {
     let send: Send<'_> = match serde_json::from_slice(body) {
         Ok(send) => send,
         Err(error) => return Call::unreadable(channel, page, invalid(error.to_string())),
@@ -90,7 +89,8 @@ fn validate(channel: Channel, send: &Send<'_>) -> Result<(), Refusal> {
     }
     check_type(channel, send)?;
     let message = send.message.as_ref().ok_or_else(|| parameter("message is required"))?;
-    let attached = message.attachment.is_some() || message.attachments.as_ref().is_some_and(|a| !a.is_empty());
+    let attached =
+        message.attachment.is_some() || message.attachments.as_ref().is_some_and(|a| !a.is_empty());
     match message.text.as_deref() {
         Some(_) if attached => return Err(parameter("message has both text and an attachment")),
         Some("") => return Err(parameter("message.text is empty")),
@@ -117,13 +117,16 @@ fn check_type(channel: Channel, send: &Send<'_>) -> Result<(), Refusal> {
         "RESPONSE" | "UPDATE" => check_untagged(send),
         "MESSAGE_TAG" => match send.tag.as_deref() {
             None => Err(parameter("MESSAGE_TAG needs a tag")),
-            Some(tag) if RETIRED_TAGS.contains(&tag) => Err(parameter(format!("the tag {tag} is no longer supported"))),
+            Some(tag) if RETIRED_TAGS.contains(&tag) => {
+                Err(parameter(format!("the tag {tag} is no longer supported")))
+            }
             Some(tag) if TAGS.contains(&tag) => Ok(()),
             Some(tag) => Err(parameter(format!("{tag:?} is not a message tag"))),
         },
         "UTILITY" if channel == Channel::Instagram => Err(parameter("UTILITY is not available on Instagram")),
         "UTILITY" => {
-            let payload = send.message.as_ref().and_then(|m| m.attachment.as_ref()).and_then(|a| a.payload.as_ref());
+            let payload =
+                send.message.as_ref().and_then(|m| m.attachment.as_ref()).and_then(|a| a.payload.as_ref());
             match payload.and_then(|p| p.template_type.as_deref()) {
                 Some("utility_messages") => Ok(()),
                 _ => Err(parameter("UTILITY needs a template of type utility_messages")),

@@ -22,11 +22,20 @@ pub(crate) fn page_of(path: &str) -> Option<&str> {
 
 /// Reads and validates a body. WhatsApp is told apart by `messaging_product`, Instagram by the page's id.
 pub(crate) fn read(config: &SimulatorConfig, page: &str, body: &[u8]) -> Call {
-    if contains(body, b"\"messaging_product\"") {
-        return whatsapp::read(config, page, body);
-    }
     let instagram = config.instagram_page_prefixes.iter().any(|p| !p.is_empty() && page.starts_with(p));
-    messenger::read(config, if instagram { Channel::Instagram } else { Channel::Messenger }, page, body)
+    let channel = match contains(body, b"\"messaging_product\"") {
+        true => Channel::WhatsApp,
+        false if instagram => Channel::Instagram,
+        false => Channel::Messenger,
+    };
+    // Serde would take an array for the members in order.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Call::unreadable(channel, page, errors::invalid("the body is not a JSON object"));
+    }
+    match channel {
+        Channel::WhatsApp => whatsapp::read(config, page, body),
+        _ => messenger::read(channel, page, body),
+    }
 }
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {

@@ -92,7 +92,11 @@ struct Media<'a> {
 
 /// Checks name, language and components, then the approved shape if templates are configured.
 pub(super) fn validate(config: &SimulatorConfig, template: &Template<'_>) -> Result<(), Refusal> {
-    let name = template.name.as_deref().filter(|n| !n.is_empty()).ok_or_else(|| missing("template.name is missing"))?;
+    let name = template
+        .name
+        .as_deref()
+        .filter(|n| !n.is_empty())
+        .ok_or_else(|| missing("template.name is missing"))?;
     let language = template
         .language
         .as_ref()
@@ -156,11 +160,16 @@ fn check_component(component: &Component<'_>) -> Result<(), Refusal> {
 
 fn check_button(component: &Component<'_>) -> Result<(), Refusal> {
     let sub_type = component.sub_type.as_deref().ok_or_else(|| missing("a button's sub_type is missing"))?;
-    let known = ["quick_reply", "url", "copy_code", "catalog", "mpm", "spm", "flow", "voice_call", "order_details"];
+    let known =
+        ["quick_reply", "url", "copy_code", "catalog", "mpm", "spm", "flow", "voice_call", "order_details"];
     if !known.contains(&sub_type.to_ascii_lowercase().as_str()) {
         return Err(invalid(format!("{sub_type:?} is not a sub_type of a button")));
     }
-    let index = component.index.as_ref().and_then(Scalar::text).ok_or_else(|| missing("a button's index is missing"))?;
+    let index = component
+        .index
+        .as_ref()
+        .and_then(Scalar::text)
+        .ok_or_else(|| missing("a button's index is missing"))?;
     match index.parse::<u8>() {
         Ok(0..=9) => Ok(()),
         _ => Err(bad_value(format!("a button's index is 0 to 9, not {index:?}"))),
@@ -201,14 +210,20 @@ fn body_parameters<'t, 'a>(components: &'t [Component<'a>]) -> &'t [Parameter<'a
 
 fn check_not_mixed(body: &[Parameter<'_>]) -> Result<(), Refusal> {
     let named = body.iter().filter(|p| p.parameter_name.is_some()).count();
-    if named == 0 || named == body.len() { Ok(()) } else { Err(mismatch("named and positional parameters are mixed")) }
+    if named == 0 || named == body.len() {
+        Ok(())
+    } else {
+        Err(mismatch("named and positional parameters are mixed"))
+    }
 }
 
 fn check_shape(shape: &TemplateShape, body: &[Parameter<'_>]) -> Result<(), Refusal> {
     let expected = if shape.named.is_empty() { shape.body_parameters } else { shape.named.len() };
     if body.len() != expected {
-        let details =
-            format!("body: number of localizable_params ({}) does not match the expected number of params ({expected})", body.len());
+        let details = format!(
+            "body: number of localizable_params ({}) does not match the expected number of params ({expected})",
+            body.len()
+        );
         let message = "(#132000) Number of parameters does not match the expected number of params";
         return Err(Refusal::new(400, 132_000, message, details));
     }
@@ -222,5 +237,10 @@ fn check_shape(shape: &TemplateShape, body: &[Parameter<'_>]) -> Result<(), Refu
 }
 
 fn mismatch(details: &'static str) -> Refusal {
-    Refusal::new(400, 132_012, "(#132012) Parameter format does not match format in the created template", details)
+    Refusal::new(
+        400,
+        132_012,
+        "(#132012) Parameter format does not match format in the created template",
+        details,
+    )
 }

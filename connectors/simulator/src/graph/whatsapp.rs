@@ -99,14 +99,16 @@ fn validate(config: &SimulatorConfig, send: &Send<'_>) -> Result<(), Refusal> {
     }
     let tag_length = send.biz_opaque_callback_data.as_deref().map_or(0, |tag| tag.chars().count());
     if tag_length > CALLBACK_DATA_MAX {
-        return Err(invalid(format!("biz_opaque_callback_data has {tag_length} characters, at most 512 are allowed")));
+        return Err(invalid(format!(
+            "biz_opaque_callback_data has {tag_length} characters, at most 512 are allowed"
+        )));
     }
     match send.r#type.as_deref() {
         Some("template") => {}
         None => return Err(missing("The parameter type is required.")),
         Some(
-            "text" | "image" | "video" | "audio" | "document" | "sticker" | "location" | "contacts" | "interactive"
-            | "reaction",
+            "text" | "image" | "video" | "audio" | "document" | "sticker" | "location" | "contacts"
+            | "interactive" | "reaction",
         ) => {
             let details = "more than 24 hours have passed since the recipient last wrote: use a template";
             return Err(Refusal::new(400, 131_047, "(#131047) Re-engagement message", details));

@@ -118,7 +118,7 @@ impl Writer {
                     Order::Flush(done) => {
                         self.flush();
                         // Whoever asked may have gone.
-                        drop(done.send(()));
+                        done.send(()).unwrap_or_default();
                     }
                     Order::Close => return self.flush(),
                 }
@@ -127,11 +127,11 @@ impl Writer {
                     Err(RecvTimeoutError::Timeout) => break,
                     Err(RecvTimeoutError::Disconnected) => return self.flush(),
                 }
-                if Instant::now() >= flush_at {
-                    if let Order::Line(line) = &order {
-                        self.write(line);
-                        break;
-                    }
+                if let Order::Line(line) = &order
+                    && Instant::now() >= flush_at
+                {
+                    self.write(line);
+                    break;
                 }
             }
             self.flush();
@@ -140,10 +140,11 @@ impl Writer {
 
     fn write(&mut self, line: &LogLine) {
         self.buffer.clear();
-        let written = serde_json::to_writer(&mut self.buffer, line).map_err(std::io::Error::from).and_then(|()| {
-            self.buffer.push(b'\n');
-            self.out.write_all(&self.buffer)
-        });
+        let written =
+            serde_json::to_writer(&mut self.buffer, line).map_err(std::io::Error::from).and_then(|()| {
+                self.buffer.push(b'\n');
+                self.out.write_all(&self.buffer)
+            });
         self.note(written);
     }
 
