@@ -102,7 +102,9 @@ impl Recipient {
             Fact::Ordered => DELIVERED | READ | ORDERED,
             Fact::Closed => return None,
         };
-        Some(Self(flags))
+        // Whoever got the message was sent it: a known attempt is settled by any later fact.
+        let settled = if flags & DELIVERED == 0 { 0 } else { of_attempt(ACCEPTED).unwrap_or(0) };
+        Some(Self(flags | settled))
     }
 
     /// Everything that either side knows.

@@ -64,6 +64,8 @@ pub struct Work {
     unfinished: IndexSet,
     /// Those of them that are neither claimed nor decoded.
     unloaded: IndexSet,
+    /// Those that were given out for decoding: each only once, until [`Work::restart`].
+    taken: IndexSet,
 }
 
 /// What becomes of one recipient of a work.
@@ -86,7 +88,20 @@ impl Work {
         record: u64,
         asked: IndexSet,
     ) -> Self {
-        Self { chunk, attempt, not_before_ms, source, records: vec![record], unfinished: asked, unloaded: IndexSet::new() }
+        Self { chunk, attempt, not_before_ms, source, records: vec![record], unfinished: asked, ..Self::empty(chunk) }
+    }
+
+    fn empty(chunk: ChunkId) -> Self {
+        Self {
+            chunk,
+            attempt: 1,
+            not_before_ms: 0,
+            source: Source::Rows,
+            records: Vec::new(),
+            unfinished: IndexSet::new(),
+            unloaded: IndexSet::new(),
+            taken: IndexSet::new(),
+        }
     }
 
     /// Looks at the chunk state: drops what is finished, and offers what may be claimed and is not yet
@@ -107,6 +122,7 @@ impl Work {
         }
         self.unfinished.subtract(&finished);
         open.subtract(busy);
+        open.subtract(&self.taken);
         self.unloaded = open;
     }
 
@@ -114,12 +130,29 @@ impl Work {
     pub fn take_unloaded(&mut self, limit: usize) -> IndexSet {
         let taken: IndexSet = self.unloaded.iter().take(limit).collect();
         self.unloaded.subtract(&taken);
+        self.taken.union_with(&taken);
         taken
+    }
+
+    /// Puts recipients back that could not be decoded now.
+    pub fn put_back(&mut self, indexes: &IndexSet) {
+        self.taken.subtract(indexes);
+        self.unloaded.union_with(indexes);
+    }
+
+    /// Forgets what was decoded: the page changed hands, and only a new look at ledger and chunk state tells
+    /// who may still be called.
+    fn restart(&mut self) {
+        if !self.taken.is_empty() {
+            self.source = Source::Rows;
+        }
+        self.taken = IndexSet::new();
+        self.unloaded = IndexSet::new();
     }
 
     /// Takes one recipient if it may be decoded now.
     pub fn take_one(&mut self, index: u16) -> bool {
-        self.unloaded.remove(index)
+        self.unloaded.remove(index) && self.taken.insert(index)
     }
 
     /// Recipients that may be decoded.
@@ -208,8 +241,18 @@ impl Lane {
     pub fn reopen_settling(&mut self) {
         let (open, settling) = std::mem::take(&mut self.settling).into_iter().partition(|work| !work.unloaded.is_empty());
         self.settling = settling;
-        let open: Vec<Work> = open;
-        for mut work in open {
+        self.decode_again(open);
+    }
+
+    /// Every work starts over: what was decoded under a former grant of the page is forgotten.
+    pub fn restart(&mut self) {
+        self.works_mut().for_each(Work::restart);
+        let settling = std::mem::take(&mut self.settling);
+        self.decode_again(settling);
+    }
+
+    fn decode_again(&mut self, works: Vec<Work>) {
+        for mut work in works {
             work.source = Source::Rows;
             if work.attempt == 1 {
                 self.first.push_front(work);
@@ -294,6 +337,22 @@ mod tests {
         lane.add(work(1, IndexSet::full(2)));
         lane.add(Work { records: vec![9], ..work(1, IndexSet::full(2)) });
         assert_eq!(lane.works().map(|work| work.records.clone()).collect::<Vec<_>>(), [vec![7, 9]]);
+    }
+
+    #[test]
+    fn g1_each_recipient_is_given_out_once_until_the_page_changes_hands() {
+        let mut lane = Lane::default();
+        lane.add(work(1, IndexSet::full(3)));
+        let work = lane.next(0).unwrap();
+        work.observe(&ChunkState::new(), &IndexSet::new());
+        assert_eq!(work.take_unloaded(2).len(), 2);
+        work.observe(&ChunkState::new(), &IndexSet::new());
+        assert_eq!(work.unloaded().ranges(), [(2, 2)]);
+        lane.next_is_decoded(0);
+        lane.restart();
+        let work = lane.next(0).unwrap();
+        work.observe(&ChunkState::new(), &[1].into_iter().collect());
+        assert_eq!(work.unloaded().ranges(), [(0, 0), (2, 2)]);
     }
 
     #[test]

@@ -89,6 +89,11 @@ impl LedgerBody {
         all
     }
 
+    /// Whether exactly this attempt is claimed.
+    pub fn holds(&self, chunk: ChunkId, attempt: u8, index: u16) -> bool {
+        self.claims.get(&(chunk, attempt)).is_some_and(|indexes| indexes.contains(index))
+    }
+
     /// Every claim.
     pub fn claims(&self) -> impl Iterator<Item = (ChunkId, u8, &IndexSet)> {
         self.claims.iter().map(|((chunk, attempt), indexes)| (*chunk, *attempt, indexes))

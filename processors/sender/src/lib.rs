@@ -1,1 +1,26 @@
-//! placeholder
+//! From chunks to provider calls: each recipient at most once, at the pace each page is allowed.
+//!
+//! Guarantee: a call starts only under a grant that is durable in the page's ledger, within the grant's life
+//! (G1); a claim leaves the ledger only when the chunk state shows its outcome, or when nothing was called; a
+//! record of `chunks` counts as done only when the outcome of each of its recipients shows (G2).
+//!
+//! What this crate does not do: it merges no receipts, decides no retries and ends no campaign; its one output is
+//! receipts.
+//!
+//! - [`Sender`]: the consumer of `chunks`; hands descriptors to pages.
+//! - `page`: the actor of one page: lanes → grant → calls → receipts.
+//! - `watermark`: which prefix of `chunks` is done.
+//! - `campaigns`: campaign rows, compiled messages.
+//! - [`board`]: what each page is doing, for people.
+//! - [`options`]: every limit.
+
+pub mod board;
+mod campaigns;
+pub mod options;
+mod page;
+mod shard;
+mod watermark;
+
+pub use board::{Board, PageStatus};
+pub use options::SenderOptions;
+pub use shard::{Sender, SenderError, SenderPorts};

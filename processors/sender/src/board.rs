@@ -1,0 +1,41 @@
+//! What each page is doing, for people: status lines, `explain`, the end of `sluice send`.
+
+use sluice_core::PageId;
+use sluice_core::throttle::HoldReason;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// A page as its owner sees it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct PageStatus {
+    /// Calls under way.
+    pub in_flight: usize,
+    /// Sends granted and not called yet.
+    pub granted: usize,
+    /// Claims whose outcome no chunk state shows yet.
+    pub claims: u32,
+    /// Why it waits, and until when on the monotonic clock.
+    pub hold: Option<(Duration, HoldReason)>,
+    /// Why a campaign can't be sent from here: configuration.
+    pub problem: Option<String>,
+}
+
+/// All pages of this process.
+#[derive(Debug, Clone, Default)]
+pub struct Board(Arc<Mutex<BTreeMap<PageId, PageStatus>>>);
+
+impl Board {
+    /// Every page that has or had work.
+    pub fn pages(&self) -> BTreeMap<PageId, PageStatus> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set(&self, page: &PageId, status: PageStatus) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(page.clone(), status);
+    }
+
+    pub(crate) fn remove(&self, page: &PageId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(page);
+    }
+}

@@ -1,0 +1,101 @@
+//! Every limit of the sender.
+
+use serde::{Deserialize, Serialize};
+use sluice_core::throttle::HoldPolicy;
+
+/// The sender's limits. Times in ms.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SenderOptions {
+    /// Calls of one page under way at once. Default 256: at 10 s latency a page then holds 256 connections, not
+    /// thousands (hazard 30), at 5 ms it still makes 50,000 calls a second.
+    pub in_flight_max: usize,
+    /// Sends of one grant at most. Default 2,048: one compare-and-set for 40 ms of a fast page.
+    pub grant_sends_max: usize,
+    /// Life of a grant from before its compare-and-set. Default 2,000, as the hand-over rules assume.
+    pub grant_life_ms: u64,
+    /// How far ahead of their slots rate-limited calls are granted and handed out. Default 50.
+    pub ahead_ms: u64,
+    /// Stored size of a page's claims, in bytes, above which granting waits. Default 65,536.
+    pub ledger_bytes_max: usize,
+    /// Sends decoded ahead for each campaign of a page. Default 2,048.
+    pub window_sends_max: usize,
+    /// How long outcomes are gathered before they become a receipt. Default 5.
+    pub outcomes_linger_ms: u64,
+    /// Outcomes of one receipt at most. Default 512.
+    pub outcomes_max: usize,
+    /// How often claims are compared with chunk states. Default 100.
+    pub settle_ms: u64,
+    /// How long a call without an answer may still be settled by a webhook before it becomes `unknown`.
+    /// Default 900,000 (15 min): nearly all webhooks arrive by then.
+    pub unresolved_after_ms: u64,
+    /// Wait after taking a page whose former owner may still be calling. Default 3,000: the life of its
+    /// grants and a second more.
+    pub takeover_wait_ms: u64,
+    /// How long calls under way may take to end when the process stops, before they are left to become
+    /// `unknown`. Default 30,000; a supervisor's patience has to be longer.
+    pub drain_ms: u64,
+    /// Unfinished records of `chunks` in memory, per partition. Default 100,000, about 30 MB.
+    pub records_max: usize,
+    /// An unfinished record with so many newer ones is produced again at the end, so that it does not pin the
+    /// committed offset. Default 10,000 (hazard 27).
+    pub carry_after: u64,
+    /// How often the committed offset follows. Default 500.
+    pub commit_ms: u64,
+    /// Pause before an operation that the store or the log refused is tried again. Default 200.
+    pub again_ms: u64,
+    /// How pages wait after throttle answers and unreachable providers.
+    pub hold: HoldPolicy,
+}
+
+impl Default for SenderOptions {
+    fn default() -> Self {
+        Self {
+            in_flight_max: 256,
+            grant_sends_max: 2_048,
+            grant_life_ms: 2_000,
+            ahead_ms: 50,
+            ledger_bytes_max: 65_536,
+            window_sends_max: 2_048,
+            outcomes_linger_ms: 5,
+            outcomes_max: 512,
+            settle_ms: 100,
+            unresolved_after_ms: 900_000,
+            takeover_wait_ms: 3_000,
+            drain_ms: 30_000,
+            records_max: 100_000,
+            carry_after: 10_000,
+            commit_ms: 500,
+            again_ms: 200,
+            hold: HoldPolicy::default(),
+        }
+    }
+}
+
+impl SenderOptions {
+    /// Names the first limit that can't work.
+    ///
+    /// # Errors
+    /// A sentence for people.
+    pub fn validate(&self) -> Result<(), String> {
+        let positive = [
+            ("in_flight_max", self.in_flight_max as u64),
+            ("grant_sends_max", self.grant_sends_max as u64),
+            ("grant_life_ms", self.grant_life_ms),
+            ("window_sends_max", self.window_sends_max as u64),
+            ("outcomes_max", self.outcomes_max as u64),
+            ("settle_ms", self.settle_ms),
+            ("records_max", self.records_max as u64),
+            ("carry_after", self.carry_after),
+            ("commit_ms", self.commit_ms),
+            ("again_ms", self.again_ms),
+        ];
+        if let Some((name, _)) = positive.iter().find(|(_, value)| *value == 0) {
+            return Err(format!("sender.{name} must be at least 1"));
+        }
+        if self.takeover_wait_ms <= self.grant_life_ms {
+            return Err("sender.takeover_wait_ms must be longer than sender.grant_life_ms".to_owned());
+        }
+        Ok(())
+    }
+}

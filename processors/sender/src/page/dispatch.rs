@@ -1,0 +1,266 @@
+//! From granted sends to calls at their time, and from outcomes to receipts.
+
+use super::{Calling, GrantedSend, Page, Ready};
+use sluice_core::chunk_state::entry;
+use sluice_core::throttle::HoldReason;
+use sluice_core::{ATTEMPTS_MAX, CampaignId, ChunkId};
+use sluice_runtime::ports::caller::{Call, CallOutcome, CallResult, Failure};
+use sluice_runtime::ports::log::{NewRecord, Partition, Topic};
+use sluice_schemas::{Fact, ReceiptEntry, encode};
+use std::time::Duration;
+use tracing::{info, warn};
+
+/// How fast a page's calls end, as an average over about a second.
+#[derive(Debug, Default)]
+pub(super) struct Throughput {
+    since: Option<Duration>,
+    ended: u64,
+    per_ms: f64,
+}
+
+impl Throughput {
+    /// Calls ended.
+    fn add(&mut self, now: Duration, count: usize) {
+        let since = *self.since.get_or_insert(now);
+        self.ended += count as u64;
+        let passed = now.saturating_sub(since).as_secs_f64() * 1_000.0;
+        if passed >= 20.0 {
+            // The weight of this measurement grows with its length.
+            let weight = (passed / 200.0).min(1.0);
+            self.per_ms += (self.ended as f64 / passed - self.per_ms) * weight;
+            self.since = Some(now);
+            self.ended = 0;
+        }
+    }
+
+    /// Calls expected to end in the next `ms`; nothing after a second of silence.
+    pub(super) fn in_ms(&self, now: Duration, ms: u64) -> f64 {
+        let silent = self.since.is_none_or(|since| now.saturating_sub(since) > Duration::from_secs(1));
+        if silent { 0.0 } else { self.per_ms * ms as f64 }
+    }
+}
+
+impl Page {
+    /// One call alone after a refusal: it finds out whether the provider takes calls again.
+    pub(super) fn in_flight_max(&self) -> usize {
+        match self.ownership.as_ref().and_then(|ownership| ownership.hold.reason()) {
+            Some(_) => 1,
+            None => self.context.options.in_flight_max,
+        }
+    }
+
+    /// Hands calls out, each with the slot at which it may start.
+    pub(super) fn dispatch(&mut self) {
+        let now = self.now();
+        let Some(ownership) = &self.ownership else { return };
+        if ownership.hold.waits(now).is_some() {
+            return self.ungrant_all();
+        }
+        let horizon = now + self.ms(self.context.options.ahead_ms);
+        let mut free = self.in_flight_max().saturating_sub(self.calling.len());
+        let ids: Vec<CampaignId> =
+            self.lanes.iter().filter(|(_, state)| !state.granted.is_empty()).map(|(id, _)| *id).collect();
+        let mut calls = Vec::new();
+        let mut expired: Vec<(CampaignId, Ready)> = Vec::new();
+        let mut some = true;
+        while some && free > 0 {
+            some = false;
+            for id in &ids {
+                let (Some(state), Some(ownership)) = (self.lanes.get_mut(id), &mut self.ownership) else { continue };
+                if free == 0 {
+                    break;
+                }
+                let Some(granted) = state.granted.front() else { continue };
+                let limits = [ownership.gcra.as_mut(), state.campaign.gcra.as_mut()];
+                let start = limits.iter().flatten().map(|gcra| gcra.next()).fold(now, Duration::max);
+                let too_late = start >= granted.not_after;
+                if !too_late && start > horizon {
+                    continue;
+                }
+                let Some(GrantedSend { ready, not_after }) = state.granted.pop_front() else { continue };
+                some = true;
+                if too_late {
+                    expired.push((*id, ready));
+                    continue;
+                }
+                limits.into_iter().flatten().for_each(|gcra| gcra.reserve(start));
+                free -= 1;
+                calls.push(Call {
+                    send: sluice_core::SendId { chunk: ready.chunk, index: ready.index },
+                    attempt: ready.attempt,
+                    request: ready.request.clone(),
+                    not_before: start,
+                    not_after,
+                    outcomes: self.outcomes.0.clone(),
+                });
+                let calling = Calling {
+                    attempts_before_run: ready.attempts_before_run,
+                    request: ready.request,
+                    address: ready.address,
+                };
+                self.calling.insert((ready.chunk, ready.index), calling);
+            }
+        }
+        for (id, ready) in expired.into_iter().rev() {
+            self.not_called(id, ready);
+        }
+        if !calls.is_empty() {
+            self.context.ports.caller.call(calls);
+        }
+    }
+
+    /// When a limit lets the next grant or call through, if that is what is waited for.
+    pub(super) fn next_grant_or_call(&self) -> Option<Duration> {
+        let ownership = self.ownership.as_ref()?;
+        let now = self.now();
+        let ahead = self.ms(self.context.options.ahead_ms);
+        if now < ownership.grants_from {
+            return Some(ownership.grants_from);
+        }
+        if let Some((until, _)) = ownership.hold.waits(now) {
+            return Some(until);
+        }
+        let free = self.calling.len() < self.in_flight_max();
+        let page = ownership.gcra.map_or(Duration::ZERO, |gcra| gcra.next());
+        self.lanes
+            .values()
+            .filter(|state| !state.granted.is_empty() || (!state.window.is_empty() && self.grant.is_none()))
+            .filter(|_| free)
+            .map(|state| state.campaign.gcra.map_or(page, |gcra| gcra.next().max(page)))
+            .filter(|next| *next > now)
+            .map(|next| next.saturating_sub(ahead).max(now + Duration::from_millis(1)))
+            .min()
+    }
+
+    pub(super) fn take_outcomes(&mut self, outcomes: &mut Vec<CallOutcome>) {
+        let now = self.now();
+        self.throughput.add(now, outcomes.len());
+        for outcome in outcomes.drain(..) {
+            let Some(calling) = self.calling.remove(&(outcome.send.chunk, outcome.send.index)) else { continue };
+            self.take_outcome(outcome, calling, now);
+        }
+    }
+
+    fn take_outcome(&mut self, outcome: CallOutcome, calling: Calling, now: Duration) {
+        let CallOutcome { send, attempt, result, at_ms } = outcome;
+        let (chunk, index) = (send.chunk, send.index);
+        let said = |fact| ReceiptEntry { address: calling.address.clone(), ..entry(fact, index, index, attempt, at_ms) };
+        match result {
+            CallResult::Accepted { message_id } => {
+                self.provider_answered(now);
+                self.report(chunk, ReceiptEntry { provider_id: message_id, ..said(Fact::Accepted) });
+            }
+            CallResult::Failed(failure) => {
+                self.provider_answered(now);
+                let fact = if self.may_retry(chunk, attempt, calling.attempts_before_run, &failure) {
+                    Fact::Failed
+                } else {
+                    Fact::FailedForGood
+                };
+                let failed = ReceiptEntry {
+                    reason: Some(failure.code.clone()),
+                    message: Some(failure.message.clone()),
+                    retry_after_ms: failure.retry_after.map(|after| after.as_millis() as i64),
+                    ..said(fact)
+                };
+                self.report(chunk, failed);
+                if failure.opted_out {
+                    self.report(chunk, ReceiptEntry { reason: Some(failure.code), ..said(Fact::OptedOut) });
+                }
+            }
+            CallResult::Refused { reason, retry_after } => {
+                self.hold(reason, retry_after, now);
+                self.call_again(chunk, index, attempt, calling);
+            }
+            CallResult::NotCalled { reason } => {
+                if let Some(reason) = reason {
+                    self.hold(reason, None, now);
+                }
+                self.call_again(chunk, index, attempt, calling);
+            }
+            CallResult::Unknown { detail } => {
+                if self.settles_by_webhook(chunk) {
+                    self.settling.doubt(chunk, attempt, index, now + self.ms(self.context.options.unresolved_after_ms));
+                } else {
+                    let reason = Some("no_answer".to_owned());
+                    self.report(chunk, ReceiptEntry { reason, message: Some(detail), ..said(Fact::Unresolved) });
+                }
+            }
+        }
+    }
+
+    fn call_again(&mut self, chunk: ChunkId, index: u16, attempt: u8, calling: Calling) {
+        let ready = Ready {
+            chunk,
+            index,
+            attempt,
+            attempts_before_run: calling.attempts_before_run,
+            request: calling.request,
+            address: calling.address,
+        };
+        self.not_called(chunk.campaign(), ready);
+    }
+
+    fn provider_answered(&mut self, now: Duration) {
+        let Some(ownership) = &mut self.ownership else { return };
+        if ownership.hold.reason().is_some() && ownership.hold.waits(now).is_none() {
+            info!(page = %self.id, "provider takes calls again");
+        }
+        ownership.hold.answered(now);
+    }
+
+    fn hold(&mut self, reason: HoldReason, retry_after: Option<Duration>, now: Duration) {
+        let Some(ownership) = &mut self.ownership else { return };
+        let first = ownership.hold.reason().is_none();
+        ownership.hold.refused(&self.context.options.hold, reason, retry_after, now);
+        if let Some((until, reason)) = ownership.hold.waits(now).filter(|_| first) {
+            let wait_ms = until.saturating_sub(now).as_millis() as u64;
+            warn!(page = %self.id, reason = reason.as_str(), detail = reason.detail(), wait_ms, "page waits");
+        }
+    }
+
+    /// Whether another attempt may follow in this run.
+    fn may_retry(&self, chunk: ChunkId, attempt: u8, attempts_before_run: u8, failure: &Failure) -> bool {
+        let Some(state) = self.lanes.get(&chunk.campaign()) else { return failure.transient && attempt < ATTEMPTS_MAX };
+        let of_run = attempt.saturating_sub(attempts_before_run);
+        let configured = u8::try_from(state.campaign.row.launch.max_retries.clamp(0, 100)).unwrap_or(0).saturating_add(1);
+        let allowed = if failure.attempts_max > 0 { failure.attempts_max.min(configured) } else { configured };
+        failure.transient && attempt < ATTEMPTS_MAX && of_run < allowed
+    }
+
+    fn settles_by_webhook(&self, chunk: ChunkId) -> bool {
+        self.lanes.get(&chunk.campaign()).is_none_or(|state| state.campaign.plan.correlation().settles_by_webhook)
+    }
+
+    /// Gathers a fact for the next receipt.
+    pub(super) fn report(&mut self, chunk: ChunkId, entry: ReceiptEntry) {
+        if self.gathered.is_empty() {
+            self.report_at = Some(self.now() + self.ms(self.context.options.outcomes_linger_ms));
+        }
+        self.gathered.push(chunk, entry);
+    }
+
+    /// Appends what was gathered, when it is enough or waited long enough.
+    pub(super) fn report_if_due(&mut self) {
+        let enough = self.gathered.len() >= self.context.options.outcomes_max;
+        let due = self.report_at.is_some_and(|at| at <= self.now());
+        if self.gathered.is_empty() || !(enough || due || self.stop.is_some()) {
+            return;
+        }
+        self.report_at = None;
+        let log = &self.context.ports.log;
+        for (chunk, receipt) in self.gathered.take() {
+            let record = NewRecord { key: chunk.0.to_vec().into(), value: encode(&receipt).into() };
+            let ticket = log.append(Topic::Receipts, Partition(u32::from(chunk.receipts_partition())), vec![record]);
+            self.appends.push(Box::pin(async move { (vec![chunk], ticket.await.map(drop)) }));
+        }
+    }
+
+    /// Receipts of these chunks are durable; their states will show it soon.
+    pub(super) fn reported(&mut self, chunks: Vec<ChunkId>) {
+        let now = self.now();
+        for chunk in chunks {
+            self.settling.look_soon(chunk, now);
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! Taking a page and claiming sends on it, both as compare-and-sets on its ledger.
+
+use super::{GrantedSend, Page, Ready, StopMode};
+use crate::shard::SenderError;
+use sluice_core::gcra::Gcra;
+use sluice_core::throttle::Hold;
+use sluice_core::{CampaignId, ChunkId, IndexSet, LedgerBody};
+use sluice_runtime::ports::log::LogError;
+use sluice_runtime::ports::store::{Fence, Granted, Predecessor, StoreError, StoreResult};
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
+use std::time::Duration;
+use tracing::{debug, info, warn};
+
+/// What an owner knows about its page.
+pub(super) struct Ownership {
+    pub(super) fence: Fence,
+    /// The ledger as it stands in the store.
+    pub(super) body: LedgerBody,
+    /// `body.len()`, kept for the board.
+    pub(super) claims: u32,
+    /// Claims that stand in `body` though nothing was called, by chunk and attempt.
+    pub(super) give_back: BTreeMap<(ChunkId, u8), IndexSet>,
+    /// Claims of `body` whose outcome the chunk state shows.
+    pub(super) settled: Vec<(ChunkId, sluice_core::ChunkState)>,
+    /// Monotonic; buckets are empty then.
+    pub(super) taken_at: Duration,
+    /// A former owner may still be calling before this time.
+    pub(super) grants_from: Duration,
+    /// The page's own limit.
+    pub(super) gcra: Option<Gcra>,
+    pub(super) hold: Hold,
+}
+
+/// A grant whose answer is awaited.
+pub(super) struct PendingGrant {
+    batch: Vec<(CampaignId, Ready)>,
+    pub(super) body: LedgerBody,
+    fence: Fence,
+    answer: Pin<Box<dyn Future<Output = (Duration, StoreResult<Granted>)> + Send>>,
+}
+
+/// The answer of the pending grant: when its compare-and-set was begun, and what came of it.
+pub(super) async fn answered(grant: &mut Option<PendingGrant>) -> (Duration, StoreResult<Granted>) {
+    match grant {
+        Some(grant) => grant.answer.as_mut().await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Ownership {
+    /// The body without what was given back and what is settled.
+    fn tidied(&self) -> LedgerBody {
+        let mut body = self.body.clone();
+        for ((chunk, attempt), indexes) in &self.give_back {
+            body.give_back(*chunk, *attempt, indexes);
+        }
+        for (chunk, state) in &self.settled {
+            body.settle(*chunk, state);
+        }
+        body
+    }
+
+    /// The bytes that a body would take.
+    pub(super) fn ledger_bytes(&self) -> usize {
+        self.tidied().encode().len()
+    }
+}
+
+impl Page {
+    /// Takes the page at its first work, after a fresh synchronous commit: a former member is refused there
+    /// and can't steal the page (hazard 6).
+    pub(super) async fn own(&mut self) -> Result<(), SenderError> {
+        if self.ownership.is_some() || !self.has_work() {
+            return Ok(());
+        }
+        match self.shard.commit().await {
+            Ok(()) => {}
+            Err(LogError::Fenced { .. }) => {
+                self.stop = Some(StopMode::Lost);
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let taken = match self.context.ports.store.take(&self.id, &self.context.owner).await {
+            Ok(taken) => taken,
+            Err(StoreError::Unavailable(_)) => {
+                tokio::time::sleep(self.ms(self.context.options.again_ms)).await;
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let now = self.now();
+        let options = &self.context.options;
+        let wait = match taken.predecessor {
+            Predecessor::HandedOver | Predecessor::Gone => Duration::ZERO,
+            Predecessor::MayRun => self.ms(options.takeover_wait_ms),
+        };
+        let campaign = self.lanes.values().next().map(|state| &state.campaign.row.launch);
+        let rate = campaign.and_then(|launch| self.context.ports.messages.page_rate(launch.channel, &self.id));
+        let never_used = taken.fence.epoch <= 1;
+        let gcra = rate.map(|rate| if never_used { Gcra::fresh(rate) } else { Gcra::empty(rate, now + wait) });
+        info!(page = %self.id, epoch = taken.fence.epoch, claims = taken.body.len(), predecessor = ?taken.predecessor, "page taken");
+        for state in self.lanes.values_mut() {
+            if let Some(share) = &mut state.campaign.gcra
+                && !never_used
+            {
+                share.reserve(now + wait);
+            }
+        }
+        let inherited: Vec<(ChunkId, u8, IndexSet)> = taken
+            .body
+            .claims()
+            .map(|(chunk, attempt, indexes)| {
+                // Calls that this very process still has under way are not inherited.
+                let mut others = indexes.clone();
+                others.subtract(&self.calling.range((chunk, 0)..=(chunk, u16::MAX)).map(|((_, index), _)| *index).collect());
+                (chunk, attempt, others)
+            })
+            .filter(|(.., indexes)| !indexes.is_empty())
+            .collect();
+        self.settling.inherit(inherited, now, taken.predecessor);
+        self.ownership = Some(Ownership {
+            fence: taken.fence,
+            claims: taken.body.len(),
+            body: taken.body,
+            give_back: BTreeMap::new(),
+            settled: Vec::new(),
+            taken_at: now,
+            grants_from: now + wait,
+            gcra,
+            hold: Hold::default(),
+        });
+        Ok(())
+    }
+
+    /// Sends that may be granted now, at most. Also what is granted already counts.
+    fn grantable(&self, now: Duration) -> usize {
+        let Some(ownership) = &self.ownership else { return 0 };
+        if now < ownership.grants_from || ownership.hold.waits(now).is_some() {
+            return 0;
+        }
+        let options = &self.context.options;
+        let free = self.in_flight_max().saturating_sub(self.calling.len());
+        let ahead = self.throughput.in_ms(now, options.ahead_ms) as usize;
+        let wanted = if ownership.hold.reason().is_some() { free } else { free.max(ahead) };
+        let wanted = wanted.min(options.grant_sends_max);
+        let granted = self.granted_sends();
+        // Ask again before the last is used up, in batches that are worth a write.
+        if granted * 2 > wanted {
+            return 0;
+        }
+        let limit = match &ownership.gcra {
+            Some(gcra) => (gcra.capacity(now, now + self.ms(options.ahead_ms)) as usize).saturating_sub(granted),
+            None => usize::MAX,
+        };
+        (wanted - granted).min(limit)
+    }
+
+    /// Claims what can be called next.
+    pub(super) fn start_grant(&mut self) {
+        let now = self.now();
+        let limit = self.grantable(now);
+        if self.grant.is_some() || limit == 0 || self.lanes.values().all(|state| state.window.is_empty()) {
+            return;
+        }
+        let Some(ownership) = &self.ownership else { return };
+        if ownership.ledger_bytes() > self.context.options.ledger_bytes_max {
+            return;
+        }
+        let batch = self.choose(now, limit);
+        if batch.is_empty() {
+            return;
+        }
+        let Some(ownership) = &self.ownership else { return };
+        let mut body = ownership.tidied();
+        let mut claims: BTreeMap<(ChunkId, u8), IndexSet> = BTreeMap::new();
+        for (_, ready) in &batch {
+            claims.entry((ready.chunk, ready.attempt)).or_default().insert(ready.index);
+        }
+        for ((chunk, attempt), indexes) in &claims {
+            if let Err(problem) = body.claim(*chunk, *attempt, indexes) {
+                // What is claimed already is not called again; the next look at the chunk state decides.
+                warn!(page = %self.id, %problem, "not granted");
+                self.settling.look_soon(*chunk, now);
+                return;
+            }
+        }
+        let fence = ownership.fence;
+        let answer = self.ask(body.clone(), fence, Duration::ZERO);
+        self.grant = Some(PendingGrant { batch, body, fence, answer });
+    }
+
+    fn ask(
+        &self,
+        body: LedgerBody,
+        fence: Fence,
+        pause: Duration,
+    ) -> Pin<Box<dyn Future<Output = (Duration, StoreResult<Granted>)> + Send>> {
+        let (ports, page) = (self.context.ports.clone(), self.id.clone());
+        Box::pin(async move {
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            let began = ports.clock.monotonic();
+            (began, ports.store.grant(&page, fence, &body).await)
+        })
+    }
+
+    /// Takes sends from the windows, campaigns in turn, each within its own limit.
+    fn choose(&mut self, now: Duration, limit: usize) -> Vec<(CampaignId, Ready)> {
+        let until = now + self.ms(self.context.options.ahead_ms);
+        let mut ids: Vec<(CampaignId, usize)> = Vec::new();
+        for (id, state) in &self.lanes {
+            let free = match &state.campaign.gcra {
+                Some(gcra) => (gcra.capacity(now, until) as usize).saturating_sub(state.granted.len()),
+                None => usize::MAX,
+            };
+            if free > 0 && !state.window.is_empty() {
+                ids.push((*id, free));
+            }
+        }
+        if ids.is_empty() {
+            return Vec::new();
+        }
+        self.turn = (self.turn + 1) % ids.len();
+        ids.rotate_left(self.turn);
+        let fair = limit.div_ceil(ids.len());
+        let mut batch = Vec::new();
+        for (id, free) in ids {
+            let Some(state) = self.lanes.get_mut(&id) else { continue };
+            let count = fair.min(free).min(limit - batch.len()).min(state.window.len());
+            batch.extend(state.window.drain(..count).map(|ready| (id, ready)));
+        }
+        batch
+    }
+
+    pub(super) async fn granted(&mut self, answer: (Duration, StoreResult<Granted>)) -> Result<(), SenderError> {
+        let Some(mut grant) = self.grant.take() else { return Ok(()) };
+        let (began, result) = answer;
+        match result {
+            Ok(Granted::Yes(fence)) => {
+                let not_after = began + self.ms(self.context.options.grant_life_ms);
+                if let Some(ownership) = &mut self.ownership {
+                    ownership.fence = fence;
+                    ownership.body = grant.body;
+                    ownership.claims = ownership.body.len();
+                    ownership.give_back.clear();
+                    ownership.settled.clear();
+                }
+                for (id, ready) in grant.batch {
+                    if let Some(state) = self.lanes.get_mut(&id) {
+                        state.granted.push_back(GrantedSend { ready, not_after });
+                    }
+                }
+                if self.stop.is_some() {
+                    self.ungrant_all();
+                }
+            }
+            Ok(Granted::No(found)) => {
+                self.unload(grant.batch);
+                if found.epoch != grant.fence.epoch {
+                    debug!(page = %self.id, "page was taken by another owner");
+                    self.disown();
+                } else {
+                    // A command: what runs has to be looked at again under the new control.
+                    if let Some(ownership) = &mut self.ownership {
+                        ownership.fence = found;
+                    }
+                    self.look_at_campaigns().await?;
+                }
+            }
+            Err(StoreError::Unavailable(_)) => {
+                // Nothing is known: only the same again can settle it.
+                grant.answer = self.ask(grant.body.clone(), grant.fence, self.ms(self.context.options.again_ms));
+                self.grant = Some(grant);
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Forgets all that was decided under this ownership; a later one looks at everything again.
+    pub(super) fn disown(&mut self) {
+        self.ownership = None;
+        self.grant = None;
+        for state in self.lanes.values_mut() {
+            state.granted.clear();
+            state.window.clear();
+            state.lane.restart();
+        }
+    }
+
+    /// Puts sends back that were not claimed after all.
+    fn unload(&mut self, batch: Vec<(CampaignId, Ready)>) {
+        for (id, ready) in batch.into_iter().rev() {
+            if let Some(state) = self.lanes.get_mut(&id) {
+                state.window.push_front(ready);
+            }
+        }
+    }
+
+    /// Drops the lanes of campaigns that do not run any more (G7).
+    async fn look_at_campaigns(&mut self) -> Result<(), SenderError> {
+        let ids: Vec<CampaignId> = self.lanes.keys().copied().collect();
+        for id in ids {
+            let row = loop {
+                match self.context.ports.store.campaign(id).await {
+                    Err(StoreError::Unavailable(_)) => {
+                        tokio::time::sleep(self.ms(self.context.options.again_ms)).await;
+                    }
+                    answer => break answer?,
+                }
+            };
+            if row.is_some_and(|row| row.state.may_send()) {
+                continue;
+            }
+            self.ungrant(id);
+            if let Some(state) = self.lanes.remove(&id) {
+                let records: Vec<u64> = state.lane.works().flat_map(|work| work.records.iter().copied()).collect();
+                self.shard.finish(&records);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives back what is granted and not called.
+    pub(super) fn ungrant_all(&mut self) {
+        let ids: Vec<CampaignId> = self.lanes.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.ungrant(id));
+    }
+
+    fn ungrant(&mut self, id: CampaignId) {
+        let Some(state) = self.lanes.get_mut(&id) else { return };
+        let granted: Vec<GrantedSend> = state.granted.drain(..).collect();
+        for granted in granted.into_iter().rev() {
+            self.not_called(id, granted.ready);
+        }
+    }
+
+    /// The claim of a send that was certainly not called goes back with the next write; the send waits again.
+    /// Under another owner's epoch nothing is ours to give back: that owner decides about the claim.
+    pub(super) fn not_called(&mut self, id: CampaignId, ready: Ready) {
+        let Some(ownership) = &mut self.ownership else { return };
+        if !ownership.body.holds(ready.chunk, ready.attempt, ready.index) {
+            return;
+        }
+        ownership.give_back.entry((ready.chunk, ready.attempt)).or_default().insert(ready.index);
+        if let Some(state) = self.lanes.get_mut(&id) {
+            state.window.push_front(ready);
+        }
+    }
+
+    /// The end of a page: the next owner finds what is still claimed, and nobody else calls.
+    pub(super) async fn hand_over(&mut self) -> Result<(), SenderError> {
+        let Some(ownership) = &self.ownership else { return Ok(()) };
+        if matches!(self.stop, Some(StopMode::Lost)) {
+            return Ok(());
+        }
+        if !self.calling.is_empty() {
+            // Calls are still under way: an owner that stays in the ledger makes the next one wait for them.
+            warn!(page = %self.id, calls = self.calling.len(), "calls were still under way at the end of the drain");
+            return Ok(());
+        }
+        let body = ownership.tidied();
+        let chunks: BTreeSet<ChunkId> = body.chunks().into_iter().collect();
+        for _ in 0..10 {
+            match self.context.ports.store.release(&self.id, ownership.fence, &body).await {
+                Ok(()) => {
+                    info!(page = %self.id, claims = body.len(), chunks = chunks.len(), "page handed over");
+                    return Ok(());
+                }
+                Err(StoreError::Fenced(_)) => return Ok(()),
+                Err(StoreError::Unavailable(_)) => tokio::time::sleep(self.ms(self.context.options.again_ms)).await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        // The owner stays in the ledger; the next one waits as after a crash.
+        Ok(())
+    }
+}

@@ -1,0 +1,310 @@
+//! The actor of one page: the unit of fence, claim, use and control, because every limit hangs on it.
+//!
+//! ```text
+//! descriptor ─► lane ─► window ─► grant (durable) ─► granted ─► call ─► outcome ─► receipt
+//!                 ▲                                                                   │
+//!                 └──────── settle: what the chunk states show ◄──────────────────────┘
+//! ```
+
+mod dispatch;
+mod grant;
+mod load;
+mod receipts;
+mod settle;
+
+use crate::board::PageStatus;
+use crate::campaigns::Campaign;
+use crate::shard::{Context, SenderError, ShardHandle};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use receipts::Gathered;
+use sluice_core::lane::{Lane, Source, SpanCursor, Work};
+use sluice_core::{CampaignId, ChunkId, IndexSet, PageId};
+use sluice_runtime::ports::caller::{CallOutcome, CallRequest};
+use sluice_runtime::ports::log::LogError;
+use sluice_schemas::Span;
+use std::collections::{BTreeMap, VecDeque};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// What a record of `chunks` asks for.
+#[derive(Debug)]
+pub(crate) enum Descriptor {
+    First { chunk: ChunkId, size: u32, spans: Vec<Span> },
+    Retry { chunk: ChunkId, attempt: u8, not_before_ms: i64, indexes: IndexSet },
+}
+
+/// How a page ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum StopMode {
+    /// Ends calls under way until the deadline (monotonic), then hands the page over.
+    Drain { deadline: Duration },
+    /// The page belongs to another already: no ledger is written; outcomes that still arrive are reported.
+    Lost,
+}
+
+#[derive(Debug)]
+pub(crate) enum PageCommand {
+    Open { record: u64, descriptor: Descriptor },
+    Stop(StopMode),
+}
+
+/// A send that could be granted now.
+#[derive(Debug)]
+struct Ready {
+    chunk: ChunkId,
+    index: u16,
+    attempt: u8,
+    /// Attempts of earlier runs: they do not count against `max_retries`.
+    attempts_before_run: u8,
+    request: CallRequest,
+    /// Where facts name a person instead of a message.
+    address: Option<String>,
+}
+
+/// A send whose claim is durable.
+#[derive(Debug)]
+struct GrantedSend {
+    ready: Ready,
+    not_after: Duration,
+}
+
+/// What is needed when a call's outcome arrives.
+#[derive(Debug)]
+struct Calling {
+    attempts_before_run: u8,
+    request: CallRequest,
+    address: Option<String>,
+}
+
+/// One campaign on this page.
+struct LaneState {
+    campaign: Campaign,
+    lane: Lane,
+    window: VecDeque<Ready>,
+    granted: VecDeque<GrantedSend>,
+}
+
+type AppendDone = Pin<Box<dyn Future<Output = (Vec<ChunkId>, Result<(), LogError>)> + Send>>;
+
+pub(crate) struct Page {
+    context: Arc<Context>,
+    shard: Arc<ShardHandle>,
+    id: PageId,
+    inbox: UnboundedReceiver<PageCommand>,
+    lanes: BTreeMap<CampaignId, LaneState>,
+    /// Descriptors whose campaign can't be opened now, and when to try again.
+    waiting: Vec<(Duration, u64, Descriptor)>,
+    /// Rotates, so that campaigns take turns.
+    turn: usize,
+    ownership: Option<grant::Ownership>,
+    grant: Option<grant::PendingGrant>,
+    throughput: dispatch::Throughput,
+    calling: BTreeMap<(ChunkId, u16), Calling>,
+    outcomes: (UnboundedSender<CallOutcome>, UnboundedReceiver<CallOutcome>),
+    gathered: Gathered,
+    /// When the gathered outcomes become a receipt.
+    report_at: Option<Duration>,
+    appends: FuturesUnordered<AppendDone>,
+    settling: settle::Settling,
+    stop: Option<StopMode>,
+    problem: Option<String>,
+}
+
+impl Page {
+    pub(crate) fn new(
+        context: Arc<Context>,
+        shard: Arc<ShardHandle>,
+        id: PageId,
+        inbox: UnboundedReceiver<PageCommand>,
+    ) -> Self {
+        Self {
+            context,
+            shard,
+            id,
+            inbox,
+            lanes: BTreeMap::new(),
+            waiting: Vec::new(),
+            turn: 0,
+            ownership: None,
+            grant: None,
+            throughput: dispatch::Throughput::default(),
+            calling: BTreeMap::new(),
+            outcomes: unbounded_channel(),
+            gathered: Gathered::default(),
+            report_at: None,
+            appends: FuturesUnordered::new(),
+            settling: settle::Settling::default(),
+            stop: None,
+            problem: None,
+        }
+    }
+
+    pub(crate) async fn run(mut self) -> Result<(), SenderError> {
+        let result = self.work().await;
+        self.context.board.remove(&self.id);
+        result
+    }
+
+    async fn work(&mut self) -> Result<(), SenderError> {
+        let mut outcomes: Vec<CallOutcome> = Vec::with_capacity(self.context.options.outcomes_max);
+        loop {
+            self.retry_waiting().await?;
+            if self.stop.is_none() {
+                self.own().await?;
+                self.load().await?;
+                self.start_grant();
+            }
+            self.dispatch();
+            self.report_if_due();
+            self.settle_if_due().await?;
+            self.show();
+            if self.is_drained() {
+                return self.hand_over().await;
+            }
+            let pause = self.next_wake().saturating_sub(self.now());
+            let limit = self.context.options.outcomes_max;
+            tokio::select! {
+                biased;
+                command = self.inbox.recv() => self.command(command.unwrap_or(PageCommand::Stop(StopMode::Lost))).await?,
+                count = self.outcomes.1.recv_many(&mut outcomes, limit) => {
+                    if count > 0 {
+                        self.take_outcomes(&mut outcomes);
+                    }
+                }
+                answer = grant::answered(&mut self.grant) => self.granted(answer).await?,
+                Some((chunks, done)) = self.appends.next(), if !self.appends.is_empty() => {
+                    done?;
+                    self.reported(chunks);
+                }
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    async fn command(&mut self, command: PageCommand) -> Result<(), SenderError> {
+        match command {
+            PageCommand::Open { record, descriptor } => self.open(record, descriptor).await?,
+            PageCommand::Stop(mode) => {
+                self.stop = Some(mode);
+                match mode {
+                    StopMode::Drain { .. } => self.ungrant_all(),
+                    StopMode::Lost => self.disown(),
+                }
+            }
+        }
+        // Many descriptors arrive together: take what is there before the next round of work.
+        while self.stop.is_none()
+            && let Ok(next) = self.inbox.try_recv()
+        {
+            match next {
+                PageCommand::Open { record, descriptor } => self.open(record, descriptor).await?,
+                stop @ PageCommand::Stop(_) => return Box::pin(self.command(stop)).await,
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts a descriptor into its campaign's lane. One of a campaign that does not run needs nothing: the
+    /// finalizer settles what is cancelled, and what has ended is settled.
+    async fn open(&mut self, record: u64, descriptor: Descriptor) -> Result<(), SenderError> {
+        let (Descriptor::First { chunk, .. } | Descriptor::Retry { chunk, .. }) = &descriptor;
+        let id = chunk.campaign();
+        if !self.lanes.contains_key(&id) && !self.open_lane(id, record, &descriptor).await? {
+            return Ok(());
+        }
+        let work = match descriptor {
+            Descriptor::First { chunk, size, spans } => {
+                Work::open(chunk, 1, 0, Source::Spans(SpanCursor::new(spans)), record, IndexSet::full(size))
+            }
+            Descriptor::Retry { chunk, attempt, not_before_ms, indexes } => {
+                Work::open(chunk, attempt, not_before_ms, Source::Rows, record, indexes)
+            }
+        };
+        if let Some(state) = self.lanes.get_mut(&id) {
+            state.lane.add(work);
+        }
+        Ok(())
+    }
+
+    async fn retry_waiting(&mut self) -> Result<(), SenderError> {
+        let now = self.now();
+        if self.stop.is_some() || self.waiting.iter().all(|(due, ..)| *due > now) {
+            return Ok(());
+        }
+        let (due, later) = std::mem::take(&mut self.waiting).into_iter().partition(|(due, ..)| *due <= now);
+        self.waiting = later;
+        let due: Vec<_> = due;
+        for (_, record, descriptor) in due {
+            self.open(record, descriptor).await?;
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> Duration {
+        self.context.ports.clock.monotonic()
+    }
+
+    fn ms(&self, ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn has_work(&self) -> bool {
+        self.lanes.values().any(|state| !state.lane.is_empty() || !state.window.is_empty())
+    }
+
+    fn granted_sends(&self) -> usize {
+        self.lanes.values().map(|state| state.granted.len()).sum()
+    }
+
+    /// The earliest time at which something has to be done without an event.
+    fn next_wake(&self) -> Duration {
+        let now = self.now();
+        let mut wake = now + Duration::from_secs(1);
+        let mut at_least = |time: Duration| wake = wake.min(time.max(now));
+        self.report_at.into_iter().for_each(&mut at_least);
+        self.waiting.iter().for_each(|(due, ..)| at_least(*due));
+        self.settling.next_due().into_iter().for_each(&mut at_least);
+        if let Some(StopMode::Drain { deadline }) = self.stop {
+            at_least(deadline);
+        }
+        if self.stop.is_none() {
+            self.next_grant_or_call().into_iter().for_each(&mut at_least);
+            let wall = self.context.ports.clock.wall_ms();
+            for due in self.lanes.values().filter_map(|state| state.lane.next_retry_ms()).filter(|due| *due > wall) {
+                at_least(now + Duration::from_millis((due - wall).unsigned_abs()));
+            }
+        }
+        wake
+    }
+
+    fn is_drained(&self) -> bool {
+        let reported = self.gathered.is_empty() && self.appends.is_empty();
+        match self.stop {
+            None => false,
+            Some(StopMode::Lost) => self.calling.is_empty() && reported,
+            Some(StopMode::Drain { deadline }) => {
+                let quiet = self.grant.is_none() && reported && self.calling.is_empty();
+                quiet || self.now() >= deadline
+            }
+        }
+    }
+
+    fn show(&self) {
+        let hold = self.ownership.as_ref().and_then(|ownership| {
+            ownership.hold.waits(self.now()).map(|(until, reason)| (until, reason.clone()))
+        });
+        self.context.board.set(
+            &self.id,
+            PageStatus {
+                in_flight: self.calling.len(),
+                granted: self.granted_sends(),
+                claims: self.ownership.as_ref().map_or(0, |ownership| ownership.claims),
+                hold,
+                problem: self.problem.clone(),
+            },
+        );
+    }
+}

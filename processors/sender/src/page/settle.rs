@@ -1,0 +1,242 @@
+//! Comparing claims with what the chunk states show, and what happens to claims nobody can tell the outcome of.
+
+use super::Page;
+use crate::shard::SenderError;
+use sluice_core::chunk_state::entry;
+use sluice_core::{CampaignId, ChunkId, IndexSet};
+use sluice_runtime::ports::log::{Partition, Position, Topic};
+use sluice_runtime::ports::store::{Predecessor, StoreError};
+use sluice_schemas::{Fact, ReceiptEntry};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tracing::info;
+
+/// The consumer group of the receipt processor: how far it has merged.
+const RECEIPTS_GROUP: &str = "receipts";
+
+/// Longest pause between two looks at a chunk of which nothing new is heard.
+const LOOK_MAX: Duration = Duration::from_secs(5);
+
+/// A call that a former owner or a provider left open.
+#[derive(Debug)]
+struct Doubt {
+    due: Duration,
+    chunk: ChunkId,
+    attempt: u8,
+    indexes: IndexSet,
+}
+
+/// Claims of a former owner, until what it reported is merged.
+#[derive(Debug)]
+struct Inherited {
+    /// The former owner's calls have ended and its receipts are in the log.
+    complete_at: Duration,
+    may_run: bool,
+    /// Ends of the partitions of `receipts` at that time.
+    barrier: Option<BTreeMap<Partition, Position>>,
+    claims: Vec<(ChunkId, u8, IndexSet)>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Settling {
+    /// Chunks to be looked at: when, and the pause after that.
+    looks: BTreeMap<ChunkId, (Duration, Duration)>,
+    doubts: Vec<Doubt>,
+    inherited: Vec<Inherited>,
+}
+
+impl Settling {
+    /// Something new may show.
+    pub(super) fn look_soon(&mut self, chunk: ChunkId, now: Duration) {
+        let first = Duration::from_millis(20);
+        let look = self.looks.entry(chunk).or_insert((now + first, first));
+        *look = (look.0.min(now + first), first);
+    }
+
+    /// The outcome of a call is unknown; a webhook may settle it until `due`.
+    pub(super) fn doubt(&mut self, chunk: ChunkId, attempt: u8, index: u16, due: Duration) {
+        match self.doubts.last_mut() {
+            Some(last) if last.chunk == chunk && last.attempt == attempt && due - last.due < Duration::from_secs(1) => {
+                last.indexes.insert(index);
+            }
+            _ => self.doubts.push(Doubt { due, chunk, attempt, indexes: [index].into_iter().collect() }),
+        }
+    }
+
+    /// Claims that were in the ledger when the page was taken.
+    pub(super) fn inherit(&mut self, claims: Vec<(ChunkId, u8, IndexSet)>, now: Duration, predecessor: Predecessor) {
+        for (chunk, ..) in &claims {
+            self.look_soon(*chunk, now);
+        }
+        if !claims.is_empty() {
+            let may_run = predecessor == Predecessor::MayRun;
+            self.inherited.push(Inherited { complete_at: now, may_run, barrier: None, claims });
+        }
+    }
+
+    /// When the next look, doubt or inheritance is due.
+    pub(super) fn next_due(&self) -> Option<Duration> {
+        let looks = self.looks.values().map(|(due, _)| *due);
+        let doubts = self.doubts.iter().map(|doubt| doubt.due);
+        looks.chain(doubts).chain(self.inherited.iter().map(|inherited| inherited.complete_at)).min()
+    }
+}
+
+impl Page {
+    pub(super) async fn settle_if_due(&mut self) -> Result<(), SenderError> {
+        let now = self.now();
+        if self.settling.next_due().is_none_or(|due| due > now) {
+            return Ok(());
+        }
+        self.look_at_chunks(now).await?;
+        self.settle_inherited(now).await?;
+        self.settle_doubts(now).await
+    }
+
+    /// Settles claims and finishes works by what the chunk states show.
+    async fn look_at_chunks(&mut self, now: Duration) -> Result<(), SenderError> {
+        let due: Vec<ChunkId> =
+            self.settling.looks.iter().filter(|(_, (due, _))| *due <= now).map(|(chunk, _)| *chunk).collect();
+        let mut campaigns: Vec<CampaignId> = Vec::new();
+        let shortest = self.ms(self.context.options.settle_ms);
+        for chunk in due {
+            let Some(state) = self.chunk_state(chunk).await? else { return Ok(()) };
+            let mut open = self.calling.range((chunk, 0)..=(chunk, u16::MAX)).next().is_some();
+            if let Some(ownership) = &mut self.ownership {
+                // In memory at once; in the ledger with the next grant, conditional on nobody having taken over.
+                let mut body = ownership.body.clone();
+                if body.settle(chunk, &state) > 0 {
+                    ownership.settled.retain(|(known, _)| *known != chunk);
+                    ownership.settled.push((chunk, state.clone()));
+                }
+                open |= !body.claimed(chunk).is_empty();
+            }
+            let busy = self.busy(chunk);
+            if let Some(lane) = self.lanes.get_mut(&chunk.campaign()) {
+                for work in lane.lane.settling_mut().iter_mut().filter(|work| work.chunk == chunk) {
+                    work.observe(&state, &busy);
+                    open |= !work.is_finished();
+                }
+                campaigns.push(chunk.campaign());
+            }
+            match self.settling.looks.get_mut(&chunk) {
+                Some(look) if open => {
+                    let pause = (look.1 * 2).clamp(shortest, LOOK_MAX);
+                    *look = (now + pause, pause);
+                }
+                _ => {
+                    self.settling.looks.remove(&chunk);
+                }
+            }
+        }
+        campaigns.dedup();
+        for id in campaigns {
+            self.finish_works(id);
+        }
+        Ok(())
+    }
+
+    fn finish_works(&mut self, id: CampaignId) {
+        let Some(state) = self.lanes.get_mut(&id) else { return };
+        for work in state.lane.take_finished() {
+            self.shard.finish(&work.records);
+        }
+        state.lane.reopen_settling();
+    }
+
+    /// A former owner's claims: wait until it can't be calling, then until all it reported is merged. What
+    /// shows no outcome even then is in doubt.
+    async fn settle_inherited(&mut self, now: Duration) -> Result<(), SenderError> {
+        let Some(position) = self.settling.inherited.iter().position(|inherited| inherited.complete_at <= now) else {
+            return Ok(());
+        };
+        let mut inherited = self.settling.inherited.swap_remove(position);
+        if inherited.may_run {
+            // Its grants end, then the calls that began under them, then their receipts are appended.
+            let timeout = self.longest_timeout(&inherited.claims);
+            inherited.may_run = false;
+            inherited.complete_at = now + self.ms(self.context.options.takeover_wait_ms) + timeout + Duration::from_secs(1);
+            self.settling.inherited.push(inherited);
+            return Ok(());
+        }
+        if inherited.barrier.is_none() {
+            let mut ends = BTreeMap::new();
+            for (chunk, ..) in &inherited.claims {
+                let partition = Partition(u32::from(chunk.receipts_partition()));
+                if let std::collections::btree_map::Entry::Vacant(place) = ends.entry(partition) {
+                    place.insert(self.context.ports.log.bounds(Topic::Receipts, partition).await?.end);
+                }
+            }
+            inherited.barrier = Some(ends);
+        }
+        for (partition, end) in inherited.barrier.iter().flatten() {
+            let merged = self.context.ports.log.committed(RECEIPTS_GROUP, Topic::Receipts, *partition).await?;
+            if end.0 > 0 && merged.is_none_or(|merged| merged < *end) {
+                inherited.complete_at = now + Duration::from_millis(50);
+                self.settling.inherited.push(inherited);
+                return Ok(());
+            }
+        }
+        for (chunk, attempt, indexes) in inherited.claims {
+            let wait = if self.settles_by_webhook_or_unknown(chunk).await? {
+                self.ms(self.context.options.unresolved_after_ms)
+            } else {
+                Duration::ZERO
+            };
+            self.settling.doubts.push(Doubt { due: now + wait, chunk, attempt, indexes });
+            self.settling.look_soon(chunk, now);
+        }
+        Ok(())
+    }
+
+    /// What is still claimed and shows no outcome becomes `unresolved`; an outcome of the same attempt that
+    /// comes later replaces it.
+    async fn settle_doubts(&mut self, now: Duration) -> Result<(), SenderError> {
+        let (due, later) = std::mem::take(&mut self.settling.doubts).into_iter().partition(|doubt| doubt.due <= now);
+        self.settling.doubts = later;
+        let due: Vec<Doubt> = due;
+        for mut doubt in due {
+            let Some(state) = self.chunk_state(doubt.chunk).await? else {
+                doubt.due = now + self.ms(self.context.options.again_ms);
+                self.settling.doubts.push(doubt);
+                continue;
+            };
+            let open: IndexSet =
+                doubt.indexes.iter().filter(|&index| !state.recipient(index).is_settled(doubt.attempt)).collect();
+            if !open.is_empty() {
+                info!(page = %self.id, chunk = %doubt.chunk, recipients = open.len(), "outcome unknown");
+            }
+            let at_ms = self.context.ports.clock.wall_ms();
+            for (first, last) in open.ranges() {
+                let unresolved = ReceiptEntry {
+                    reason: Some("no_answer".to_owned()),
+                    ..entry(Fact::Unresolved, first, last, doubt.attempt, at_ms)
+                };
+                self.report(doubt.chunk, unresolved);
+            }
+        }
+        Ok(())
+    }
+
+    fn longest_timeout(&self, claims: &[(ChunkId, u8, IndexSet)]) -> Duration {
+        let known = claims.iter().filter_map(|(chunk, ..)| self.lanes.get(&chunk.campaign()));
+        let longest = known.map(|state| state.campaign.plan.timeout_ms()).max();
+        Duration::from_millis(longest.unwrap_or(self.context.options.drain_ms))
+    }
+
+    async fn settles_by_webhook_or_unknown(&mut self, chunk: ChunkId) -> Result<bool, SenderError> {
+        if let Some(state) = self.lanes.get(&chunk.campaign()) {
+            return Ok(state.campaign.plan.correlation().settles_by_webhook);
+        }
+        match self.context.ports.store.campaign(chunk.campaign()).await {
+            Ok(Some(row)) => Ok(self
+                .context
+                .ports
+                .messages
+                .plan(&row.launch, &self.id)
+                .map_or(true, |plan| plan.correlation().settles_by_webhook)),
+            Ok(None) | Err(StoreError::Unavailable(_)) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

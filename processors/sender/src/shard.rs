@@ -1,0 +1,384 @@
+//! The consumer of `chunks`: one group decides who has a shard; each page of it is an actor.
+
+use crate::board::Board;
+use crate::options::SenderOptions;
+use crate::page::{Descriptor, Page, PageCommand, StopMode};
+use crate::watermark::Watermark;
+use sluice_core::{ChunkId, PageId};
+use sluice_runtime::ports::caller::Caller;
+use sluice_runtime::ports::log::{
+    Committer, Deliveries, Delivery, Log, LogError, NewRecord, Partition, Position, ReadLimit, RevokeGuard, StoredRecord,
+    Topic,
+};
+use sluice_runtime::ports::messages::Messages;
+use sluice_runtime::ports::store::{Store, StoreError};
+use sluice_runtime::{Clock, Shutdown};
+use sluice_schemas::{ChunkReady, DeadLetter, RetryReady, decode, encode, is};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
+use tracing::{info, warn};
+
+/// The consumer group of the sender.
+const GROUP: &str = "sender";
+
+/// What the sender stands on.
+#[derive(Clone)]
+pub struct SenderPorts {
+    /// Topics `chunks`, `sends`, `receipts`.
+    pub log: Arc<dyn Log>,
+    /// Ledgers, chunk states, recipients, campaigns.
+    pub store: Arc<dyn Store>,
+    /// Makes the calls.
+    pub caller: Arc<dyn Caller>,
+    /// Renders the requests.
+    pub messages: Arc<dyn Messages>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for SenderPorts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SenderPorts")
+    }
+}
+
+/// Why the sender stopped by itself. Nothing is lost: a restart goes on.
+#[derive(Debug, thiserror::Error)]
+pub enum SenderError {
+    /// The log failed for good.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The store failed for good.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A page's task panicked: a bug.
+    #[error("the task of a page ended unexpectedly: {0}")]
+    Page(String),
+}
+
+/// What all pages of a process share.
+pub(crate) struct Context {
+    pub(crate) ports: SenderPorts,
+    pub(crate) options: SenderOptions,
+    /// Names this process start.
+    pub(crate) owner: String,
+    pub(crate) board: Board,
+}
+
+/// One assigned partition, as its pages use it.
+pub(crate) struct ShardHandle {
+    pub(crate) partition: Partition,
+    committer: Arc<dyn Committer>,
+    watermark: Mutex<Watermark>,
+    /// The newest committed position; held while committing, so that commits never go backwards.
+    committed: tokio::sync::Mutex<Option<u64>>,
+}
+
+impl ShardHandle {
+    fn watermark(&self) -> MutexGuard<'_, Watermark> {
+        self.watermark.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The records need nothing any more.
+    pub(crate) fn finish(&self, records: &[u64]) {
+        let mut watermark = self.watermark();
+        records.iter().for_each(|&offset| watermark.finish(offset));
+    }
+
+    /// A synchronous commit; refused for a former member, so that one can't take pages back (hazard 6).
+    pub(crate) async fn commit(&self) -> Result<(), LogError> {
+        let mut committed = self.committed.lock().await;
+        let position = self.watermark().position();
+        self.committer.commit(self.partition, Position(position)).await?;
+        *committed = Some(position);
+        Ok(())
+    }
+
+    async fn commit_if_moved(&self) -> Result<(), LogError> {
+        let moved = *self.committed.lock().await != Some(self.watermark().position());
+        if moved { self.commit().await } else { Ok(()) }
+    }
+}
+
+struct Shard {
+    handle: Arc<ShardHandle>,
+    pages: BTreeMap<PageId, UnboundedSender<PageCommand>>,
+    paused: bool,
+}
+
+/// The processor.
+#[derive(Debug)]
+pub struct Sender {
+    context: Arc<Context>,
+}
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Context").field("owner", &self.owner).finish_non_exhaustive()
+    }
+}
+
+/// The pages of some shards that are ending, and the guard that waits for them.
+struct Draining {
+    pages: JoinSet<Result<(), SenderError>>,
+    shards: Vec<Arc<ShardHandle>>,
+    guard: Option<RevokeGuard>,
+}
+
+impl Sender {
+    /// `owner` names this start of the process in ledgers; no two starts share one.
+    pub fn new(ports: SenderPorts, options: SenderOptions, owner: String) -> Self {
+        Self { context: Arc::new(Context { ports, options, owner, board: Board::default() }) }
+    }
+
+    /// What the pages are doing.
+    pub fn board(&self) -> Board {
+        self.context.board.clone()
+    }
+
+    /// Sends until `shutdown`; then ends calls under way, hands the pages over and commits.
+    ///
+    /// # Errors
+    /// When the log or the store can't go on; nothing is lost.
+    pub async fn run(self, mut shutdown: Shutdown) -> Result<(), SenderError> {
+        let membership = self.context.ports.log.join(GROUP, Topic::Chunks).await?;
+        let mut consumer = Consumer {
+            context: self.context,
+            committer: membership.committer,
+            shards: BTreeMap::new(),
+            tasks: BTreeMap::new(),
+        };
+        let result = consumer.consume(membership.deliveries, &mut shutdown).await;
+        let all: Vec<Partition> = consumer.shards.keys().copied().collect();
+        let deadline = consumer.context.ports.clock.monotonic() + Duration::from_millis(consumer.context.options.drain_ms);
+        let mode = if result.is_ok() { StopMode::Drain { deadline } } else { StopMode::Lost };
+        let drained = consumer.stop(&all, mode, None).finish().await;
+        result.and(drained)
+    }
+}
+
+struct Consumer {
+    context: Arc<Context>,
+    committer: Arc<dyn Committer>,
+    shards: BTreeMap<Partition, Shard>,
+    tasks: BTreeMap<Partition, JoinSet<Result<(), SenderError>>>,
+}
+
+impl Consumer {
+    async fn consume(
+        &mut self,
+        mut deliveries: Box<dyn Deliveries>,
+        shutdown: &mut Shutdown,
+    ) -> Result<(), SenderError> {
+        let mut tick = tokio::time::interval(Duration::from_millis(self.context.options.commit_ms));
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut draining: JoinSet<Result<(), SenderError>> = JoinSet::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = shutdown.stopping() => break,
+                delivery = deliveries.next() => match delivery? {
+                    Delivery::Assigned { partition, position, .. } => self.assigned(partition, position),
+                    Delivery::Records { partition, records } => self.records(partition, records).await?,
+                    Delivery::Revoking { partitions, done } => {
+                        let mode = StopMode::Drain { deadline: done.deadline };
+                        draining.spawn(self.stop(&partitions, mode, Some(done)).finish());
+                    }
+                    Delivery::Lost { partitions } => {
+                        draining.spawn(self.stop(&partitions, StopMode::Lost, None).finish());
+                    }
+                },
+                Some(ended) = draining.join_next() => {
+                    ended.map_err(|error| SenderError::Page(error.to_string()))??;
+                }
+                _ = tick.tick() => self.tick().await?,
+            }
+        }
+        while let Some(ended) = draining.join_next().await {
+            ended.map_err(|error| SenderError::Page(error.to_string()))??;
+        }
+        Ok(())
+    }
+
+    fn assigned(&mut self, partition: Partition, position: Position) {
+        info!(shard = partition.0, position = position.0, "shard assigned");
+        let handle = Arc::new(ShardHandle {
+            partition,
+            committer: self.committer.clone(),
+            watermark: Mutex::new(Watermark::new(position.0)),
+            committed: tokio::sync::Mutex::new(None),
+        });
+        self.shards.insert(partition, Shard { handle, pages: BTreeMap::new(), paused: false });
+    }
+
+    async fn records(&mut self, partition: Partition, records: Vec<StoredRecord>) -> Result<(), SenderError> {
+        for record in records {
+            match parse(&record) {
+                Ok((page, descriptor)) => self.route(partition, record.offset.0, page, descriptor),
+                Err(reason) => {
+                    self.dead_letter(partition, &record, reason).await?;
+                    if let Some(shard) = self.shards.get(&partition) {
+                        shard.handle.finish(&[record.offset.0]);
+                    }
+                }
+            }
+        }
+        if let Some(shard) = self.shards.get_mut(&partition)
+            && !shard.paused
+            && shard.handle.watermark().len() > self.context.options.records_max
+        {
+            shard.paused = true;
+            self.committer.pause(partition);
+        }
+        Ok(())
+    }
+
+    fn route(&mut self, partition: Partition, offset: u64, page: PageId, descriptor: Descriptor) {
+        let Some(shard) = self.shards.get_mut(&partition) else { return };
+        shard.handle.watermark().begin(offset);
+        let command = PageCommand::Open { record: offset, descriptor };
+        let undelivered = match shard.pages.get(&page) {
+            Some(commands) => commands.send(command).err().map(|refused| refused.0),
+            None => Some(command),
+        };
+        // A page without an actor, or whose actor is gone, gets one.
+        if let Some(command) = undelivered {
+            let (commands, inbox) = unbounded_channel();
+            let actor = Page::new(self.context.clone(), shard.handle.clone(), page.clone(), inbox);
+            self.tasks.entry(partition).or_default().spawn(actor.run());
+            if commands.send(command).is_ok() {
+                shard.pages.insert(page, commands);
+            }
+        }
+    }
+
+    async fn dead_letter(&self, partition: Partition, record: &StoredRecord, reason: String) -> Result<(), SenderError> {
+        warn!(shard = partition.0, offset = record.offset.0, %reason, "record of chunks can't be used");
+        let letter = DeadLetter {
+            topic: Topic::Chunks.name().to_owned(),
+            partition: partition.0 as i32,
+            offset: record.offset.0 as i64,
+            reason,
+            at_ms: self.context.ports.clock.wall_ms(),
+            key: record.key.to_vec(),
+            value: record.value.to_vec(),
+        };
+        let value = NewRecord { key: record.key.clone(), value: encode(&letter).into() };
+        self.context.ports.log.append(Topic::DeadLetters, Partition(0), vec![value]).await?;
+        Ok(())
+    }
+
+    /// Ends the pages of some partitions; waiting for it is the caller's.
+    fn stop(&mut self, partitions: &[Partition], mode: StopMode, guard: Option<RevokeGuard>) -> Draining {
+        let mut draining = Draining { pages: JoinSet::new(), shards: Vec::new(), guard };
+        for partition in partitions {
+            let Some(shard) = self.shards.remove(partition) else { continue };
+            for commands in shard.pages.values() {
+                // A page that has ended already needs no word.
+                drop(commands.send(PageCommand::Stop(mode)));
+            }
+            if let Some(mut tasks) = self.tasks.remove(partition) {
+                draining.pages.spawn(async move {
+                    while let Some(ended) = tasks.join_next().await {
+                        ended.map_err(|error| SenderError::Page(error.to_string()))??;
+                    }
+                    Ok(())
+                });
+            }
+            if matches!(mode, StopMode::Drain { .. }) {
+                draining.shards.push(shard.handle);
+            }
+        }
+        draining
+    }
+
+    async fn tick(&mut self) -> Result<(), SenderError> {
+        for tasks in self.tasks.values_mut() {
+            while let Some(ended) = tasks.try_join_next() {
+                ended.map_err(|error| SenderError::Page(error.to_string()))??;
+            }
+        }
+        let handles: Vec<Arc<ShardHandle>> = self.shards.values().map(|shard| shard.handle.clone()).collect();
+        for handle in handles {
+            match handle.commit_if_moved().await {
+                // The rebalance that follows says so too.
+                Ok(()) | Err(LogError::Fenced { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+            self.carry_forward(&handle).await?;
+        }
+        let low = self.context.options.records_max / 2;
+        for (partition, shard) in &mut self.shards {
+            if shard.paused && shard.handle.watermark().len() <= low {
+                shard.paused = false;
+                self.committer.resume(*partition);
+            }
+        }
+        Ok(())
+    }
+
+    /// An old unfinished record is produced again at the end, then counts as done (hazard 27).
+    async fn carry_forward(&self, handle: &ShardHandle) -> Result<(), SenderError> {
+        let Some(offset) = handle.watermark().pinned(self.context.options.carry_after) else { return Ok(()) };
+        let limit = ReadLimit { records_max: 1, bytes_max: usize::MAX };
+        let log = &self.context.ports.log;
+        let records = log.read(Topic::Chunks, handle.partition, Position(offset), limit).await?;
+        if let Some(record) = records.into_iter().find(|record| record.offset.0 == offset) {
+            let copy = NewRecord { key: record.key, value: record.value };
+            log.append(Topic::Chunks, handle.partition, vec![copy]).await?;
+            handle.finish(&[offset]);
+        }
+        Ok(())
+    }
+}
+
+impl Draining {
+    async fn finish(mut self) -> Result<(), SenderError> {
+        let mut result = Ok(());
+        while let Some(ended) = self.pages.join_next().await {
+            let ended = ended.map_err(|error| SenderError::Page(error.to_string())).and_then(|ended| ended);
+            result = result.and(ended);
+        }
+        for shard in &self.shards {
+            match shard.commit_if_moved().await {
+                Ok(()) | Err(LogError::Fenced { .. }) => {}
+                Err(error) => result = result.and(Err(error.into())),
+            }
+        }
+        drop(self.guard);
+        result
+    }
+}
+
+fn parse(record: &StoredRecord) -> Result<(PageId, Descriptor), String> {
+    if is::<ChunkReady>(&record.value) {
+        let ready: ChunkReady = decode(&record.value).map_err(|error| error.to_string())?;
+        let size = u32::try_from(ready.size)
+            .ok()
+            .filter(|size| (1..=sluice_core::CHUNK_ROWS_MAX).contains(size))
+            .ok_or_else(|| format!("a chunk of {} rows", ready.size))?;
+        let page = PageId::from(ready.page.as_str());
+        Ok((page, Descriptor::First { chunk: ChunkId(ready.chunk.into_array()), size, spans: ready.spans }))
+    } else {
+        let retry: RetryReady = decode(&record.value).map_err(|error| error.to_string())?;
+        let attempt = u8::try_from(retry.attempt)
+            .ok()
+            .filter(|attempt| (2..=sluice_core::ATTEMPTS_MAX).contains(attempt))
+            .ok_or_else(|| format!("a retry with attempt {}", retry.attempt))?;
+        let mut indexes = sluice_core::IndexSet::new();
+        for range in &retry.indexes {
+            match (u16::try_from(range.first), u16::try_from(range.last)) {
+                (Ok(first), Ok(last)) if first <= last && u32::from(last) < sluice_core::CHUNK_ROWS_MAX => {
+                    indexes.insert_range(first, last);
+                }
+                _ => return Err(format!("a retry of indexes {}..={}", range.first, range.last)),
+            }
+        }
+        let page = PageId::from(retry.page.as_str());
+        let chunk = ChunkId(retry.chunk.into_array());
+        Ok((page, Descriptor::Retry { chunk, attempt, not_before_ms: retry.not_before_ms, indexes }))
+    }
+}

@@ -1,0 +1,71 @@
+//! Which prefix of a partition of `chunks` is done: the position that may be committed.
+
+use std::collections::BTreeSet;
+
+/// Unfinished records of one partition. The watermark is the first of them: what a restart reads again.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Watermark {
+    next: u64,
+    unfinished: BTreeSet<u64>,
+}
+
+impl Watermark {
+    pub(crate) fn new(position: u64) -> Self {
+        Self { next: position, unfinished: BTreeSet::new() }
+    }
+
+    /// A record was delivered and has to be finished.
+    pub(crate) fn begin(&mut self, offset: u64) {
+        self.next = self.next.max(offset + 1);
+        self.unfinished.insert(offset);
+    }
+
+    /// A record needs nothing (any more).
+    pub(crate) fn finish(&mut self, offset: u64) {
+        self.next = self.next.max(offset + 1);
+        self.unfinished.remove(&offset);
+    }
+
+    /// Everything below is done.
+    pub(crate) fn position(&self) -> u64 {
+        self.unfinished.first().copied().unwrap_or(self.next)
+    }
+
+    /// Records that are not done.
+    pub(crate) fn len(&self) -> usize {
+        self.unfinished.len()
+    }
+
+    /// The first unfinished record, once `carry_after` newer ones were delivered.
+    pub(crate) fn pinned(&self, carry_after: u64) -> Option<u64> {
+        self.unfinished.first().copied().filter(|offset| self.next - offset > carry_after)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn g2_nothing_is_committed_over_an_unfinished_record() {
+        let mut watermark = Watermark::new(5);
+        for offset in 5..9 {
+            watermark.begin(offset);
+        }
+        watermark.finish(5);
+        watermark.finish(7);
+        assert_eq!(watermark.position(), 6);
+        watermark.finish(6);
+        assert_eq!(watermark.position(), 8);
+        watermark.finish(8);
+        assert_eq!(watermark.position(), 9);
+    }
+
+    #[test]
+    fn hazard_27_an_old_record_is_noticed_when_many_newer_ones_came() {
+        let mut watermark = Watermark::new(0);
+        (0..10).for_each(|offset| watermark.begin(offset));
+        (1..10).for_each(|offset| watermark.finish(offset));
+        assert_eq!((watermark.pinned(10), watermark.pinned(9)), (None, Some(0)));
+    }
+}
