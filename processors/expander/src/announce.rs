@@ -1,0 +1,54 @@
+//! What others are told about a campaign as a whole.
+
+use crate::ExpanderPorts;
+use crate::error::StepError;
+use crate::patience::until_answered;
+use bytes::Bytes;
+use serde_bytes::ByteArray;
+use sluice_core::partition::partition_of;
+use sluice_core::{CampaignId, CampaignRow};
+use sluice_runtime::ports::log::{NewRecord, Partition, Topic};
+use sluice_schemas::{CampaignControl, CampaignEvent, encode};
+use std::collections::BTreeMap;
+
+/// Whether the event of the row's present state may be missing in the log.
+pub(crate) fn is_unannounced(row: &CampaignRow) -> bool {
+    row.announced.as_deref() != Some(row.event_id().as_str())
+}
+
+/// Produces the event of the row's present state, then notes that it is there. Doing it twice gives two
+/// records with one id (hazard 22).
+pub(crate) async fn announce(ports: &ExpanderPorts, row: &CampaignRow) -> Result<(), StepError> {
+    let Some(kind) = row.state.event() else { return Ok(()) };
+    let id = row.event_id();
+    let event = CampaignEvent {
+        id: id.clone(),
+        campaign: row.launch.campaign.clone(),
+        tenant: row.launch.tenant.clone(),
+        kind,
+        run: i32::try_from(row.run).unwrap_or(i32::MAX),
+        at_ms: row.ended_at_ms.unwrap_or(row.created_at_ms),
+        counters: BTreeMap::new(),
+        reason: row.reason.clone(),
+    };
+    append(ports, Topic::Events, row.id, encode(&event)).await?;
+    until_answered("announced", || ports.store.announced(row.id, &id)).await
+}
+
+/// Makes whoever holds state of the campaign read its row again.
+pub(crate) async fn wake(ports: &ExpanderPorts, id: CampaignId) -> Result<(), StepError> {
+    let control = CampaignControl { campaign: ByteArray::new(id.0), at_ms: ports.clock.wall_ms() };
+    append(ports, Topic::Control, id, encode(&control)).await
+}
+
+async fn append(
+    ports: &ExpanderPorts,
+    topic: Topic,
+    id: CampaignId,
+    value: Vec<u8>,
+) -> Result<(), StepError> {
+    let partition = Partition(partition_of(&id.0, ports.log.partitions(topic)));
+    let record = NewRecord { key: Bytes::copy_from_slice(&id.0), value: value.into() };
+    ports.log.append(topic, partition, vec![record]).await?;
+    Ok(())
+}

@@ -1,0 +1,227 @@
+//! One campaign's expansion: lease, resume, read, seal; again when the source can't be read for a while.
+
+use crate::announce::{announce, wake};
+use crate::emit::emit_again;
+use crate::error::{ExpanderError, StepError};
+use crate::expansion::Expansion;
+use crate::patience::{Waits, until_answered};
+use crate::reading::{Read, Reading};
+use crate::{ExpanderOptions, ExpanderPorts};
+use sluice_core::{CampaignId, CampaignState, Seal};
+use sluice_runtime::Shutdown;
+use sluice_runtime::ports::audience::AudienceProblem;
+use sluice_runtime::ports::store::Transition;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+
+/// What one job needs.
+#[derive(Debug, Clone)]
+pub(crate) struct Job {
+    pub(crate) ports: ExpanderPorts,
+    pub(crate) options: ExpanderOptions,
+    pub(crate) id: CampaignId,
+    /// As many permits as campaigns may expand at a time.
+    pub(crate) places: Arc<Semaphore>,
+}
+
+/// How one attempt ended, if nothing was wrong with the engines.
+enum Attempt {
+    /// Sealed, failed, or over already.
+    Finished,
+    /// The source can't be read now, and giving the campaign up would lose people.
+    TryAgain { campaign: String, problem: AudienceProblem },
+}
+
+/// What is known when a source makes trouble.
+struct Known {
+    seal: Seal,
+    cancelled: bool,
+}
+
+impl Job {
+    /// Runs until the campaign is sealed or failed, another expander takes over, or `shutdown`. Everything
+    /// is dropped where it stands then: a stop is nothing else than a crash, and as safe.
+    pub(crate) async fn run(self, mut shutdown: Shutdown) -> Result<(), ExpanderError> {
+        tokio::select! {
+            () = shutdown.stopping() => Ok(()),
+            ended = self.expand() => ended,
+        }
+    }
+
+    async fn expand(&self) -> Result<(), ExpanderError> {
+        let (first, max) = self.options.source_retry_ms;
+        let mut waits = Waits::new(Duration::from_millis(first), Duration::from_millis(max));
+        let mut tries = 1;
+        loop {
+            let attempt = {
+                // Not held while waiting for a source: others expand meanwhile (G6).
+                let _place = self.places.acquire().await;
+                self.attempt(tries).await
+            };
+            match attempt {
+                Ok(Attempt::Finished) => return Ok(()),
+                Ok(Attempt::TryAgain { campaign, problem }) => {
+                    let wait = waits.pass();
+                    tries += 1;
+                    let (code, to_do, wait_ms) = (problem.code, &problem.actionable, wait.as_millis() as u64);
+                    tracing::error!(campaign, code, %problem, to_do, wait_ms, "the audience can't be read, trying again");
+                    tokio::time::sleep(wait).await;
+                }
+                Err(StepError::Fenced | StepError::OutOfTurn) => {
+                    tracing::info!(campaign_id = %self.id, "another expander has taken the campaign over");
+                    return Ok(());
+                }
+                Err(StepError::Campaign(error)) => {
+                    tracing::error!(campaign_id = %self.id, %error, "the expansion can't go on; it starts again with the process");
+                    return Ok(());
+                }
+                Err(StepError::Fatal(error)) => return Err(error),
+            }
+        }
+    }
+
+    async fn attempt(&self, tries: u32) -> Result<Attempt, StepError> {
+        let (ports, store) = (&self.ports, &self.ports.store);
+        let lease = until_answered("lease_expansion", || store.lease_expansion(self.id)).await?;
+        if lease.row.seal.is_some() || lease.row.state.is_ended() {
+            return Ok(Attempt::Finished);
+        }
+        let row = lease.row.clone();
+        let Some(expansion) = Expansion::new(ports.clone(), lease.row) else {
+            return self.fail(&row, "the launch names no page").await;
+        };
+        let expansion = Arc::new(expansion);
+        let known = || {
+            let rows = lease.chunks.iter().map(|chunk| u64::from(chunk.size)).sum();
+            let seal = Seal { chunks: lease.chunks.len() as u32, total: rows, not_expanded: 0 };
+            Known { seal, cancelled: row.state == CampaignState::Cancelling }
+        };
+        tracing::info!(
+            campaign = expansion.name(),
+            epoch = row.exp_epoch,
+            committed = lease.chunks.len(),
+            "expanding"
+        );
+        // First of all: people in committed chunks are waiting, whatever has become of the source.
+        emit_again(&expansion, &lease.chunks).await?;
+
+        let opened = match ports.audiences.open(&row.launch).await {
+            Ok(opened) => opened,
+            Err(problem) => return self.trouble(&expansion, problem, known(), tries).await,
+        };
+        let pin =
+            until_answered("pin_source", || store.pin_source(self.id, row.exp_epoch, &opened.pin)).await?;
+        if pin != opened.pin {
+            let problem = changed(row.launch.audience.path.as_deref(), &pin, &opened.pin);
+            return self.trouble(&expansion, problem, known(), tries).await;
+        }
+        let reading = Reading::new(expansion.clone(), opened.rows, &lease.chunks, &self.options);
+        match reading.run().await? {
+            Read::All(seal) => self.seal(&expansion, seal).await,
+            Read::Ended => Ok(Attempt::Finished),
+            Read::Trouble { problem, known, cancelled } => {
+                self.trouble(&expansion, problem, Known { seal: known, cancelled }, tries).await
+            }
+        }
+    }
+
+    /// The end of an expansion. Whether all recipients are done already is looked at by those who are woken.
+    async fn seal(&self, expansion: &Expansion, seal: Seal) -> Result<Attempt, StepError> {
+        let store = &self.ports.store;
+        until_answered("seal", || store.seal(self.id, expansion.epoch(), seal)).await?;
+        let Seal { chunks, total, not_expanded } = seal;
+        tracing::info!(campaign = expansion.name(), chunks, total, not_expanded, "sealed");
+        wake(&self.ports, self.id).await?;
+        Ok(Attempt::Finished)
+    }
+
+    /// What becomes of a campaign whose source can't be read.
+    ///
+    /// - Nothing is committed, or the source is another one than before: it fails, with the reason.
+    /// - Something is committed: it goes on when the source can be read again; failing would lose the rest (G2).
+    /// - It was cancelled: the source is only needed for a count, so that it ends without it (G8).
+    async fn trouble(
+        &self,
+        expansion: &Expansion,
+        problem: AudienceProblem,
+        known: Known,
+        tries: u32,
+    ) -> Result<Attempt, StepError> {
+        let campaign = expansion.name().to_owned();
+        let is_changed = problem.code == "audience_changed";
+        if known.cancelled {
+            if is_changed || tries >= self.options.cancelled_source_tries_max {
+                tracing::warn!(campaign, %problem, "cancelled, and the rest of the audience can't be counted");
+                return self.seal(expansion, known.seal).await;
+            }
+        } else if is_changed || known.seal.chunks == 0 {
+            let reason = format!("{}: {}; {}", headline(&problem), problem.message, problem.actionable);
+            return self.fail(&expansion.row, &reason).await;
+        }
+        Ok(Attempt::TryAgain { campaign, problem })
+    }
+
+    async fn fail(&self, row: &sluice_core::CampaignRow, reason: &str) -> Result<Attempt, StepError> {
+        let store = &self.ports.store;
+        let step = Transition {
+            from: CampaignState::Running,
+            run: row.run,
+            to: CampaignState::Failed,
+            reason: Some(reason.to_owned()),
+            at_ms: self.ports.clock.wall_ms(),
+        };
+        let campaign = row.launch.campaign.clone();
+        let Some(failed) = until_answered("transition", || store.transition(self.id, step.clone())).await?
+        else {
+            // Cancelled in this moment, or failed by us before an answer was lost: the next attempt sees which.
+            let problem = AudienceProblem {
+                code: "campaign_moved",
+                message: reason.to_owned(),
+                actionable: "nothing: the campaign's new state is looked at".to_owned(),
+            };
+            return Ok(Attempt::TryAgain { campaign, problem });
+        };
+        tracing::error!(campaign, reason, "refused");
+        announce(&self.ports, &failed).await?;
+        wake(&self.ports, self.id).await?;
+        Ok(Attempt::Finished)
+    }
+}
+
+fn headline(problem: &AudienceProblem) -> &'static str {
+    match problem.code {
+        "audience_changed" => "the audience changed while the campaign was expanding",
+        _ => "the audience can't be read",
+    }
+}
+
+/// Pins name the size first; a person looks at that.
+fn changed(path: Option<&str>, before: &str, now: &str) -> AudienceProblem {
+    let what = path.unwrap_or("it");
+    let size = |pin: &str| pin.split('-').next().unwrap_or(pin).to_owned();
+    let message = match (size(before), size(now)) {
+        (before, now) if before != now => format!("{what} was {before} bytes at launch and is {now} now"),
+        (size, _) => format!("{what} has its {size} bytes, but not the same ones as at launch"),
+    };
+    AudienceProblem {
+        code: "audience_changed",
+        message,
+        actionable: "it is read again to go on after a restart, so it must stay as it was; \
+                     launch a new campaign for those who were not reached"
+            .to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_audience_is_told_by_its_size() {
+        let problem = changed(Some("contacts.csv"), "1204331-aa", "1204390-bb");
+        assert_eq!(problem.message, "contacts.csv was 1204331 bytes at launch and is 1204390 now");
+        let problem = changed(None, "5-aa", "5-bb");
+        assert_eq!(problem.message, "it has its 5 bytes, but not the same ones as at launch");
+    }
+}
