@@ -1,1 +1,15 @@
-//! placeholder
+//! Implementations of the store port.
+//!
+//! Guarantee: each of them passes [`conformance`], which holds what `sluice_runtime::ports::store` promises.
+//!
+//! What this crate does not do: it decides nothing about sends; the rows are given and taken.
+//!
+//! - [`embedded`]: tables in the storage engine of one process.
+//! - [`simulated`]: in memory, for tests that crash anywhere and get torn or ambiguous answers.
+//! - [`conformance`]: the port's guarantees as assertions, for tests.
+
+pub mod conformance;
+pub mod embedded;
+pub mod simulated;
+
+pub use embedded::EmbeddedStore;
