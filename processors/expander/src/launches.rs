@@ -1,6 +1,6 @@
 //! The consumer of `campaign.launches`: a launch becomes a row and a job beside it, never work in this loop.
 
-use crate::announce::{announce, is_unannounced};
+use crate::announce::{announce, is_unannounced, wake};
 use crate::error::{ExpanderError, StepError};
 use crate::job::Job;
 use crate::patience::until_answered;
@@ -79,9 +79,11 @@ impl Launches {
             if tells && is_unannounced(&row) {
                 self.announce(&row).await?;
             }
-            let expands = matches!(row.state, CampaignState::Running | CampaignState::Cancelling);
-            if expands && row.seal.is_none() {
-                self.start(row.id);
+            match row.seal {
+                _ if row.state.is_ended() => {}
+                None => self.start(row.id),
+                // The stop may have come between the seal and the wake-up that follows it (hazard 21).
+                Some(_) => wake(&self.ports, row.id).await.map_err(fatal)?,
             }
         }
         Ok(())

@@ -1,0 +1,71 @@
+//! What becomes of launch records.
+
+use crate::world::{Person, World, launch, options};
+use sluice_runtime::ports::log::Position;
+use sluice_schemas::CampaignEventKind;
+use std::time::Duration;
+
+#[tokio::test(start_paused = true)]
+async fn the_same_launch_twice_starts_once() {
+    let world = World::new(vec![Person::Valid; 30]);
+    world.submit(&launch(2));
+    world.submit(&launch(2));
+    world.run_until_over().await;
+    world.submit(&launch(2));
+    world.run(options(), Duration::from_secs(5), |_| false).await;
+    world.check_sealed(30);
+    assert_eq!(world.events().len(), 1);
+    assert_eq!((world.source.opened(), world.log.committed_launches()), (1, Position(3)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn poison_and_nonsense_become_dead_letters_and_hold_up_nobody() {
+    let world = World::new(vec![Person::Valid; 3]);
+    world.submit_bytes(b"{}".to_vec());
+    world.submit(&launch(0));
+    world.submit(&launch(1));
+    world.run_until_over().await;
+    world.check_sealed(3);
+    let letters = world.dead_letters();
+    let places: Vec<_> = letters.iter().map(|letter| (letter.topic.as_str(), letter.offset)).collect();
+    assert_eq!(places, [("campaign.launches", 0), ("campaign.launches", 1)]);
+    assert_eq!(letters[0].value, b"{}");
+    assert!(letters[0].reason.contains("single-object"), "{}", letters[0].reason);
+    assert!(letters[1].reason.contains("pages"), "{}", letters[1].reason);
+}
+
+#[tokio::test(start_paused = true)]
+async fn hazard_33_a_launch_is_committed_before_it_is_expanded() {
+    let world = World::new(vec![Person::Valid; 1_000]);
+    world.source.set(|source| source.pace = Duration::from_secs(1));
+    world.submit(&launch(1));
+    world.run(options(), Duration::from_secs(2), World::is_over).await;
+    assert!(world.seal().is_none());
+    assert_eq!(world.log.committed_launches(), Position(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn hazard_22_a_started_event_that_may_be_missing_is_produced_again_under_one_id() {
+    let world = World::new(vec![Person::Valid; 3]);
+    world.submit(&launch(1));
+    // Created and appended; noting it is lost.
+    world.fuel.limit(2, false);
+    world.run(options(), Duration::from_secs(5), World::is_over).await;
+    world.fuel.no_limit();
+    world.run_until_over().await;
+    let events = world.events();
+    assert!(events.len() == 2 && events[0] == events[1] && events[0].kind == CampaignEventKind::Started);
+    world.check_sealed(3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_long_expansion_blocks_no_other_launch() {
+    let world = World::new(vec![Person::Valid; 200]);
+    world.source.set(|source| source.pace = Duration::from_secs(1));
+    world.submit(&launch(1));
+    let mut other = launch(1);
+    other.campaign = "winback".to_owned();
+    world.submit(&other);
+    world.run(options(), Duration::from_secs(5), World::is_over).await;
+    assert_eq!((world.events().len(), world.source.opened()), (2, 2));
+}

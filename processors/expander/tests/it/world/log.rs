@@ -1,0 +1,168 @@
+//! A log in memory.
+
+use super::fuel::{Fate, Fuel};
+use async_trait::async_trait;
+use bytes::Bytes;
+use sluice_runtime::ports::log::{
+    AppendTicket, Bounds, Committer, Deliveries, Delivery, Log, LogError, Membership, NewRecord, Offset,
+    Partition, Position, ReadLimit, StoredRecord, Topic,
+};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+const PARTITIONS: u32 = 3;
+
+#[derive(Default)]
+struct State {
+    records: BTreeMap<(Topic, u32), Vec<NewRecord>>,
+    committed: Position,
+    /// Senders of tickets that never resolve.
+    unanswered: Vec<oneshot::Sender<Result<Range<u64>, LogError>>>,
+}
+
+pub(crate) struct MemoryLog {
+    state: Arc<Mutex<State>>,
+    fuel: Arc<Fuel>,
+}
+
+impl MemoryLog {
+    pub(crate) fn new(fuel: Arc<Fuel>) -> Self {
+        Self { state: Arc::default(), fuel }
+    }
+
+    pub(crate) fn put(&self, topic: Topic, partition: u32, record: NewRecord) {
+        self.state.lock().unwrap().records.entry((topic, partition)).or_default().push(record);
+    }
+
+    pub(crate) fn partition(&self, topic: Topic, partition: u32) -> Vec<NewRecord> {
+        self.state.lock().unwrap().records.get(&(topic, partition)).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn all(&self, topic: Topic) -> Vec<Bytes> {
+        (0..PARTITIONS)
+            .flat_map(|partition| self.partition(topic, partition))
+            .map(|record| record.value)
+            .collect()
+    }
+
+    pub(crate) fn committed_launches(&self) -> Position {
+        self.state.lock().unwrap().committed
+    }
+}
+
+#[async_trait]
+impl Log for MemoryLog {
+    fn partitions(&self, topic: Topic) -> u32 {
+        if topic == Topic::Launches { 1 } else { PARTITIONS }
+    }
+
+    fn append(&self, topic: Topic, partition: Partition, records: Vec<NewRecord>) -> AppendTicket {
+        let fate = self.fuel.burn();
+        let (sender, ticket) = AppendTicket::pair();
+        let mut state = self.state.lock().unwrap();
+        let held = state.records.entry((topic, partition.0)).or_default();
+        let first = held.len() as u64;
+        if fate != Fate::Lost {
+            held.extend(records);
+        }
+        let end = held.len() as u64;
+        match fate {
+            Fate::Done => sender.send(Ok(first..end)).unwrap(),
+            Fate::Unanswered | Fate::Lost => state.unanswered.push(sender),
+        }
+        ticket
+    }
+
+    async fn read(
+        &self,
+        topic: Topic,
+        partition: Partition,
+        from: Position,
+        _limit: ReadLimit,
+    ) -> Result<Vec<StoredRecord>, LogError> {
+        let records = self.partition(topic, partition.0).into_iter().enumerate().skip(from.0 as usize);
+        Ok(records
+            .map(|(offset, NewRecord { key, value })| StoredRecord {
+                offset: Offset(offset as u64),
+                key,
+                value,
+            })
+            .collect())
+    }
+
+    async fn bounds(&self, topic: Topic, partition: Partition) -> Result<Bounds, LogError> {
+        let end = Position(self.partition(topic, partition.0).len() as u64);
+        Ok(Bounds { start: Position(0), end, generation: 1 })
+    }
+
+    async fn join(&self, _group: &str, _topic: Topic) -> Result<Membership, LogError> {
+        let next = self.committed_launches().0 as usize;
+        let member = Member { state: self.state.clone(), next };
+        let committer = Commits { state: self.state.clone(), fuel: self.fuel.clone() };
+        Ok(Membership { deliveries: Box::new(member), committer: Arc::new(committer) })
+    }
+
+    async fn committed(&self, _: &str, _: Topic, _: Partition) -> Result<Option<Position>, LogError> {
+        Ok(Some(self.committed_launches()))
+    }
+
+    async fn trim(&self, _: Topic, _: Partition, _: Position) -> Result<(), LogError> {
+        Ok(())
+    }
+}
+
+/// The only member of the group on launches.
+struct Member {
+    state: Arc<Mutex<State>>,
+    next: usize,
+}
+
+#[async_trait]
+impl Deliveries for Member {
+    async fn next(&mut self) -> Result<Delivery, LogError> {
+        loop {
+            let records: Vec<StoredRecord> = {
+                let state = self.state.lock().unwrap();
+                let all = state.records.get(&(Topic::Launches, 0)).map(Vec::as_slice).unwrap_or_default();
+                let new = all.iter().enumerate().skip(self.next);
+                new.map(|(offset, record)| StoredRecord {
+                    offset: Offset(offset as u64),
+                    key: record.key.clone(),
+                    value: record.value.clone(),
+                })
+                .collect()
+            };
+            if !records.is_empty() {
+                self.next += records.len();
+                return Ok(Delivery::Records { partition: Partition(0), records });
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+struct Commits {
+    state: Arc<Mutex<State>>,
+    fuel: Arc<Fuel>,
+}
+
+#[async_trait]
+impl Committer for Commits {
+    async fn commit(&self, _: Partition, position: Position) -> Result<(), LogError> {
+        let fate = self.fuel.burn();
+        if fate != Fate::Lost {
+            self.state.lock().unwrap().committed = position;
+        }
+        if fate != Fate::Done {
+            std::future::pending::<()>().await;
+        }
+        Ok(())
+    }
+
+    fn pause(&self, _: Partition) {}
+
+    fn resume(&self, _: Partition) {}
+}
