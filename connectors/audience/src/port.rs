@@ -148,3 +148,104 @@ impl Rows for ReadAhead {
         message
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_core::launch::parse_json;
+    use sluice_core::row::SkipReason::{
+        Duplicate, InvalidAddress, MalformedRow, MissingAddress, NoOptIn, OptedOut,
+    };
+    use std::io::Write;
+
+    const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data");
+
+    fn launch(channel: &str, path: &str, message: &str) -> CampaignLaunch {
+        let document = format!(
+            r#"{{"campaign": "c", "channel": "{channel}", "pages": ["p1"], "audience": {{"path": "{path}"}},
+                 "message": {message}}}"#
+        );
+        parse_json(&document).unwrap()
+    }
+
+    fn http(path: &str) -> CampaignLaunch {
+        launch("http", path, r#"{"http": {"body": {"to": "{{address}}"}}}"#)
+    }
+
+    /// How many rows are valid, then how many are skipped for each of `reasons`; and how many rows there are.
+    async fn counts(launch: &CampaignLaunch, reasons: &[SkipReason]) -> (Vec<usize>, usize) {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut opened = FileAudiences::new(SAMPLES, temporary.path()).open(launch).await.unwrap();
+        let (mut counts, mut total) = (vec![0; reasons.len() + 1], 0);
+        while let Some(rows) = opened.rows.next().await.unwrap() {
+            total += rows.len();
+            for row in rows {
+                let place = match row.decision {
+                    RowDecision::Valid { .. } => Some(0),
+                    RowDecision::Skipped { reason, .. } => {
+                        reasons.iter().position(|r| *r == reason).map(|p| p + 1)
+                    }
+                };
+                place.into_iter().for_each(|place| counts[place] += 1);
+            }
+        }
+        (counts, total)
+    }
+
+    #[tokio::test]
+    async fn a3_the_samples_come_through_the_port_with_the_counts_of_their_readme() {
+        let text = r#"{"text": {"body": "hello"}}"#;
+        let no_address = [MissingAddress, InvalidAddress];
+        let (found, total) = counts(&launch("messenger", "contacts-messenger.csv", text), &no_address).await;
+        assert_eq!((found[0], found[1] + found[2], total), (10, 40, 50));
+        let no_instagram = [MissingAddress, InvalidAddress, NoOptIn];
+        let (found, total) =
+            counts(&launch("instagram", "contacts-messenger.csv", text), &no_instagram).await;
+        assert_eq!((found[0], found[1] + found[2], found[3], total), (5, 22, 23, 50));
+
+        let template = r#"{"template": {"name": "spring", "language": "en"}}"#;
+        let reasons = [Duplicate, OptedOut, NoOptIn, MissingAddress, InvalidAddress, MalformedRow];
+        let (found, total) = counts(&launch("whatsapp", "contacts-messy.csv", template), &reasons).await;
+        assert_eq!((&found[..4], found[4] + found[5], found[6], total), (&[15, 1, 1, 1][..], 6, 2, 26));
+    }
+
+    #[tokio::test]
+    async fn hazard_1_a_file_that_changes_while_it_is_read_is_refused_before_its_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("people.csv");
+        let text: String = (0..200_000).map(|number| format!("person-{number}\n")).collect();
+        std::fs::write(&path, format!("address\n{text}")).unwrap();
+        let mut opened =
+            FileAudiences::new(directory.path(), directory.path()).open(&http("people.csv")).await.unwrap();
+        assert!(opened.rows.next().await.unwrap().is_some());
+        std::fs::OpenOptions::new().append(true).open(&path).unwrap().write_all(b"late\n").unwrap();
+        let problem = loop {
+            match opened.rows.next().await {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("the change was not noticed"),
+                Err(problem) => break problem,
+            }
+        };
+        assert_eq!(problem.code, "audience_changed");
+        assert_eq!(opened.rows.next().await.unwrap_err(), problem, "it stays so");
+    }
+
+    #[test]
+    fn g9_addresses_beyond_memory_go_to_the_configured_directory_and_leave_nothing_behind() {
+        let directory = tempfile::tempdir().unwrap();
+        let temporary = directory.path().join("data").join("tmp");
+        let mut text = String::from("address\n");
+        (0..900_100).for_each(|number| text.push_str(&format!("{number}\n")));
+        std::fs::write(directory.path().join("people.csv"), text).unwrap();
+        let valid = validate(&http("people.csv")).unwrap();
+        let mut rows = FileAudiences::new(directory.path(), &temporary).open_now(&valid).unwrap();
+        while let Some(batch) = rows.next_batch(8_192).unwrap() {
+            for row in batch.rows() {
+                rows.decide(&batch, row).unwrap();
+            }
+        }
+        assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 1);
+        drop(rows);
+        assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0);
+    }
+}
