@@ -12,7 +12,8 @@
 //! no `rejected.csv`: the recipient rows say why somebody was skipped.
 //!
 //! - `launches`: the consumer of `campaign.launches` and the jobs it starts.
-//! - `job`: one expansion, from the lease to the seal.
+//! - `job`, `expansion`: one campaign, from the lease to the seal; what all steps of one lease share.
+//! - `reading`: from the first row to the last commit, with a few chunks in flight.
 //! - `chunker`, `class`: which rows make a chunk; pure.
 //! - `commit`, `encode`, `emit`: a closed chunk becomes durable, then known.
 //! - `announce`: campaign events and wake-ups.

@@ -6,4 +6,5 @@ mod cancelling;
 mod crashes;
 mod launches;
 mod sources;
+mod speed;
 mod world;

@@ -11,6 +11,7 @@ pub(crate) use fuel::Fuel;
 use log::MemoryLog;
 use sluice_core::{CampaignId, CampaignRow, ChunkId, ChunkRow, Seal};
 use sluice_expander::{Expander, ExpanderOptions, ExpanderPorts};
+use sluice_runtime::ports::audience::Audiences;
 use sluice_runtime::ports::log::{NewRecord, Topic};
 use sluice_runtime::{Clock, shutdown};
 use sluice_schemas::{
@@ -44,6 +45,8 @@ pub(crate) struct World {
     pub(crate) log: Arc<MemoryLog>,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) source: Source,
+    /// What the expander opens: `source`, unless a test puts another there.
+    pub(crate) audiences: Arc<dyn Audiences>,
     pub(crate) fuel: Arc<Fuel>,
     clock: Arc<TestClock>,
 }
@@ -78,11 +81,12 @@ pub(crate) fn launch(pages: usize) -> CampaignLaunch {
 
 impl World {
     pub(crate) fn new(people: Vec<Person>) -> Self {
-        let fuel = Arc::new(Fuel::default());
+        let (fuel, source) = (Arc::new(Fuel::default()), Source::new(people));
         Self {
             log: Arc::new(MemoryLog::new(fuel.clone())),
             store: Arc::new(MemoryStore::new(fuel.clone())),
-            source: Source::new(people),
+            audiences: Arc::new(source.clone()),
+            source,
             fuel,
             clock: Arc::new(TestClock(tokio::time::Instant::now())),
         }
@@ -101,7 +105,7 @@ impl World {
         let ports = ExpanderPorts {
             log: self.log.clone(),
             store: self.store.clone(),
-            audiences: Arc::new(self.source.clone()),
+            audiences: self.audiences.clone(),
             clock: self.clock.clone(),
         };
         let (trigger, shutdown) = shutdown::channel();
