@@ -8,7 +8,7 @@
 //! (G9, hazard 28).
 //!
 //! What this crate does not do: it reads no files and no formats (the port
-//! [`Audiences`](sluice_runtime::ports::audience::Audiences) does), sends nothing, merges no receipts, and writes
+//! [`Audiences`] does), sends nothing, merges no receipts, and writes
 //! no `rejected.csv`: the recipient rows say why somebody was skipped.
 //!
 //! - `launches`: the consumer of `campaign.launches` and the jobs it starts.
