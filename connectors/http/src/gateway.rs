@@ -1,0 +1,153 @@
+//! The router, its state, and how it is served.
+
+use crate::control::Control;
+use crate::error::ApiError;
+use crate::signature::{ChannelKeys, Token};
+use crate::webhooks;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sluice_runtime::ports::log::Log;
+use sluice_runtime::{Clock, Shutdown};
+use sluice_schemas::Channel;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+/// Limits and secrets.
+#[derive(Debug, Clone)]
+pub struct GatewayOptions {
+    /// Bytes of a webhook at most. Default 3 MiB: Meta sends up to 3 MB.
+    pub webhook_bytes_max: usize,
+    /// Bytes of a launch at most. Default 16 MiB: an inline audience is part of it.
+    pub launch_bytes_max: usize,
+    /// Takes webhooks of channels that have no secret configured. For demos and private networks only.
+    pub allow_unsigned: bool,
+    /// Secrets by channel.
+    pub channels: BTreeMap<Channel, ChannelKeys>,
+    /// Asked for as `Authorization: Bearer` by the control API; `None` asks for nothing.
+    pub control_token: Option<Token>,
+}
+
+impl Default for GatewayOptions {
+    fn default() -> Self {
+        Self {
+            webhook_bytes_max: 3 << 20,
+            launch_bytes_max: 16 << 20,
+            allow_unsigned: false,
+            channels: BTreeMap::new(),
+            control_token: None,
+        }
+    }
+}
+
+/// What the routes work with.
+#[derive(Clone)]
+pub struct Gateway {
+    /// Limits and secrets.
+    pub options: Arc<GatewayOptions>,
+    /// Where raw webhooks go.
+    pub log: Arc<dyn Log>,
+    /// Tells when they came.
+    pub clock: Arc<dyn Clock>,
+    /// The campaigns; without it there is no control API.
+    pub control: Option<Arc<dyn Control>>,
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// All routes.
+pub fn router(gateway: Gateway) -> Router {
+    let webhooks = Router::new()
+        .route("/webhooks/{channel}", get(webhooks::verify).post(webhooks::receive))
+        .route("/webhooks/http/{page}", post(webhooks::receive_page))
+        .layer(DefaultBodyLimit::max(gateway.options.webhook_bytes_max));
+    let mut routes = Router::new().route("/healthz", get(healthz)).merge(webhooks);
+    if let Some(control) = gateway.control.clone() {
+        let asked = gateway.options.control_token.clone();
+        let control = Router::new()
+            .route("/v1/campaigns", post(launch).get(list))
+            .route("/v1/campaigns/{name}", get(campaign))
+            .layer(DefaultBodyLimit::max(gateway.options.launch_bytes_max))
+            .layer(middleware::from_fn(move |request, next| authorise(asked.clone(), request, next)))
+            .with_state(control);
+        routes = routes.merge(control);
+    }
+    routes.fallback(unknown_path).with_state(gateway)
+}
+
+/// Serves until shutdown is asked for, then finishes the requests it has.
+pub async fn serve(listener: TcpListener, gateway: Gateway, mut shutdown: Shutdown) -> std::io::Result<()> {
+    axum::serve(listener, router(gateway))
+        .with_graceful_shutdown(async move { shutdown.stopping().await })
+        .await
+}
+
+async fn healthz() -> Json<Value> {
+    Json(json!({"status": "ok"}))
+}
+
+async fn unknown_path() -> ApiError {
+    ApiError::new(404, "no_such_path", "there is nothing at this path")
+}
+
+async fn authorise(asked: Option<Token>, request: Request, next: Next) -> Response {
+    let given = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+    let given = given.and_then(|value| value.strip_prefix("Bearer "));
+    match asked {
+        Some(token) if !given.is_some_and(|given| token.is(given)) => {
+            ApiError::new(401, "unauthorised", "the control API needs its token")
+                .actionable("send the configured token as `Authorization: Bearer …`")
+                .into_response()
+        }
+        _ => next.run(request).await,
+    }
+}
+
+async fn launch(
+    State(control): State<Arc<dyn Control>>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Value>, ApiError> {
+    control.launch(&whole(body)?).await.map(Json)
+}
+
+async fn list(State(control): State<Arc<dyn Control>>) -> Result<Json<Value>, ApiError> {
+    control.list().await.map(Json)
+}
+
+#[derive(Deserialize)]
+struct OfTenant {
+    #[serde(default = "default_tenant")]
+    tenant: String,
+}
+
+fn default_tenant() -> String {
+    "default".to_owned()
+}
+
+async fn campaign(
+    State(control): State<Arc<dyn Control>>,
+    Path(name): Path<String>,
+    Query(OfTenant { tenant }): Query<OfTenant>,
+) -> Result<Json<Value>, ApiError> {
+    control.get(&tenant, &name).await.map(Json)
+}
+
+/// The body, or why it can't be taken.
+pub(crate) fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, ApiError> {
+    body.map_err(|rejection| match rejection.status().as_u16() {
+        413 => ApiError::new(413, "too_large", "the body is larger than what is taken here")
+            .actionable("raise the limit in the configuration, or send less"),
+        _ => ApiError::new(400, "unreadable_body", "the body did not arrive whole"),
+    })
+}

@@ -1,0 +1,91 @@
+//! The control API: routes, token, errors.
+
+use crate::fake_log::{FakeLog, gateway};
+use crate::webhooks::{answer, json};
+use async_trait::async_trait;
+use axum::body::Body;
+use axum::http::Request;
+use serde_json::{Value, json};
+use sluice_http::{ApiError, Control, Gateway, Token, serve};
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+struct OneCampaign;
+
+#[async_trait]
+impl Control for OneCampaign {
+    async fn launch(&self, launch_json: &[u8]) -> Result<Value, ApiError> {
+        let launch: Value = serde_json::from_slice(launch_json).map_err(|error| {
+            ApiError::new(400, "invalid_launch", "not JSON").details(vec![error.to_string()])
+        })?;
+        Ok(json!({"campaign": launch["campaign"]}))
+    }
+
+    async fn list(&self) -> Result<Value, ApiError> {
+        Ok(json!([{"campaign": "spring-sale"}]))
+    }
+
+    async fn get(&self, tenant: &str, name: &str) -> Result<Value, ApiError> {
+        Ok(json!({"tenant": tenant, "campaign": name}))
+    }
+}
+
+fn controlled(token: &str) -> Gateway {
+    let mut gateway = gateway(&Arc::new(FakeLog::default()));
+    Arc::make_mut(&mut gateway.options).control_token = Token::new(token);
+    gateway.control = Some(Arc::new(OneCampaign));
+    gateway
+}
+
+fn get(path: &str) -> Request<Body> {
+    Request::get(path).body(Body::empty()).unwrap()
+}
+
+#[tokio::test]
+async fn campaigns_are_launched_listed_and_shown() {
+    let gateway = controlled("");
+    let launch = Request::post("/v1/campaigns").body(Body::from(r#"{"campaign":"a"}"#)).unwrap();
+    assert_eq!(json(answer(&gateway, launch).await).await, json!({"campaign": "a"}));
+    assert_eq!(json(answer(&gateway, get("/v1/campaigns")).await).await[0]["campaign"], "spring-sale");
+    let shown = json(answer(&gateway, get("/v1/campaigns/spring-sale?tenant=shop")).await).await;
+    assert_eq!(shown, json!({"tenant": "shop", "campaign": "spring-sale"}));
+    assert_eq!(json(answer(&gateway, get("/v1/campaigns/x")).await).await["tenant"], "default");
+}
+
+#[tokio::test]
+async fn a_refused_launch_says_why() {
+    let gateway = controlled("");
+    let launch = |body: String| Request::post("/v1/campaigns").body(Body::from(body)).unwrap();
+    let response = answer(&gateway, launch("{".to_owned())).await;
+    assert_eq!(response.status(), 400);
+    let error = json(response).await;
+    assert_eq!((&error["code"], &error["message"]), (&json!("invalid_launch"), &json!("not JSON")));
+    assert_eq!(answer(&gateway, launch("x".repeat(1_001))).await.status(), 413);
+}
+
+#[tokio::test]
+async fn a_configured_token_is_asked_for() {
+    let gateway = controlled("t0ken");
+    let with = |value: &str| {
+        Request::get("/v1/campaigns").header("authorization", value).body(Body::empty()).unwrap()
+    };
+    assert_eq!(answer(&gateway, get("/v1/campaigns")).await.status(), 401);
+    assert_eq!(answer(&gateway, with("Bearer t0ke")).await.status(), 401);
+    assert_eq!(answer(&gateway, with("Bearer t0ken")).await.status(), 200);
+    assert_eq!(answer(&gateway, get("/healthz")).await.status(), 200);
+}
+
+#[tokio::test]
+async fn serving_ends_when_it_is_asked_to() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (trigger, shutdown) = sluice_runtime::shutdown::channel();
+    let server = tokio::spawn(serve(listener, controlled(""), shutdown));
+    let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with(r#"{"status":"ok"}"#), "{answer}");
+    trigger.stop();
+    server.await.unwrap().unwrap();
+}

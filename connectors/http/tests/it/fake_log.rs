@@ -1,0 +1,97 @@
+//! A log that keeps what is appended, or refuses it.
+
+use async_trait::async_trait;
+use sluice_http::{ChannelKeys, Gateway, GatewayOptions};
+use sluice_runtime::SystemClock;
+use sluice_runtime::ports::log::{
+    AppendTicket, Bounds, Log, LogError, Membership, NewRecord, Partition, Position, ReadLimit, StoredRecord,
+    Topic,
+};
+use sluice_schemas::{Channel, WebhookReceived};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+#[derive(Default)]
+pub(crate) struct FakeLog {
+    refuses: bool,
+    appended: Mutex<Vec<(Topic, Partition, NewRecord)>>,
+}
+
+impl FakeLog {
+    /// A log that takes nothing.
+    pub(crate) fn refusing() -> Self {
+        Self { refuses: true, ..Self::default() }
+    }
+
+    /// Partition, key and record of every webhook.
+    pub(crate) fn webhooks(&self) -> Vec<(u32, String, WebhookReceived)> {
+        let appended = self.appended.lock().unwrap();
+        appended
+            .iter()
+            .map(|(topic, partition, record)| {
+                assert_eq!(*topic, Topic::WebhooksRaw);
+                let key = String::from_utf8(record.key.to_vec()).unwrap();
+                (partition.0, key, sluice_schemas::decode(&record.value).unwrap())
+            })
+            .collect()
+    }
+}
+
+#[async_trait]
+impl Log for FakeLog {
+    fn partitions(&self, _: Topic) -> u32 {
+        16
+    }
+
+    fn append(&self, topic: Topic, partition: Partition, records: Vec<NewRecord>) -> AppendTicket {
+        let (resolve, ticket) = AppendTicket::pair();
+        let mut appended = self.appended.lock().unwrap();
+        let first = appended.len() as u64;
+        let answer = if self.refuses {
+            Err(LogError::Storage("no space left on device".to_owned()))
+        } else {
+            appended.extend(records.into_iter().map(|record| (topic, partition, record)));
+            Ok(first..appended.len() as u64)
+        };
+        resolve.send(answer).unwrap();
+        ticket
+    }
+
+    async fn read(
+        &self,
+        _: Topic,
+        _: Partition,
+        _: Position,
+        _: ReadLimit,
+    ) -> Result<Vec<StoredRecord>, LogError> {
+        Err(LogError::Closed)
+    }
+
+    async fn bounds(&self, _: Topic, _: Partition) -> Result<Bounds, LogError> {
+        Err(LogError::Closed)
+    }
+
+    async fn join(&self, _: &str, _: Topic) -> Result<Membership, LogError> {
+        Err(LogError::Closed)
+    }
+
+    async fn committed(&self, _: &str, _: Topic, _: Partition) -> Result<Option<Position>, LogError> {
+        Err(LogError::Closed)
+    }
+
+    async fn trim(&self, _: Topic, _: Partition, _: Position) -> Result<(), LogError> {
+        Err(LogError::Closed)
+    }
+}
+
+/// A gateway with keys for WhatsApp and the generic channel.
+pub(crate) fn gateway(log: &Arc<FakeLog>) -> Gateway {
+    let channels = BTreeMap::from([
+        (Channel::Whatsapp, ChannelKeys::new("app-secret", "verify-me")),
+        (Channel::Http, ChannelKeys::new("http-secret", "")),
+    ]);
+    let options =
+        GatewayOptions { webhook_bytes_max: 10_000, launch_bytes_max: 1_000, channels, ..Default::default() };
+    let log: Arc<dyn Log> = log.clone();
+    Gateway { options: Arc::new(options), log, clock: Arc::new(SystemClock), control: None }
+}

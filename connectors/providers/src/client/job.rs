@@ -1,0 +1,69 @@
+//! A call on its way through the client: it ends in exactly one outcome, whatever happens to it.
+
+use super::prepared::Prepared;
+use sluice_runtime::Clock;
+use sluice_runtime::ports::caller::{Call, CallOutcome, CallResult};
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A call with its parsed endpoint.
+pub(super) struct Job {
+    pub(super) call: Open,
+    pub(super) prepared: Rc<Prepared>,
+}
+
+/// A call without outcome. Dropped without one, it reports what is certain.
+pub(super) struct Open {
+    /// `None` once it has its outcome.
+    call: Option<Call>,
+    /// Set before anything of the request can be written.
+    started: bool,
+    clock: Arc<dyn Clock>,
+}
+
+impl Open {
+    pub(super) fn new(call: Call, clock: Arc<dyn Clock>) -> Self {
+        Self { call: Some(call), started: false, clock }
+    }
+
+    /// The call, until it has its outcome.
+    pub(super) fn call(&self) -> Option<&Call> {
+        self.call.as_ref()
+    }
+
+    /// From here on, bytes may leave.
+    pub(super) fn start(&mut self) {
+        self.started = true;
+    }
+
+    /// Nothing left after all.
+    pub(super) fn not_started(&mut self) {
+        self.started = false;
+    }
+
+    /// The one outcome.
+    pub(super) fn end(mut self, result: CallResult) {
+        self.report(result);
+    }
+
+    fn report(&mut self, result: CallResult) {
+        if let Some(call) = self.call.take() {
+            let at_ms = self.clock.wall_ms();
+            let outcome = CallOutcome { send: call.send, attempt: call.attempt, result, at_ms };
+            // Nobody is interested any more.
+            let _gone = call.outcomes.send(outcome);
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if self.call.is_some() {
+            self.report(if self.started {
+                CallResult::Unknown { detail: "the client stopped before the answer".to_owned() }
+            } else {
+                CallResult::NotCalled { reason: None }
+            });
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! What WhatsApp, Messenger and Instagram share: the Graph API's endpoint, error envelope and throttle headers.
+
+mod endpoint;
+mod envelope;
+mod usage;
+
+pub(crate) use endpoint::{check_headers, check_url, endpoint};
+pub(crate) use envelope::{Accepted, classify};
+pub(crate) use usage::retry_after;

@@ -1,0 +1,16 @@
+//! What the answer to an Instagram message means: Messenger's shapes and its table.
+
+use super::errors::TABLE;
+use crate::graph::classify;
+use crate::messenger::response::accepted;
+use sluice_runtime::ports::caller::{Answer, AnswerRules, CallResult};
+
+/// The rules of Instagram.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct InstagramAnswers;
+
+impl AnswerRules for InstagramAnswers {
+    fn classify(&self, answer: &Answer<'_>) -> CallResult {
+        classify(TABLE, answer, accepted)
+    }
+}
