@@ -1,0 +1,159 @@
+//! One call, from the process to the provider and back.
+
+use super::SimProvider;
+use crate::faults::ProviderFaults;
+use crate::random::Random;
+use crate::truth::{TruthCall, Verdict};
+use crate::world::ProcessId;
+use sluice_core::throttle::HoldReason;
+use sluice_runtime::Clock;
+use sluice_runtime::ports::caller::{Call, CallOutcome, CallResult, Caller, Failure};
+use std::time::Duration;
+
+pub(super) struct ProcessCaller {
+    pub(super) provider: SimProvider,
+    pub(super) process: ProcessId,
+}
+
+impl Caller for ProcessCaller {
+    fn call(&self, calls: Vec<Call>) {
+        // A task of the world, not of the process: what is on the wire stays there when the process dies.
+        for call in calls {
+            tokio::spawn(run(self.provider.clone(), self.process, call));
+        }
+    }
+}
+
+/// What becomes of a call, decided when it leaves.
+#[derive(Clone, Copy)]
+enum Course {
+    Accepted,
+    AcceptedAnswerLost,
+    NeverArrives,
+    Transient,
+    Permanent,
+    Throttled,
+    Unreachable,
+}
+
+fn course(random: &mut Random, faults: &ProviderFaults) -> Course {
+    let choices = [
+        (faults.transient_ppm, Course::Transient),
+        (faults.permanent_ppm, Course::Permanent),
+        (faults.lost_answer_ppm, Course::AcceptedAnswerLost),
+        (faults.never_arrived_ppm, Course::NeverArrives),
+        (faults.unreachable_ppm, Course::Unreachable),
+        (faults.throttled_ppm, Course::Throttled),
+    ];
+    let mut point = random.below(u64::from(crate::random::MILLION));
+    for (ppm, course) in choices {
+        if point < u64::from(ppm) {
+            return course;
+        }
+        point -= u64::from(ppm);
+    }
+    Course::Accepted
+}
+
+async fn run(provider: SimProvider, process: ProcessId, call: Call) {
+    let world = provider.world.clone();
+    let clock = world.clock(process);
+    world.sleep_until(call.not_before).await;
+    world.effect(process, "call starts").await;
+    // Nothing may come between this look at the clock and the call (hazard 5).
+    if clock.monotonic() >= call.not_after {
+        world.note(process, format!("call {:?}/{} comes too late", call.send, call.attempt));
+        return finish(&provider, process, call, CallResult::NotCalled { reason: None }).await;
+    }
+    let faults = provider.state().faults.clone();
+    let timeout_ms = call.request.endpoint.timeout_ms.max(2);
+    let way_ms_max = faults.latency_ms_max.min(timeout_ms / 2);
+    let (course, there_ms, back_ms) = world.draw(|random| {
+        (course(random, &faults), random.between(0, way_ms_max), random.between(0, way_ms_max))
+    });
+    if let Course::Unreachable = course {
+        let reason = Some(HoldReason::Unreachable("simulated: connection refused".to_owned()));
+        return finish(&provider, process, call, CallResult::NotCalled { reason }).await;
+    }
+    tokio::time::sleep(Duration::from_millis(there_ms)).await;
+    if let Course::NeverArrives = course {
+        tokio::time::sleep(Duration::from_millis(timeout_ms - there_ms)).await;
+        let detail = "simulated: timed out".to_owned();
+        return finish(&provider, process, call, CallResult::Unknown { detail }).await;
+    }
+    let verdict = arrive(&provider, process, &call, course);
+    let back_ms = match course {
+        Course::AcceptedAnswerLost => timeout_ms - there_ms,
+        _ => back_ms,
+    };
+    tokio::time::sleep(Duration::from_millis(back_ms)).await;
+    finish(&provider, process, call, result(course, verdict)).await;
+}
+
+/// The provider has it: the truth.
+fn arrive(provider: &SimProvider, process: ProcessId, call: &Call, course: Course) -> Verdict {
+    let accepted = matches!(course, Course::Accepted | Course::AcceptedAnswerLost);
+    let mut state = provider.state();
+    let verdict = if accepted {
+        state.messages += 1;
+        Verdict::Accepted { message_id: format!("m{}", state.messages) }
+    } else {
+        Verdict::Refused
+    };
+    state.truth.calls.push(TruthCall {
+        at: provider.world.now(),
+        process,
+        page: call.request.endpoint.page.clone(),
+        send: call.send,
+        attempt: call.attempt,
+        address: address(&call.request.body),
+        verdict: verdict.clone(),
+    });
+    drop(state);
+    provider.world.note(process, format!("provider: {}/{} {verdict:?}", call.send.index, call.attempt));
+    if let Verdict::Accepted { message_id } = &verdict {
+        provider.tell(call.send, call.attempt, message_id);
+    }
+    verdict
+}
+
+fn address(body: &[u8]) -> Option<String> {
+    let json: serde_json::Value = serde_json::from_slice(body).ok()?;
+    Some(json.get("to")?.as_str()?.to_owned())
+}
+
+fn result(course: Course, verdict: Verdict) -> CallResult {
+    match (course, verdict) {
+        (Course::Accepted, Verdict::Accepted { message_id }) => {
+            CallResult::Accepted { message_id: Some(message_id) }
+        }
+        (Course::Transient, _) => CallResult::Failed(failure(true, "503", "simulated: try again")),
+        (Course::Permanent, _) => CallResult::Failed(failure(false, "400", "simulated: no such recipient")),
+        (Course::Throttled, _) => CallResult::Refused {
+            reason: HoldReason::Throttled("simulated: 429".to_owned()),
+            retry_after: Some(Duration::from_secs(1)),
+        },
+        _ => CallResult::Unknown { detail: "simulated: no answer".to_owned() },
+    }
+}
+
+fn failure(transient: bool, code: &str, message: &str) -> Failure {
+    Failure {
+        transient,
+        attempts_max: 0,
+        opted_out: false,
+        code: code.to_owned(),
+        message: message.to_owned(),
+        retry_after: None,
+    }
+}
+
+/// The process hears of it: later if it is frozen, never if it is dead.
+async fn finish(provider: &SimProvider, process: ProcessId, call: Call, result: CallResult) {
+    provider.world.effect(process, "call ends").await;
+    let at_ms = provider.world.clock(process).wall_ms();
+    let outcome = CallOutcome { send: call.send, attempt: call.attempt, result, at_ms };
+    if call.outcomes.send(outcome).is_err() {
+        provider.world.note(process, "nobody waits for the outcome".to_owned());
+    }
+}
