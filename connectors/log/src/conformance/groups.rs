@@ -1,9 +1,7 @@
 //! Groups: assignment, delivery, commits, hand-over.
 
 use super::{A_WHILE, CHUNKS, ONE, START, ZERO, append, names, next, records, silence, values, within};
-use sluice_runtime::ports::log::{
-    Committer, Deliveries, Delivery, Log, LogError, Membership, Partition, Position,
-};
+use sluice_runtime::ports::log::{Deliveries, Delivery, Log, LogError, Membership, Partition, Position};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything a member has heard of its partitions.
@@ -223,7 +221,8 @@ pub async fn hazard_6_a_former_member_commits_nothing(log: &dyn Log) {
     Heard::assigned(&mut first.deliveries, all_partitions(log)).await;
     let mut second = member(log).await;
     let (partitions, guard) = revoked(&mut first.deliveries).await;
-    let refused = |answer: Result<(), LogError>| assert!(matches!(answer, Err(LogError::Fenced { .. })), "{answer:?}");
+    let refused =
+        |answer: Result<(), LogError>| assert!(matches!(answer, Err(LogError::Fenced { .. })), "{answer:?}");
     refused(within("commit", second.committer.commit(partitions[0], Position(1))).await);
     drop(guard);
     takes_over(&mut second.deliveries, &partitions).await;

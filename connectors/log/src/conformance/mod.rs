@@ -72,7 +72,11 @@ pub(crate) fn records(name: &str, count: usize) -> Vec<NewRecord> {
         .collect()
 }
 
-pub(crate) async fn append(log: &dyn Log, partition: Partition, batch: Vec<NewRecord>) -> std::ops::Range<u64> {
+pub(crate) async fn append(
+    log: &dyn Log,
+    partition: Partition,
+    batch: Vec<NewRecord>,
+) -> std::ops::Range<u64> {
     within("append", log.append(CHUNKS, partition, batch)).await.unwrap()
 }
 

@@ -6,8 +6,9 @@ use sluice_runtime::ports::log::{Log, LogError, NewRecord, Offset, Partition, Po
 
 /// Whatever is awaited first; offsets of a ticket are those of its batch.
 pub async fn batches_lie_in_the_order_of_the_calls(log: &dyn Log) {
-    let tickets: Vec<_> =
-        (0..40).map(|batch| log.append(CHUNKS, ZERO, records(&format!("b{batch}"), 1 + batch * 7 % 30))).collect();
+    let tickets: Vec<_> = (0..40)
+        .map(|batch| log.append(CHUNKS, ZERO, records(&format!("b{batch}"), 1 + batch * 7 % 30)))
+        .collect();
     let mut ranges = Vec::new();
     for ticket in tickets.into_iter().rev() {
         ranges.push(within("append", ticket).await.unwrap());
@@ -54,7 +55,8 @@ pub async fn a_read_keeps_to_its_limit(log: &dyn Log) {
     let mut from = START;
     let mut all = Vec::new();
     while all.len() < 1_000 {
-        let part = log.read(CHUNKS, ZERO, from, ReadLimit { records_max: 300, bytes_max: 3_000 }).await.unwrap();
+        let part =
+            log.read(CHUNKS, ZERO, from, ReadLimit { records_max: 300, bytes_max: 3_000 }).await.unwrap();
         from = part.last().unwrap().offset.next();
         all.extend(part);
     }

@@ -173,7 +173,9 @@ impl Engine {
     pub fn close(&self) {
         self.queue.close();
         let thread = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // What the committing thread drops may hold the engine; it can't wait for itself.
         if let Some(thread) = thread
+            && thread.thread().id() != std::thread::current().id()
             && thread.join().is_err()
         {
             tracing::error!("the committing thread panicked");

@@ -40,6 +40,17 @@ impl Snapshot {
     ) -> impl DoubleEndedIterator<Item = Result<(Value, Value), EngineError>> + use<> {
         pairs(keyspace, self.inner.range::<&[u8], _>(&keyspace.inner, bounds))
     }
+
+    /// The keys between two keys, in order, without reading their values.
+    pub fn keys(
+        &self,
+        keyspace: &Keyspace,
+        bounds: (Bound<&[u8]>, Bound<&[u8]>),
+    ) -> impl DoubleEndedIterator<Item = Result<Value, EngineError>> + use<> {
+        let dir = keyspace.dir.clone();
+        let iter = self.inner.range::<&[u8], _>(&keyspace.inner, bounds);
+        iter.map(move |pair| pair.key().map_err(|error| EngineError::from_fjall(&dir, &error)))
+    }
 }
 
 impl fmt::Debug for Snapshot {
