@@ -9,7 +9,6 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -19,8 +18,6 @@ use tokio_rustls::TlsConnector;
 pub(super) struct Connection {
     pub(super) requests: SendRequest<Full<Bytes>>,
     pub(super) gate: Rc<Gate>,
-    /// When its last call ended, on the monotonic clock.
-    pub(super) used_at: Duration,
     driver: JoinHandle<()>,
 }
 
@@ -44,18 +41,18 @@ pub(super) async fn connect(authority: &Authority, shared: &Shared) -> Result<Co
     let gate = Gate::new(Arc::clone(&shared.clock));
     let stream = GatedStream::new(stream, Rc::clone(&gate));
     match &authority.tls_name {
-        None => handshake(stream, gate, shared).await,
+        None => handshake(stream, gate).await,
         Some(name) => {
             let stream = TlsConnector::from(Arc::clone(&shared.tls))
                 .connect(name.clone(), stream)
                 .await
                 .map_err(|error| format!("no TLS with {host}:{port}: {error}"))?;
-            handshake(stream, gate, shared).await
+            handshake(stream, gate).await
         }
     }
 }
 
-async fn handshake<S>(stream: S, gate: Rc<Gate>, shared: &Shared) -> Result<Connection, String>
+async fn handshake<S>(stream: S, gate: Rc<Gate>) -> Result<Connection, String>
 where
     S: AsyncRead + AsyncWrite + Unpin + 'static,
 {
@@ -66,5 +63,5 @@ where
         // How it ends is told to the call that was using it.
         let _ended = connection.await;
     });
-    Ok(Connection { requests, gate, used_at: shared.clock.monotonic(), driver })
+    Ok(Connection { requests, gate, driver })
 }
