@@ -30,7 +30,8 @@ pub async fn campaigns_are_listed_oldest_first(store: &dyn Store) {
     for (name, at_ms) in [("b", 3), ("c", 1), ("a", 2)] {
         store.create_campaign(campaign(name, at_ms)).await.unwrap();
     }
-    let names: Vec<String> = store.campaigns().await.unwrap().into_iter().map(|row| row.launch.campaign).collect();
+    let names: Vec<String> =
+        store.campaigns().await.unwrap().into_iter().map(|row| row.launch.campaign).collect();
     assert_eq!(names, ["c", "a", "b"]);
 }
 
@@ -87,7 +88,10 @@ pub async fn the_first_pin_stands(store: &dyn Store) {
     assert_eq!(store.pin_source(row.id, first, "4 bytes, abcd").await.as_deref(), Ok("4 bytes, abcd"));
     let second = store.lease_expansion(row.id).await.unwrap().row;
     assert_eq!(second.source_pin.as_deref(), Some("4 bytes, abcd"));
-    assert_eq!(store.pin_source(row.id, second.exp_epoch, "5 bytes, efgh").await.as_deref(), Ok("4 bytes, abcd"));
+    assert_eq!(
+        store.pin_source(row.id, second.exp_epoch, "5 bytes, efgh").await.as_deref(),
+        Ok("4 bytes, abcd")
+    );
 }
 
 /// An answer that was lost is asked for again; nothing changes by it.
@@ -136,7 +140,11 @@ pub async fn hazard_25_a_transition_is_taken_once(store: &dyn Store) {
         assert_eq!(taken.len(), 1);
         assert_eq!((taken[0].state, taken[0].run), (Running, run + 1));
     }
-    assert_eq!(store.transition(row.id, step(Running, 1, Completed, 7_000)).await, Ok(None), "of a former run");
+    assert_eq!(
+        store.transition(row.id, step(Running, 1, Completed, 7_000)).await,
+        Ok(None),
+        "of a former run"
+    );
 }
 
 /// Retrying failed recipients opens the campaign again.

@@ -11,7 +11,7 @@ fn recipient(index: u16) -> RecipientRow {
     RecipientRow {
         index,
         line: u64::from(index) + 2,
-        skipped: (index % 7 == 0).then(|| "no_address".to_owned()),
+        skipped: index.is_multiple_of(7).then(|| "no_address".to_owned()),
         payload: Bytes::from(format!("payload of {index} {}", "x".repeat(usize::from(index % 50)))),
     }
 }

@@ -19,7 +19,13 @@ fn sent(index: u16, at_ms: i64) -> CorrelatedSend {
 }
 
 fn fact(fact: Fact, received_at_ms: i64) -> EarlyFact {
-    EarlyFact { fact, at_ms: received_at_ms - 5, reason: None, message: Some("text".to_owned()), received_at_ms }
+    EarlyFact {
+        fact,
+        at_ms: received_at_ms - 5,
+        reason: None,
+        message: Some("text".to_owned()),
+        received_at_ms,
+    }
 }
 
 /// Both sides store, then look: of a webhook and its accepted send at least one finds the other.
@@ -34,8 +40,11 @@ pub async fn hazard_19_one_of_both_sides_sees_the_other(store: &dyn Store) {
             store.note_facts(vec![(key.clone(), fact(Fact::Delivered, 20))]).await.unwrap();
             store.correlated(&key).await.unwrap()
         };
-        let (facts, sends) =
-            if round % 2 == 0 { tokio::join!(accepted, webhook) } else { swap(tokio::join!(webhook, accepted)) };
+        let (facts, sends) = if round % 2 == 0 {
+            tokio::join!(accepted, webhook)
+        } else {
+            swap(tokio::join!(webhook, accepted))
+        };
         assert!(!facts.is_empty() || !sends.is_empty(), "round {round}: neither saw the other");
     }
 }
