@@ -1,2 +1,19 @@
-//! placeholder
-fn main(){}
+//! `sluice`: messaging campaigns from one command.
+
+use sluice::cli;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = match cli::parse() {
+        Ok(cli) => cli,
+        Err(exit) => return exit.into(),
+    };
+    let json = cli.common.json;
+    match cli::run(cli) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            failure.show(json);
+            failure.exit.into()
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! What is stored about campaigns, as people ask for it. Memory is bounded by one chunk.
+//!
+//! - [`status`]: state, counters, why it waits.
+//! - [`people`]: recipients with times, errors and the provider's ids.
+//! - [`failures`]: failed recipients by reason.
+//! - [`rejected`]: rows that get no message, as a file.
+
+pub mod failures;
+pub mod people;
+pub mod rejected;
+pub mod status;
+
+use crate::error::{Failure, Outcome};
+use sluice_core::{CampaignId, CampaignRow};
+use sluice_runtime::ports::store::Store;
+
+/// The campaign of this name; a name that is nobody's is a failure that lists some that are there.
+pub async fn find(store: &dyn Store, tenant: &str, name: &str) -> Outcome<CampaignRow> {
+    if let Some(row) = store.campaign(CampaignId::of(tenant, name)).await? {
+        return Ok(row);
+    }
+    let rows = store.campaigns().await?;
+    let names: Vec<&str> = rows
+        .iter()
+        .filter(|row| row.launch.tenant == tenant)
+        .map(|row| row.launch.campaign.as_str())
+        .collect();
+    let to_do = match sluice_core::launch::nearest(name, names.iter().copied()) {
+        Some(near) => format!("perhaps {near} is meant"),
+        None if names.is_empty() => "launch it first, or name another directory with --data-dir".to_owned(),
+        None => format!("there are: {}", names.iter().rev().take(10).copied().collect::<Vec<_>>().join(", ")),
+    };
+    Err(Failure::refused("no_such_campaign", format!("there is no campaign {name}"), to_do))
+}

@@ -1,0 +1,156 @@
+//! Where a campaign is, in numbers and in a sentence.
+
+use crate::error::Outcome;
+use crate::view::numbers;
+use serde::{Deserialize, Serialize};
+use sluice_core::{CampaignRow, CampaignState, Counters, PageId};
+use sluice_runtime::ports::store::Store;
+use sluice_schemas::Channel;
+use sluice_sender::Board;
+use std::time::Duration;
+
+/// One campaign as the API and the commands show it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CampaignStatus {
+    /// Its name.
+    pub campaign: String,
+    /// Whose it is.
+    pub tenant: String,
+    /// On which channel.
+    pub channel: Channel,
+    /// Where it is.
+    pub state: CampaignState,
+    /// From 1.
+    pub run: u32,
+    /// Rows of the audience; while it is still read, those read so far.
+    pub recipients: u64,
+    /// Whether the whole audience is read.
+    pub expanded: bool,
+    /// Recipients by state; those that were never expanded because of a cancellation are `cancelled`.
+    pub counters: Counters,
+    /// ms since 1970.
+    pub created_at_ms: i64,
+    /// ms since 1970.
+    pub ended_at_ms: Option<i64>,
+    /// From the launch to the end, or to now.
+    pub took_ms: u64,
+    /// Why it failed or was cancelled.
+    pub reason: Option<String>,
+    /// What its pages are doing; empty where nobody sends.
+    #[serde(default)]
+    pub pages: Vec<PageLine>,
+}
+
+/// One page of a campaign.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageLine {
+    /// Its id.
+    pub page: String,
+    /// Calls under way.
+    pub in_flight: usize,
+    /// Sends granted and not called yet.
+    pub granted: usize,
+    /// Claims whose outcome is not known yet.
+    pub claims: u32,
+    /// Why it waits: `provider_unreachable`, `throttled`, `account`, `not_configured`.
+    pub waits: Option<String>,
+    /// What the provider or the system said.
+    pub detail: Option<String>,
+    /// How long the present wait lasts.
+    pub for_ms: Option<u64>,
+}
+
+/// Reads the status of a campaign.
+pub async fn of(store: &dyn Store, row: &CampaignRow, now_ms: i64) -> Outcome<CampaignStatus> {
+    let mut counters: Counters =
+        store.counters(row.id).await?.into_iter().map(|(_, counters)| counters).sum();
+    let recipients = match row.seal {
+        Some(seal) => {
+            counters.cancelled += seal.not_expanded;
+            counters.total = seal.total.max(counters.total + seal.not_expanded);
+            counters.total
+        }
+        None => store
+            .chunks(row.id)
+            .await?
+            .iter()
+            .map(|chunk| u64::from(chunk.size))
+            .sum::<u64>()
+            .max(counters.total),
+    };
+    // Rows that no receipt has spoken of yet.
+    counters.pending += recipients - recipients.min(sum(&counters));
+    counters.total = recipients;
+    let took = row.ended_at_ms.unwrap_or(now_ms) - row.created_at_ms;
+    Ok(CampaignStatus {
+        campaign: row.launch.campaign.clone(),
+        tenant: row.launch.tenant.clone(),
+        channel: row.launch.channel,
+        state: row.state,
+        run: row.run,
+        recipients,
+        expanded: row.seal.is_some(),
+        counters,
+        created_at_ms: row.created_at_ms,
+        ended_at_ms: row.ended_at_ms,
+        took_ms: u64::try_from(took).unwrap_or(0),
+        reason: row.reason.clone(),
+        pages: Vec::new(),
+    })
+}
+
+/// The exclusive counters.
+fn sum(counters: &Counters) -> u64 {
+    let Counters { pending, sent, failed, opted_out, skipped, cancelled, unknown, .. } = *counters;
+    pending + sent + failed + opted_out + skipped + cancelled + unknown
+}
+
+impl CampaignStatus {
+    /// Adds what the sender's board knows about the campaign's pages.
+    pub fn add_pages(&mut self, board: &Board, pages: &[String], now: Duration) {
+        let known = board.pages();
+        self.pages = pages
+            .iter()
+            .filter_map(|page| Some((page, known.get(&PageId::from(page.as_str()))?)))
+            .map(|(page, status)| {
+                let hold = status.hold.as_ref().filter(|(until, _)| *until > now);
+                let problem = status.problem.as_ref();
+                PageLine {
+                    page: page.clone(),
+                    in_flight: status.in_flight,
+                    granted: status.granted,
+                    claims: status.claims,
+                    waits: hold
+                        .map(|(_, reason)| reason.as_str().to_owned())
+                        .or_else(|| problem.map(|_| "not_configured".to_owned())),
+                    detail: hold.map(|(_, reason)| reason.detail().to_owned()).or_else(|| problem.cloned()),
+                    for_ms: hold
+                        .map(|(until, _)| u64::try_from((*until - now).as_millis()).unwrap_or(u64::MAX)),
+                }
+            })
+            .collect();
+    }
+
+    /// Recipients that need nothing any more.
+    pub fn done(&self) -> u64 {
+        self.recipients - self.counters.pending.min(self.recipients)
+    }
+
+    /// `spring-sale is running: 8,204 of 10,000 done.`
+    pub fn sentence(&self) -> String {
+        let (done, all) = (numbers::thousands(self.done()), numbers::thousands(self.recipients));
+        let name = &self.campaign;
+        match self.state {
+            CampaignState::Running if self.expanded => format!("{name} is running: {done} of {all} done."),
+            CampaignState::Running => {
+                format!("{name} is running: {done} of {all} done, its audience is still being read.")
+            }
+            CampaignState::Cancelling => format!("{name} is being cancelled: {done} of {all} done."),
+            CampaignState::Completed => format!("{name} is completed: {all} recipients."),
+            CampaignState::Cancelled => format!("{name} was cancelled: {all} recipients."),
+            CampaignState::Failed => {
+                format!("{name} failed: {}", self.reason.as_deref().unwrap_or("no reason is known"))
+            }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! `sluice campaign check`: who can receive, and who can't and why (A6).
+
+use crate::cli::Common;
+use crate::error::{Exit, Failure, Outcome};
+use crate::node::launching::{self, audience_failure};
+use crate::view::numbers::{counted, thousands};
+use crate::view::out;
+use clap::Args;
+use serde_json::json;
+use sluice_audience::{
+    AudienceError, AudienceSource, CheckReport, FileAudiences, Finding, RejectedWriter, check,
+};
+use sluice_core::launch::ValidLaunch;
+use sluice_schemas::Channel;
+use std::path::{Path, PathBuf};
+
+/// Lines that a finding names unless all are asked for.
+const LINES_SHOWN: usize = 5;
+
+/// Which launch.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:  sluice campaign check launch.json --audience contacts.csv
+Exit codes: 0 somebody can receive, 1 nobody can, 2 the launch is wrong, 3 the audience can't be read.")]
+pub struct CheckArgs {
+    /// The launch (docs/launch.md)
+    #[arg(value_name = "LAUNCH.json")]
+    pub launch: PathBuf,
+    /// Recipients from this file instead of the launch's
+    #[arg(long, value_name = "FILE")]
+    pub audience: Option<PathBuf>,
+    /// Name every line
+    #[arg(long)]
+    pub all: bool,
+    /// Write the rows that can't receive here, with their reasons
+    #[arg(long, value_name = "FILE")]
+    pub rejected: Option<PathBuf>,
+}
+
+pub(super) async fn run(common: &Common, args: &CheckArgs) -> Outcome {
+    let valid = launching::read_file(&args.launch, args.audience.as_deref())?;
+    common.load(&valid.launch.pages, "warn")?;
+    let lines_shown = if args.all { usize::MAX } else { LINES_SHOWN };
+    let (launch, rejected) = (valid.clone(), args.rejected.clone());
+    let checked = tokio::task::spawn_blocking(move || checked(&launch, lines_shown, rejected.as_deref()));
+    let report = match checked.await {
+        Ok(result) => result.map_err(|error| audience_failure(&error))?,
+        Err(error) => return Err(Failure::new(Exit::TryAgain, "check", error.to_string(), "run it again")),
+    };
+    if common.json {
+        out::line(json!(report));
+    } else {
+        let source = AudienceSource::of(&valid.launch.audience, Path::new("")).shown();
+        lines(&report, &source, args.all).iter().for_each(|line| out::line(line));
+    }
+    Ok(if report.valid > 0 || report.rows == 0 { Exit::Done } else { Exit::FoundWrong })
+}
+
+fn checked(
+    launch: &ValidLaunch,
+    lines_shown: usize,
+    rejected: Option<&Path>,
+) -> Result<CheckReport, AudienceError> {
+    let rows = FileAudiences::new("", std::env::temp_dir()).open_now(launch)?;
+    let failed = |source| AudienceError::Rejected { source };
+    let mut writer =
+        rejected.map(|path| RejectedWriter::create(path, rows.columns())).transpose().map_err(failed)?;
+    let report = check(launch, rows, lines_shown, writer.as_mut(), |_| {})?;
+    if let Some(writer) = writer {
+        writer.finish().map_err(failed)?;
+    }
+    Ok(report)
+}
+
+fn lines(report: &CheckReport, source: &str, all: bool) -> Vec<String> {
+    let skipped = report.skipped_rows();
+    let mut lines = vec![format!(
+        "{source}: {}. {}: {} can receive, {} can't.",
+        counted(report.rows, "row", "rows"),
+        channel_name(report.channel),
+        thousands(report.valid),
+        thousands(skipped),
+    )];
+    lines.extend(findings(&report.findings, all));
+    if report.valid_without_variables > 0 {
+        let people = counted(report.valid_without_variables, "recipient", "recipients");
+        lines.push(format!(
+            "{people} can receive and will fail, because a variable of the message has no value:"
+        ));
+        lines.extend(findings(&report.missing_variables, all));
+    }
+    if !report.warnings.is_empty() {
+        lines.push("Not as it was meant, and sent all the same:".to_owned());
+        lines.extend(findings(&report.warnings, all));
+    }
+    lines.push("Nothing was sent.".to_owned());
+    lines
+}
+
+fn findings(list: &[Finding], all: bool) -> Vec<String> {
+    let width = list.iter().map(|finding| finding.detail.chars().count()).max().unwrap_or(0);
+    let shown = |finding: &Finding| {
+        let mut numbers: Vec<String> = finding.lines.iter().map(u64::to_string).collect();
+        if (numbers.len() as u64) < finding.rows {
+            numbers.push("…".to_owned());
+        }
+        let cut = (finding.lines.len() as u64) < finding.rows && !all;
+        let hint = if cut { " (all with --all)" } else { "" };
+        let word = if finding.rows == 1 { "line" } else { "lines" };
+        let lines = numbers.join(", ").replace(", …", " …");
+        format!("  {:>6}  {:<width$}   {word} {lines}{hint}", thousands(finding.rows), finding.detail)
+    };
+    list.iter().map(shown).collect()
+}
+
+fn channel_name(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Whatsapp => "WhatsApp",
+        Channel::Messenger => "Messenger",
+        Channel::Instagram => "Instagram",
+        Channel::Sms => "SMS",
+        Channel::Http => "HTTP",
+    }
+}

@@ -1,0 +1,42 @@
+//! `sluice campaign launch`: hands a launch to the running service.
+
+use super::source::{read, service};
+use crate::campaign::status::CampaignStatus;
+use crate::cli::Common;
+use crate::error::{Exit, Failure, Outcome};
+use crate::node::launching;
+use crate::view::out;
+use clap::Args;
+use std::path::PathBuf;
+
+/// Which launch, and to whom.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:  sluice campaign launch examples/http.json --server http://127.0.0.1:7400
+The same launch twice starts it once. Without a service, `sluice send` runs one campaign by itself.")]
+pub struct LaunchArgs {
+    /// The launch (docs/launch.md)
+    #[arg(value_name = "LAUNCH.json")]
+    pub launch: PathBuf,
+    /// Recipients from this file instead of the launch's; the service has to be able to read it
+    #[arg(long, value_name = "FILE")]
+    pub audience: Option<PathBuf>,
+    /// The service [default: gateway.listen of the configuration]
+    #[arg(long, value_name = "URL", env = "SLUICE_SERVER")]
+    pub server: Option<String>,
+}
+
+pub(super) async fn run(common: &Common, args: &LaunchArgs) -> Outcome {
+    let valid = launching::read_file(&args.launch, args.audience.as_deref())?;
+    let config = common.load(&valid.launch.pages, "warn")?.config;
+    let body = serde_json::to_vec(&valid.launch)
+        .map_err(|error| Failure::usage("launch_invalid", error.to_string(), "correct the launch"))?;
+    let answer = service(&config, args.server.as_deref()).post("/v1/campaigns", body).await?;
+    if common.json {
+        out::line(answer);
+        return Ok(Exit::Done);
+    }
+    let status: CampaignStatus = read(answer)?;
+    out::line(status.sentence());
+    out::line(format_args!("Follow it:  sluice campaign watch {}", status.campaign));
+    Ok(Exit::Done)
+}

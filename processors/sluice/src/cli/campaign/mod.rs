@@ -1,0 +1,71 @@
+//! `sluice campaign`: check an audience, launch, look.
+
+mod check;
+mod errors;
+mod export;
+mod launch;
+mod list;
+mod recipients;
+mod source;
+mod status;
+mod watch;
+
+use super::Common;
+use crate::error::Outcome;
+use clap::{Args, Subcommand};
+
+/// What to do with campaigns.
+#[derive(Debug, Subcommand)]
+pub enum CampaignCommand {
+    /// Say who can receive a launch and who can't, and why; sends nothing
+    Check(check::CheckArgs),
+    /// Hand a launch to the running service
+    Launch(launch::LaunchArgs),
+    /// All campaigns with their counts
+    List(source::SourceArgs),
+    /// Where one campaign is, and what it waits for
+    Status(OneArgs),
+    /// Follow one campaign to its end
+    Watch(OneArgs),
+    /// Recipients with their states and times
+    Recipients(recipients::RecipientsArgs),
+    /// Failures by reason, with samples
+    Errors(errors::ErrorsArgs),
+    /// All recipients as CSV on stdout
+    Export(export::ExportArgs),
+}
+
+/// One campaign.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Example:  sluice campaign status spring-sale --data-dir ./mine")]
+pub struct OneArgs {
+    /// Which one.
+    #[command(flatten)]
+    pub name: NameArgs,
+    /// Where to look.
+    #[command(flatten)]
+    pub source: source::SourceArgs,
+}
+
+/// The name of a campaign.
+#[derive(Debug, Clone, Args)]
+pub struct NameArgs {
+    /// Its name
+    pub campaign: String,
+    /// Whose it is
+    #[arg(long, default_value = "default")]
+    pub tenant: String,
+}
+
+pub(super) async fn run(common: Common, command: CampaignCommand) -> Outcome {
+    match command {
+        CampaignCommand::Check(args) => check::run(&common, &args).await,
+        CampaignCommand::Launch(args) => launch::run(&common, &args).await,
+        CampaignCommand::List(args) => list::run(&common, &args).await,
+        CampaignCommand::Status(args) => status::run(&common, &args).await,
+        CampaignCommand::Watch(args) => watch::run(&common, &args).await,
+        CampaignCommand::Recipients(args) => recipients::run(&common, &args).await,
+        CampaignCommand::Errors(args) => errors::run(&common, &args).await,
+        CampaignCommand::Export(args) => export::run(&common, &args).await,
+    }
+}

@@ -1,0 +1,67 @@
+//! `sluice campaign status`.
+
+use super::OneArgs;
+use super::source::Source;
+use crate::campaign::status::{CampaignStatus, PageLine};
+use crate::cli::Common;
+use crate::error::{Exit, Outcome};
+use crate::view::numbers::{duration, thousands, time};
+use crate::view::out;
+use crate::view::table::Table;
+use serde_json::json;
+use std::time::Duration;
+
+pub(super) async fn run(common: &Common, args: &OneArgs) -> Outcome {
+    let source = Source::open(common, &args.source).await?;
+    let status = source.one(&args.name).await?;
+    if common.json {
+        out::line(json!(status));
+    } else {
+        lines(&status, matches!(source, Source::Service(_))).iter().for_each(|line| out::line(line));
+    }
+    Ok(Exit::Done)
+}
+
+fn lines(status: &CampaignStatus, live: bool) -> Vec<String> {
+    let mut lines = vec![status.sentence()];
+    let mut facts = Table::plain(2);
+    let mut fact = |name: &str, value: String| facts.row([format!("  {name}"), value]);
+    fact("launched", time(status.created_at_ms));
+    let took = duration(Duration::from_millis(status.took_ms));
+    match status.ended_at_ms {
+        Some(ended) => fact("ended", format!("{}, after {took}", time(ended))),
+        None => fact("running for", took),
+    }
+    if status.run > 1 {
+        fact("run", status.run.to_string());
+    }
+    let through = status.done() - status.counters.skipped.min(status.done());
+    if status.took_ms >= 1_000 && through > 0 {
+        fact("average", format!("{}/s", thousands(through * 1_000 / status.took_ms)));
+    }
+    for (name, count) in status.counters.named().into_iter().skip(1).filter(|(_, count)| *count > 0) {
+        fact(name, thousands(count));
+    }
+    status.pages.iter().for_each(|page| fact("page", page_line(page)));
+    lines.extend(facts.lines());
+    if !status.state.is_ended() && !live {
+        lines.push(
+            "Nobody works on it: run `sluice send` with its launch again, or start `sluice run`.".to_owned(),
+        );
+    }
+    lines
+}
+
+fn page_line(page: &PageLine) -> String {
+    let mut line = format!("{}: {} calls in flight, {} granted", page.page, page.in_flight, page.granted);
+    if let Some(waits) = &page.waits {
+        line.push_str(&format!("; waits: {waits}"));
+        if let Some(detail) = &page.detail {
+            line.push_str(&format!(" ({detail})"));
+        }
+        if let Some(ms) = page.for_ms {
+            line.push_str(&format!(", tried again in {}", duration(Duration::from_millis(ms))));
+        }
+    }
+    line
+}

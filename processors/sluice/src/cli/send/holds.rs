@@ -1,0 +1,175 @@
+//! Why pages wait: said once, and when waiting can't help. Pure: time is an argument.
+
+use crate::error::Failure;
+use sluice_core::PageId;
+use sluice_schemas::Channel;
+use sluice_sender::PageStatus;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A page whose account is refused so long, while nothing gets through, needs a person.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What each page was last said to wait for.
+#[derive(Debug, Default)]
+pub(in crate::cli) struct Holds {
+    pages: BTreeMap<PageId, Waiting>,
+}
+
+#[derive(Debug, Clone)]
+struct Waiting {
+    word: &'static str,
+    detail: String,
+    since: Duration,
+    /// What had got through by then.
+    done: u64,
+}
+
+impl Holds {
+    /// Takes in what the board shows; gives the lines to say. `done`: recipients that are through.
+    pub(in crate::cli) fn observe(
+        &mut self,
+        pages: &BTreeMap<PageId, PageStatus>,
+        done: u64,
+        now: Duration,
+    ) -> Vec<String> {
+        let mut lines = Vec::new();
+        for (page, status) in pages {
+            let hold = status.hold.as_ref().filter(|(until, _)| *until > now).map(|(_, reason)| reason);
+            let waits = hold.map(|reason| (reason.as_str(), reason.detail().to_owned()));
+            let problem = status.problem.clone().map(|problem| ("not_configured", problem));
+            match waits.or(problem) {
+                Some((word, detail)) => {
+                    let known = self.pages.get(page);
+                    if known.is_none_or(|known| known.word != word) {
+                        lines.push(describe(page, word, &detail));
+                        self.pages.insert(page.clone(), Waiting { word, detail, since: now, done });
+                    } else if let Some(known) = self.pages.get_mut(page).filter(|known| known.done != done) {
+                        // Something got through meanwhile: it is not stuck.
+                        *known = Waiting { word, detail, since: now, done };
+                    }
+                }
+                None => {
+                    let Some(known) = self.pages.get(page) else { continue };
+                    // Between two tries a page does not wait: it is over only when something got through.
+                    if known.done != done {
+                        lines.push(format!("page {page} goes on"));
+                        self.pages.remove(page);
+                    }
+                }
+            }
+        }
+        lines
+    }
+
+    /// Whether every page with work has waited too long for something that only a person can change.
+    pub(in crate::cli) fn stuck(
+        &self,
+        pages: &BTreeMap<PageId, PageStatus>,
+        channel: Channel,
+        now: Duration,
+    ) -> Option<Failure> {
+        let mut stuck = None;
+        for page in pages.keys() {
+            let waiting = self.pages.get(page)?;
+            let needs_a_person = matches!(waiting.word, "account" | "not_configured");
+            if !needs_a_person || now < waiting.since + PATIENCE {
+                return None;
+            }
+            stuck = Some((page, waiting));
+        }
+        let (page, waiting) = stuck?;
+        Some(refusal(page, waiting, channel))
+    }
+}
+
+fn refusal(page: &PageId, waiting: &Waiting, channel: Channel) -> Failure {
+    let upper = channel.as_str().to_uppercase();
+    let to_do = format!(
+        "set SLUICE_{upper}_TOKEN (or channels.{channel}.token in sluice.toml), then run the same command to go on; nothing was lost"
+    );
+    if waiting.word == "not_configured" {
+        return Failure::refused("page_not_configured", format!("page {page} can't send"), to_do)
+            .with(waiting.detail.clone());
+    }
+    Failure::refused(
+        "account",
+        format!("the provider refused the access token or the account of page {page}"),
+        to_do,
+    )
+    .with(format!("it said: {}", waiting.detail))
+}
+
+fn describe(page: &PageId, word: &str, detail: &str) -> String {
+    match word {
+        "provider_unreachable" => {
+            format!("page {page} waits: the provider is not reachable ({detail}); tried again until it is")
+        }
+        "throttled" => format!("page {page} waits: the provider asks to slow down ({detail})"),
+        "account" => {
+            format!("page {page} waits: the provider refuses the account or its credentials ({detail})")
+        }
+        _ => format!("page {page} waits: {detail}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_core::throttle::HoldReason;
+
+    fn at(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    fn board(hold: Option<HoldReason>, until: u64) -> BTreeMap<PageId, PageStatus> {
+        let status = PageStatus { hold: hold.map(|reason| (at(until), reason)), ..PageStatus::default() };
+        BTreeMap::from([(PageId::from("p"), status)])
+    }
+
+    fn account() -> Option<HoldReason> {
+        Some(HoldReason::Account("190 token".to_owned()))
+    }
+
+    #[test]
+    fn a_wait_is_said_once_and_its_end_when_something_got_through() {
+        let mut holds = Holds::default();
+        let down = || Some(HoldReason::Unreachable("refused".to_owned()));
+        assert_eq!(holds.observe(&board(down(), 500), 0, at(0)).len(), 1);
+        assert!(holds.observe(&board(None, 0), 0, at(600)).is_empty());
+        assert!(holds.observe(&board(down(), 2_000), 0, at(700)).is_empty());
+        assert_eq!(holds.observe(&board(None, 0), 7, at(2_100)), ["page p goes on"]);
+    }
+
+    #[test]
+    fn a_refused_account_is_given_up_after_five_seconds_without_progress() {
+        let mut holds = Holds::default();
+        for now in [0, 2_000, 4_900] {
+            let pages = board(account(), 60_000);
+            holds.observe(&pages, 0, at(now));
+            assert!(holds.stuck(&pages, Channel::Whatsapp, at(now)).is_none(), "{now}");
+        }
+        let failure = holds.stuck(&board(account(), 60_000), Channel::Whatsapp, at(5_000)).unwrap();
+        assert!(
+            failure.message.contains("page p") && failure.actionable.contains("SLUICE_WHATSAPP_TOKEN"),
+            "{failure:?}"
+        );
+    }
+
+    #[test]
+    fn an_unreachable_provider_is_waited_for_however_long() {
+        let mut holds = Holds::default();
+        let pages = board(Some(HoldReason::Unreachable("refused".to_owned())), 9_000_000);
+        holds.observe(&pages, 0, at(0));
+        assert!(holds.stuck(&pages, Channel::Http, at(3_600_000)).is_none());
+    }
+
+    #[test]
+    fn one_page_that_works_keeps_the_campaign_going() {
+        let mut holds = Holds::default();
+        let mut pages = board(account(), 60_000);
+        pages.insert(PageId::from("q"), PageStatus::default());
+        holds.observe(&pages, 0, at(0));
+        assert!(holds.stuck(&pages, Channel::Whatsapp, at(60_000)).is_none());
+    }
+}

@@ -1,0 +1,129 @@
+//! `sluice send`: one campaign from its launch to its end.
+
+mod drive;
+mod holds;
+pub(super) mod result;
+
+pub(super) use drive::{Drive, Ended};
+pub(super) use holds::Holds;
+
+use super::Common;
+use super::signals::Signals;
+use crate::config::Config;
+use crate::config::pages::SIMULATOR_TOKEN;
+use crate::error::{Exit, Failure, Outcome};
+use crate::node::{Directory, Node, launching};
+use crate::view::out;
+use crate::view::progress::Progress;
+use clap::Args;
+use sluice_core::{CampaignRow, CampaignState};
+use sluice_schemas::Channel;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Which campaign, and how.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  sluice send examples/http.json --data-dir ./mine --provider-url http://127.0.0.1:9000/messages
+  sluice simulator --port 7401 &  sluice send examples/whatsapp.json --data-dir ./mine --provider-url http://127.0.0.1:7401
+Ctrl-C is safe; the same command goes on. Exit codes: 0 ended, 2 the launch is wrong, 3 refused, 75 stopped before the end.")]
+pub struct SendArgs {
+    /// The launch (docs/launch.md)
+    #[arg(value_name = "LAUNCH.json")]
+    pub launch: PathBuf,
+    /// Recipients from this file instead of the launch's
+    #[arg(long, value_name = "FILE")]
+    pub audience: Option<PathBuf>,
+    /// Call this instead of the provider: the base URL for Meta's channels, the complete URL for channel http
+    #[arg(long, value_name = "URL")]
+    pub provider_url: Option<String>,
+    /// Take webhooks here while it runs
+    #[arg(long, value_name = "ADDR")]
+    pub webhook_listen: Option<SocketAddr>,
+    /// Stay so long after the end, for late webhooks
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub linger: u64,
+}
+
+pub(super) async fn run(common: Common, args: SendArgs) -> Outcome {
+    let signals = Signals::new()?;
+    let valid = launching::read_file(&args.launch, args.audience.as_deref())?;
+    let launch = &valid.launch;
+    let mut config = common.load(&launch.pages, "warn")?.config;
+    redirect(&common, &mut config, launch.channel, args.provider_url.as_deref())?;
+
+    let directory = Directory::open(&config.data_dir, config.topics.partitions).await?;
+    let known = launching::existing(&directory, launch).await?;
+    if let Some(row) = known.filter(|row| row.state.is_ended()) {
+        return finish(&common, &directory, &row).await;
+    }
+    // Before the campaign exists: what can't be sent is refused, and the same name is free to try again.
+    launching::check_sendable(&valid, &config, directory.temporary()).await?;
+
+    let node = Node::over(directory.clone(), config, PathBuf::new(), args.webhook_listen).await?;
+    let row = node.launch(launch).await?;
+    let drive = Drive {
+        node,
+        campaigns: vec![row],
+        signals,
+        progress: Progress::new(common.talk()),
+        holds: Holds::default(),
+    };
+    match drive.to_the_end(late_after(args.linger)).await? {
+        Ended::All(rows) => match rows.first() {
+            Some(row) => finish(&common, &directory, row).await,
+            None => Ok(Exit::Done),
+        },
+        Ended::Interrupted => Ok(Exit::TryAgain),
+    }
+}
+
+/// Late webhooks are waited for from the end on.
+async fn late_after(seconds: u64) {
+    if seconds > 0 {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+}
+
+/// Sends a channel's calls elsewhere.
+pub(super) fn redirect(
+    common: &Common,
+    config: &mut Config,
+    channel: Channel,
+    url: Option<&str>,
+) -> Outcome<()> {
+    let Some(url) = url else { return Ok(()) };
+    if !url.starts_with("http://") && !url.starts_with("https://") {
+        let message = format!("--provider-url is `{url}`, it has to begin with http:// or https://");
+        return Err(Failure::usage(
+            "provider_url",
+            message,
+            "write for example --provider-url http://127.0.0.1:7401",
+        ));
+    }
+    if config.redirect(channel, url) && !common.quiet {
+        out::note(format_args!("no token is configured for {channel}: `{SIMULATOR_TOKEN}` is sent to {url}"));
+    }
+    Ok(())
+}
+
+/// The result of a campaign that has ended.
+async fn finish(common: &Common, directory: &Directory, row: &CampaignRow) -> Outcome {
+    let exit = result::show(common, directory, std::slice::from_ref(row)).await;
+    directory.close().await;
+    exit?;
+    match row.state {
+        CampaignState::Failed => Err(failed(row)),
+        _ => Ok(Exit::Done),
+    }
+}
+
+/// A campaign that could not be expanded.
+fn failed(row: &CampaignRow) -> Failure {
+    let reason = row.reason.as_deref().unwrap_or("no reason is known");
+    let (what, more) = reason.split_once(": ").unwrap_or((reason, ""));
+    let to_do = "launch again under another campaign name; people in the old one are not sent to again by it";
+    let failure = Failure::refused("campaign_failed", what, to_do);
+    more.split("; ").filter(|line| !line.is_empty()).fold(failure, |failure, line| failure.with(line))
+}

@@ -1,0 +1,303 @@
+//! Every setting with its default. `docs/configuration.md` describes them for people.
+
+use serde::{Deserialize, Serialize};
+use sluice_completion::CompletionOptions;
+use sluice_core::rate::Rate;
+use sluice_expander::ExpanderOptions;
+use sluice_providers::Secret;
+use sluice_receipts::{ReceiptOptions, WebhookOptions};
+use sluice_schemas::Channel;
+use sluice_sender::SenderOptions;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// `sluice.toml`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where everything is kept. Default `sluice-data` in the present directory.
+    pub data_dir: PathBuf,
+    /// What the program says while it works.
+    pub log: LogConfig,
+    /// The embedded log's topics.
+    pub topics: TopicsConfig,
+    /// The HTTP port of the service.
+    pub gateway: GatewayConfig,
+    /// What all pages of a channel share.
+    pub channels: ChannelsConfig,
+    /// Single pages, by their id; what is left out comes from the channel.
+    pub pages: BTreeMap<String, PageSettings>,
+    /// The client that calls providers.
+    pub calls: CallsConfig,
+    /// Audiences → chunks.
+    pub expander: ExpanderOptions,
+    /// Chunks → calls.
+    pub sender: SenderOptions,
+    /// Receipts → states and counters.
+    pub receipts: ReceiptOptions,
+    /// Webhooks → receipts.
+    pub webhooks: WebhookOptions,
+    /// States → the end of a campaign.
+    pub completion: CompletionOptions,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("sluice-data"),
+            log: LogConfig::default(),
+            topics: TopicsConfig::default(),
+            gateway: GatewayConfig::default(),
+            channels: ChannelsConfig::default(),
+            pages: BTreeMap::new(),
+            calls: CallsConfig::default(),
+            expander: ExpanderOptions::default(),
+            sender: SenderOptions::default(),
+            receipts: ReceiptOptions::default(),
+            webhooks: WebhookOptions::default(),
+            completion: CompletionOptions::default(),
+        }
+    }
+}
+
+/// What the program says while it works, on stderr.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// `text` or `json`.
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug`, or a filter such as `info,sluice_sender=debug`. Default: `info` for
+    /// `run`, `warn` for everything else.
+    pub level: Option<String>,
+}
+
+/// How a line of the log is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One object a line.
+    Json,
+}
+
+/// The embedded log's topics.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TopicsConfig {
+    /// Partitions of `sends`, `chunks`, `receipts` and `webhooks.raw`. May grow, never shrink. Default 4.
+    pub partitions: u32,
+}
+
+impl Default for TopicsConfig {
+    fn default() -> Self {
+        Self { partitions: 4 }
+    }
+}
+
+/// The HTTP port: webhooks and the API that the commands use.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GatewayConfig {
+    /// Where `sluice run` listens. Default `127.0.0.1:7400`.
+    pub listen: SocketAddr,
+    /// Asked of the commands that use the API; empty asks for nothing.
+    pub control_token: Secret,
+    /// Takes webhooks of channels that have no `app_secret`. For demos and private networks only.
+    pub allow_unsigned: bool,
+    /// Bytes of a webhook at most. Default 3 MiB.
+    pub webhook_bytes_max: usize,
+    /// Bytes of a launch at most. Default 16 MiB.
+    pub launch_bytes_max: usize,
+}
+
+impl Default for GatewayConfig {
+    fn default() -> Self {
+        let defaults = sluice_http::GatewayOptions::default();
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 7400)),
+            control_token: Secret::default(),
+            allow_unsigned: defaults.allow_unsigned,
+            webhook_bytes_max: defaults.webhook_bytes_max,
+            launch_bytes_max: defaults.launch_bytes_max,
+        }
+    }
+}
+
+/// What all pages of a channel share.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(missing_docs, reason = "the names are the documentation")]
+pub struct ChannelsConfig {
+    pub whatsapp: ChannelConfig,
+    pub messenger: ChannelConfig,
+    pub instagram: ChannelConfig,
+    pub http: ChannelConfig,
+}
+
+impl Default for ChannelsConfig {
+    fn default() -> Self {
+        let limited = |text: &str| ChannelConfig { rate: text.parse().ok(), ..ChannelConfig::default() };
+        Self {
+            // What a WhatsApp number may do, and an eighth of what Meta allows a page (300/s): the page's other
+            // users need room, too.
+            whatsapp: limited("80/s"),
+            messenger: limited("40/s"),
+            instagram: limited("40/s"),
+            http: ChannelConfig::default(),
+        }
+    }
+}
+
+impl ChannelsConfig {
+    /// The settings of a channel that has a provider.
+    pub fn of(&self, channel: Channel) -> Option<&ChannelConfig> {
+        match channel {
+            Channel::Whatsapp => Some(&self.whatsapp),
+            Channel::Messenger => Some(&self.messenger),
+            Channel::Instagram => Some(&self.instagram),
+            Channel::Http => Some(&self.http),
+            Channel::Sms => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn of_mut(&mut self, channel: Channel) -> Option<&mut ChannelConfig> {
+        match channel {
+            Channel::Whatsapp => Some(&mut self.whatsapp),
+            Channel::Messenger => Some(&mut self.messenger),
+            Channel::Instagram => Some(&mut self.instagram),
+            Channel::Http => Some(&mut self.http),
+            Channel::Sms => None,
+        }
+    }
+}
+
+/// The channels that have a provider.
+pub const CHANNELS: [Channel; 4] = [Channel::Whatsapp, Channel::Messenger, Channel::Instagram, Channel::Http];
+
+/// Settings of a channel. What is `None` has the provider's default.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChannelConfig {
+    /// Meta's channels: the host. `http`: the complete URL to call.
+    pub url: Option<String>,
+    /// Version of the Graph API.
+    pub version: Option<String>,
+    /// The access token, sent as `Authorization: Bearer`.
+    pub token: Secret,
+    /// Key of webhook signatures.
+    pub app_secret: Secret,
+    /// What the provider has to show when it registers the webhook.
+    pub verify_token: Secret,
+    /// What each page of the channel may do at most.
+    pub rate: Option<Rate>,
+    /// Deadline of a call.
+    pub timeout_ms: Option<u64>,
+    /// Further headers with credentials.
+    pub headers: BTreeMap<String, Secret>,
+}
+
+/// Settings of one page. What is left out comes from its channel.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PageSettings {
+    /// Which channel it is on; left out, it counts for whatever channel asks for it.
+    pub channel: Option<Channel>,
+    /// See [`ChannelConfig::url`].
+    pub url: Option<String>,
+    /// See [`ChannelConfig::version`].
+    pub version: Option<String>,
+    /// See [`ChannelConfig::token`].
+    pub token: Secret,
+    /// See [`ChannelConfig::rate`].
+    pub rate: Option<Rate>,
+    /// See [`ChannelConfig::timeout_ms`].
+    pub timeout_ms: Option<u64>,
+    /// See [`ChannelConfig::headers`].
+    pub headers: BTreeMap<String, Secret>,
+}
+
+/// The client that calls providers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CallsConfig {
+    /// Threads, each with connections of its own. Default 2.
+    pub threads: usize,
+    /// Connections to one provider at most, per thread. Default 256.
+    pub connections_max: usize,
+    /// An unused connection is closed after this. Default 4,000.
+    pub idle_ms: u64,
+    /// A connection may take this long to be made. Default 5,000.
+    pub connect_ms_max: u64,
+}
+
+impl Default for CallsConfig {
+    fn default() -> Self {
+        let defaults = sluice_providers::HttpCallerOptions::default();
+        Self {
+            threads: defaults.threads,
+            connections_max: defaults.connections_max,
+            idle_ms: defaults.idle_ms,
+            connect_ms_max: defaults.connect_ms_max,
+        }
+    }
+}
+
+impl Config {
+    /// Checks what types can't say. The message begins with the key.
+    ///
+    /// # Errors
+    /// A sentence for people.
+    pub fn validate(&self) -> Result<(), String> {
+        if self.data_dir.as_os_str().is_empty() {
+            return Err("data_dir is empty".to_owned());
+        }
+        if !(1..=1_024).contains(&self.topics.partitions) {
+            return Err(format!("topics.partitions is {}, possible is 1 to 1,024", self.topics.partitions));
+        }
+        if self.calls.threads == 0 || self.calls.connections_max == 0 {
+            return Err("calls.threads and calls.connections_max must be at least 1".to_owned());
+        }
+        for channel in CHANNELS {
+            let Some(settings) = self.channels.of(channel) else { continue };
+            check_url(&format!("channels.{channel}.url"), settings.url.as_deref())?;
+            check_timeout(&format!("channels.{channel}.timeout_ms"), settings.timeout_ms)?;
+        }
+        for (id, page) in &self.pages {
+            check_url(&format!("pages.{id}.url"), page.url.as_deref())?;
+            check_timeout(&format!("pages.{id}.timeout_ms"), page.timeout_ms)?;
+            if page.channel == Some(Channel::Sms) {
+                return Err(format!("pages.{id}.channel is sms, which has no provider yet"));
+            }
+        }
+        self.expander.validate().map_err(|error| match error {
+            sluice_expander::ExpanderError::Option { option, problem } => {
+                format!("expander.{option}: {problem}")
+            }
+            other => other.to_string(),
+        })?;
+        self.sender.validate()?;
+        self.receipts.validate()?;
+        self.webhooks.validate()?;
+        self.completion.validate()
+    }
+}
+
+fn check_url(key: &str, url: Option<&str>) -> Result<(), String> {
+    match url {
+        Some(url) if !url.starts_with("http://") && !url.starts_with("https://") => {
+            Err(format!("{key} is `{url}`, it has to begin with http:// or https://"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_timeout(key: &str, timeout_ms: Option<u64>) -> Result<(), String> {
+    match timeout_ms {
+        Some(0) => Err(format!("{key} must be at least 1")),
+        _ => Ok(()),
+    }
+}

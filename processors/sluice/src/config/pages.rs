@@ -1,0 +1,96 @@
+//! What the providers need: the configuration of each page, from its own settings and its channel's.
+
+use super::model::{CHANNELS, ChannelConfig, Config, PageSettings};
+use sluice_providers::{PageConfig, PagesConfig, Secret};
+use sluice_schemas::{CampaignLaunch, Channel};
+
+/// The token with which the simulator is content, used where none is configured and `--provider-url` is given.
+pub const SIMULATOR_TOKEN: &str = "simulator";
+
+impl Config {
+    /// Every page of every channel; `*` stands for those that are not named.
+    pub fn provider_pages(&self) -> PagesConfig {
+        let mut pages = PagesConfig::default();
+        for channel in CHANNELS {
+            let Some(shared) = self.channels.of(channel) else { continue };
+            pages.insert(channel, "*", page_config(shared, &PageSettings::default()));
+            let own = self.pages.iter().filter(|(_, page)| page.channel.is_none_or(|its| its == channel));
+            own.for_each(|(id, page)| pages.insert(channel, id, page_config(shared, page)));
+        }
+        pages
+    }
+
+    /// Sends a channel's calls to `url`, whatever is configured. Gives whether the simulator's token stands in
+    /// for a missing one.
+    pub fn redirect(&mut self, channel: Channel, url: &str) -> bool {
+        for page in self.pages.values_mut().filter(|page| page.channel.is_none_or(|its| its == channel)) {
+            page.url = None;
+        }
+        let Some(shared) = self.channels.of_mut(channel) else { return false };
+        shared.url = Some(url.to_owned());
+        let stands_in = channel != Channel::Http && shared.token.is_empty();
+        if stands_in {
+            shared.token = Secret::from(SIMULATOR_TOKEN);
+        }
+        stands_in
+    }
+}
+
+fn page_config(shared: &ChannelConfig, own: &PageSettings) -> PageConfig {
+    let defaults = PageConfig::default();
+    let mut headers = shared.headers.clone();
+    headers.extend(own.headers.clone());
+    PageConfig {
+        url: own.url.clone().or_else(|| shared.url.clone()),
+        version: own.version.clone().or_else(|| shared.version.clone()).unwrap_or(defaults.version),
+        token: if own.token.is_empty() { shared.token.clone() } else { own.token.clone() },
+        headers,
+        timeout_ms: own.timeout_ms.or(shared.timeout_ms).unwrap_or(defaults.timeout_ms),
+        rate: own.rate.or(shared.rate),
+    }
+}
+
+/// What a person sets so that the pages of a launch can be called.
+pub fn how_to_configure(launch: &CampaignLaunch) -> String {
+    let channel = launch.channel.as_str().to_uppercase();
+    match launch.channel {
+        Channel::Http => {
+            "set SLUICE_HTTP_URL or channels.http.url, or try it with --provider-url URL".to_owned()
+        }
+        _ => format!(
+            "set SLUICE_{channel}_TOKEN or channels.{}.token in sluice.toml, or try it against `sluice simulator` with --provider-url http://127.0.0.1:7401",
+            launch.channel
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_inherits_from_its_channel() {
+        let mut config = Config::default();
+        config.channels.whatsapp.token = Secret::from("shared");
+        let own = PageSettings { rate: "5/s".parse().ok(), ..PageSettings::default() };
+        config.pages.insert("1".to_owned(), own);
+        let pages = config.provider_pages();
+        let page = pages.page(Channel::Whatsapp, "1").unwrap();
+        assert_eq!((page.token.expose(), page.rate), ("shared", "5/s".parse().ok()));
+        assert_eq!(pages.page(Channel::Whatsapp, "2").unwrap().rate, "80/s".parse().ok());
+        assert_eq!(pages.page(Channel::Http, "2").unwrap().rate, None);
+    }
+
+    #[test]
+    fn redirected_calls_go_nowhere_else_and_need_no_token() {
+        let mut config = Config::default();
+        let own = PageSettings { url: Some("https://real".to_owned()), ..PageSettings::default() };
+        config.pages.insert("1".to_owned(), own);
+        assert!(config.redirect(Channel::Whatsapp, "http://sim"));
+        let pages = config.provider_pages();
+        let page = pages.page(Channel::Whatsapp, "1").unwrap();
+        assert_eq!((page.url.as_deref(), page.token.expose()), (Some("http://sim"), SIMULATOR_TOKEN));
+        config.channels.messenger.token = Secret::from("own");
+        assert!(!config.redirect(Channel::Messenger, "http://sim"));
+    }
+}

@@ -1,0 +1,23 @@
+//! Everything in one process: the configuration, the wiring of the processors, and the commands.
+//!
+//! Guarantee: every command ends with a documented exit code, and a failure says what happened and what to do;
+//! a stopped process goes on where it stopped, with the same command.
+//!
+//! What this crate does not do: it decides nothing about sends; the processors do.
+//!
+//! - [`cli`]: the commands, one file each.
+//! - [`config`]: defaults → file → environment → flags.
+//! - [`node`]: opens a data directory and runs the processors over it.
+//! - [`campaign`]: what is stored about campaigns, as people ask for it.
+//! - [`verify`]: recounts a campaign.
+//! - [`view`]: numbers, tables, progress.
+
+pub mod campaign;
+pub mod cli;
+pub mod config;
+pub mod error;
+pub mod node;
+pub mod verify;
+pub mod view;
+
+pub use error::{Exit, Failure, Outcome};

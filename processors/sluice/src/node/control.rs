@@ -1,0 +1,93 @@
+//! The campaigns of a node behind its HTTP API.
+
+use super::{Directory, launching};
+use crate::campaign::status::{self, CampaignStatus};
+use crate::config::Config;
+use crate::error::{Exit, Failure};
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use sluice_core::CampaignId;
+use sluice_http::{ApiError, Control};
+use sluice_runtime::Clock;
+use sluice_sender::Board;
+use std::sync::Arc;
+
+/// Answers from the store and the board.
+pub struct NodeControl {
+    directory: Directory,
+    config: Config,
+    board: Board,
+    clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for NodeControl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NodeControl").field("directory", &self.directory).finish_non_exhaustive()
+    }
+}
+
+impl NodeControl {
+    /// Over an open directory.
+    pub fn new(directory: Directory, config: Config, board: Board, clock: Arc<dyn Clock>) -> Self {
+        Self { directory, config, board, clock }
+    }
+
+    async fn status(&self, row: &sluice_core::CampaignRow) -> Result<CampaignStatus, Failure> {
+        let mut status = status::of(self.directory.store().as_ref(), row, self.clock.wall_ms()).await?;
+        status.add_pages(&self.board, &row.launch.pages, self.clock.monotonic());
+        Ok(status)
+    }
+}
+
+#[async_trait]
+impl Control for NodeControl {
+    async fn launch(&self, launch_json: &[u8]) -> Result<Value, ApiError> {
+        let text = std::str::from_utf8(launch_json).map_err(|_| {
+            ApiError::new(400, "launch_invalid", "the launch is not UTF-8").actionable("send JSON in UTF-8")
+        })?;
+        let launch = launching::parse(text, "the launch").map_err(api_error)?;
+        let valid = launching::checked(&launch, "the launch").map_err(api_error)?;
+        let known = launching::existing(&self.directory, &launch).await.map_err(api_error)?;
+        if known.is_none() {
+            let temporary = self.directory.temporary();
+            launching::check_sendable(&valid, &self.config, temporary).await.map_err(api_error)?;
+        }
+        let row = launching::launch(&self.directory, &launch).await.map_err(api_error)?;
+        Ok(json!(self.status(&row).await.map_err(api_error)?))
+    }
+
+    async fn list(&self) -> Result<Value, ApiError> {
+        let rows = self.directory.store().campaigns().await.map_err(|error| api_error(error.into()))?;
+        let mut campaigns = Vec::with_capacity(rows.len());
+        for row in rows {
+            campaigns.push(self.status(&row).await.map_err(api_error)?);
+        }
+        Ok(json!({ "campaigns": campaigns }))
+    }
+
+    async fn get(&self, tenant: &str, name: &str) -> Result<Value, ApiError> {
+        let row = self.directory.store().campaign(CampaignId::of(tenant, name)).await;
+        match row.map_err(|error| api_error(error.into()))? {
+            Some(row) => Ok(json!(self.status(&row).await.map_err(api_error)?)),
+            None => Err(ApiError::new(
+                404,
+                "no_such_campaign",
+                format!("there is no campaign {name} of tenant {tenant}"),
+            )
+            .actionable("GET /v1/campaigns lists all")),
+        }
+    }
+}
+
+/// The same failure in the API's words.
+fn api_error(failure: Failure) -> ApiError {
+    let status = match failure.exit {
+        Exit::Usage => 400,
+        Exit::Refused if failure.code == "launched_differently" => 409,
+        Exit::Refused => 422,
+        _ => 503,
+    };
+    ApiError::new(status, &failure.code, failure.message)
+        .details(failure.details)
+        .actionable(failure.actionable)
+}

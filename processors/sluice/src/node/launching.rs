@@ -1,0 +1,170 @@
+//! From a file to a campaign: read, completed, checked, launched.
+
+use super::Directory;
+use crate::config::{Config, pages::how_to_configure};
+use crate::error::{Exit, Failure, Outcome};
+use bytes::Bytes;
+use sluice_audience::{AudienceError, FileAudiences};
+use sluice_core::launch::{LaunchProblem, ValidLaunch, parse_json, validate};
+use sluice_core::partition::partition_of;
+use sluice_core::{CampaignId, CampaignRow, PageId};
+use sluice_providers::ProviderMessages;
+use sluice_runtime::ports::log::{NewRecord, Partition, Topic};
+use sluice_runtime::ports::messages::Messages;
+use sluice_schemas::{CampaignLaunch, encode};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A launch whose campaign does not appear in this time is refused: the expander is gone or could not use it.
+const APPEARS_WITHIN: Duration = Duration::from_secs(30);
+
+/// Reads LAUNCH.json. `audience` replaces its audience's path. Paths become absolute, so that the same campaign
+/// goes on from any directory: the launch's own counts from the launch file.
+pub fn read_file(path: &Path, audience: Option<&Path>) -> Outcome<ValidLaunch> {
+    let shown = path.display();
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        Failure::usage(
+            "launch_unreadable",
+            format!("cannot read the launch {shown}"),
+            "name a readable JSON file; docs/launch.md describes it",
+        )
+        .with(error.to_string())
+    })?;
+    let mut launch = parse(&text, &shown.to_string())?;
+    if let Some(audience) = audience {
+        launch.audience.path = Some(audience.to_string_lossy().into_owned());
+        launch.audience.inline = None;
+        absolute(&mut launch, Path::new(""))?;
+    } else {
+        absolute(&mut launch, path.parent().unwrap_or(Path::new("")))?;
+    }
+    checked(&launch, &shown.to_string())
+}
+
+/// Reads the text of a launch; `shown` names it in errors.
+pub fn parse(text: &str, shown: &str) -> Outcome<CampaignLaunch> {
+    parse_json(text).map_err(|error| {
+        let at = format!("line {}, column {}: {}", error.line, error.column, error.message);
+        Failure::usage("launch_invalid", format!("{shown} is not a launch"), error.hint.clone()).with(at)
+    })
+}
+
+/// Checks all that a launch alone decides; `shown` names it in errors.
+pub fn checked(launch: &CampaignLaunch, shown: &str) -> Outcome<ValidLaunch> {
+    validate(launch).map_err(|problems: Vec<LaunchProblem>| {
+        let many =
+            if problems.len() == 1 { "a mistake".to_owned() } else { format!("{} mistakes", problems.len()) };
+        let to_do = "correct it; docs/launch.md describes every field";
+        let failure = Failure::usage("launch_invalid", format!("{shown} has {many}"), to_do);
+        problems.iter().fold(failure, |failure, problem| failure.with(problem.to_string()))
+    })
+}
+
+fn absolute(launch: &mut CampaignLaunch, base: &Path) -> Outcome<()> {
+    let Some(path) = &launch.audience.path else { return Ok(()) };
+    let path = std::path::absolute(base.join(path)).map_err(|error| {
+        Failure::usage(
+            "audience_unreadable",
+            format!("cannot name the audience {path}"),
+            "write its whole path",
+        )
+        .with(error.to_string())
+    })?;
+    launch.audience.path = Some(path.to_string_lossy().into_owned());
+    Ok(())
+}
+
+/// An audience that can't be used, as a failure.
+pub fn audience_failure(error: &AudienceError) -> Failure {
+    let text = error.to_string();
+    let mut lines = text.lines();
+    let message = lines.next().unwrap_or("the audience can't be used").to_owned();
+    let failure = Failure::refused(error.code(), message, error.actionable());
+    lines.fold(failure, |failure, line| failure.with(line))
+}
+
+/// Refuses before anything is created what could never be sent: an audience that can't be read, a page that
+/// can't be called. Reads the audience's bytes once.
+pub async fn check_sendable(valid: &ValidLaunch, config: &Config, temporary: PathBuf) -> Outcome<()> {
+    check_pages(&valid.launch, config)?;
+    let valid = valid.clone();
+    let opened =
+        tokio::task::spawn_blocking(move || FileAudiences::new("", temporary).open_now(&valid).map(drop))
+            .await;
+    match opened {
+        Ok(result) => result.map_err(|error| audience_failure(&error)),
+        Err(error) => Err(crate::error::storage(error)),
+    }
+}
+
+/// Refuses a launch whose pages can't be called.
+pub fn check_pages(launch: &CampaignLaunch, config: &Config) -> Outcome<()> {
+    let messages = ProviderMessages::new(config.provider_pages());
+    for page in &launch.pages {
+        let Err(problem) = messages.plan(launch, &PageId::from(page.as_str())) else { continue };
+        let configuration = problem.actionable.contains("configuration");
+        let actionable = if configuration { how_to_configure(launch) } else { problem.actionable };
+        return Err(Failure::refused("page_not_configured", problem.message, actionable)
+            .with("Nothing was sent. Credentials and URLs come from sluice.toml or the environment, never from a launch."));
+    }
+    Ok(())
+}
+
+/// The campaign of a launch, where there is one already. One that was launched with other words is refused.
+pub async fn existing(directory: &Directory, launch: &CampaignLaunch) -> Outcome<Option<CampaignRow>> {
+    let id = CampaignId::of(&launch.tenant, &launch.campaign);
+    match directory.store().campaign(id).await? {
+        Some(row) if row.launch != *launch => Err(Failure::refused(
+            "launched_differently",
+            format!("the campaign {} is there already, launched differently", launch.campaign),
+            "restore the launch to go on, or give the new one another campaign name",
+        )
+        .with(format!("these differ: {}", differences(&row.launch, launch).join(", ")))),
+        found => Ok(found),
+    }
+}
+
+fn differences(a: &CampaignLaunch, b: &CampaignLaunch) -> Vec<&'static str> {
+    let parts = [
+        ("channel", a.channel != b.channel),
+        ("pages", a.pages != b.pages),
+        ("audience", a.audience != b.audience),
+        ("message", a.message != b.message),
+        ("variables", a.variables != b.variables),
+        ("rate", a.rate != b.rate),
+        ("max_retries", a.max_retries != b.max_retries),
+        ("on_unknown", a.on_unknown != b.on_unknown),
+        ("time_zone", a.time_zone != b.time_zone),
+    ];
+    parts.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+}
+
+/// Creates the campaign, or finds it. Resolves when its row is durable.
+pub async fn launch(directory: &Directory, launch: &CampaignLaunch) -> Outcome<CampaignRow> {
+    if let Some(row) = existing(directory, launch).await? {
+        return Ok(row);
+    }
+    let id = CampaignId::of(&launch.tenant, &launch.campaign);
+    let (log, store) = (directory.log(), directory.store());
+    let key = Bytes::copy_from_slice(&id.0);
+    let partition = Partition(partition_of(&key, log.partitions(Topic::Launches)));
+    let value = Bytes::from(encode(launch));
+    log.append(Topic::Launches, partition, vec![NewRecord { key, value }]).await?;
+    let appears = async {
+        loop {
+            if let Some(row) = store.campaign(id).await? {
+                return Ok(row);
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(APPEARS_WITHIN, appears).await.unwrap_or_else(|_| {
+        let message = format!("the campaign {} did not start", launch.campaign);
+        Err(Failure::new(
+            Exit::TryAgain,
+            "not_started",
+            message,
+            "run the same command again; the log says more with -v",
+        ))
+    })
+}

@@ -1,0 +1,8 @@
+//! What a person sees: numbers, tables, progress; plain lines where there is no terminal.
+
+pub mod csv;
+pub mod numbers;
+pub mod out;
+pub mod progress;
+pub mod style;
+pub mod table;

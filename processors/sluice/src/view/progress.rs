@@ -1,0 +1,165 @@
+//! Progress of campaigns: bars on a terminal, a line a second otherwise, on stderr.
+
+use super::numbers::{duration, percent, thousands};
+use super::out;
+use crate::campaign::status::CampaignStatus;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::time::Duration;
+
+/// How much is said while a command works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Talk {
+    /// Bars or lines, as stderr takes them.
+    Normal,
+    /// Nothing but problems.
+    Quiet,
+}
+
+/// How often a line is written where there is no terminal.
+const LINE_EVERY: Duration = Duration::from_secs(1);
+/// Rates are measured over about this long.
+const RATE_OVER: Duration = Duration::from_millis(900);
+
+/// Shows campaigns while they run.
+#[derive(Debug)]
+pub struct Progress {
+    shown: Shown,
+    campaigns: BTreeMap<String, Track>,
+}
+
+#[derive(Debug)]
+enum Shown {
+    Bars { all: MultiProgress, bars: BTreeMap<String, ProgressBar> },
+    Lines,
+    Nothing,
+}
+
+/// One campaign's recent past.
+#[derive(Debug, Clone, Default)]
+struct Track {
+    measured: Option<(Duration, u64)>,
+    rate: f64,
+    line_at: Option<Duration>,
+    line: String,
+}
+
+impl Progress {
+    /// Bars on a terminal, lines otherwise.
+    pub fn new(talk: Talk) -> Self {
+        let shown = match talk {
+            Talk::Quiet => Shown::Nothing,
+            Talk::Normal if std::io::stderr().is_terminal() => {
+                let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10));
+                Shown::Bars { all, bars: BTreeMap::new() }
+            }
+            Talk::Normal => Shown::Lines,
+        };
+        Self { shown, campaigns: BTreeMap::new() }
+    }
+
+    /// Shows where a campaign is at `now` (since an arbitrary start).
+    pub fn update(&mut self, status: &CampaignStatus, now: Duration) {
+        let track = self.campaigns.entry(status.campaign.clone()).or_default();
+        track.measure(status.done() - status.counters.skipped.min(status.done()), now);
+        match &mut self.shown {
+            Shown::Nothing => {}
+            Shown::Lines => {
+                let due = track.line_at.is_none_or(|at| now >= at + LINE_EVERY);
+                let line = format!("{}  {}", status.campaign, describe(status, track.rate));
+                if (due || status.state.is_ended()) && line != track.line {
+                    out::note(&line);
+                    track.line_at = Some(now);
+                    track.line = line;
+                }
+            }
+            Shown::Bars { all, bars } => {
+                let bar =
+                    bars.entry(status.campaign.clone()).or_insert_with(|| all.add(bar(&status.campaign)));
+                bar.set_length(status.recipients);
+                bar.set_position(status.done());
+                bar.set_message(describe(status, track.rate));
+                if status.state.is_ended() && !bar.is_finished() {
+                    bar.finish();
+                }
+            }
+        }
+    }
+
+    /// Says something without tearing a bar.
+    pub fn say(&self, text: &str) {
+        match &self.shown {
+            // A terminal that is gone is nobody to tell.
+            Shown::Bars { all, .. } => drop(all.println(text)),
+            Shown::Lines => out::note(text),
+            Shown::Nothing => {}
+        }
+    }
+
+    /// Says something also where little is said.
+    pub fn warn(&self, text: &str) {
+        match &self.shown {
+            Shown::Nothing => out::note(text),
+            _ => self.say(text),
+        }
+    }
+
+    /// Takes the bars away, so that what follows stands below.
+    pub fn finish(&self) {
+        if let Shown::Bars { bars, .. } = &self.shown {
+            bars.values().filter(|bar| !bar.is_finished()).for_each(|bar| bar.abandon());
+        }
+    }
+}
+
+impl Track {
+    fn measure(&mut self, done: u64, now: Duration) {
+        match self.measured {
+            None => self.measured = Some((now, done)),
+            Some((then, before)) if now >= then + RATE_OVER => {
+                self.rate = done.saturating_sub(before) as f64 / (now - then).as_secs_f64();
+                self.measured = Some((now, done));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn bar(name: &str) -> ProgressBar {
+    let bar = ProgressBar::no_length().with_prefix(name.to_owned());
+    match ProgressStyle::with_template("{prefix:<14} {bar:32} {msg}") {
+        Ok(style) => bar.with_style(style.progress_chars("██░")),
+        Err(_) => bar,
+    }
+}
+
+/// `82 %   8,204 sent  7,911 delivered  4,120 read  19 failed   1,998/s   done in 1 s`
+fn describe(status: &CampaignStatus, rate: f64) -> String {
+    let counters = &status.counters;
+    let mut parts = vec![format!("{:>3} %", percent(status.done(), status.recipients))];
+    if status.recipients == 0 {
+        parts[0] = "reading the audience".to_owned();
+    }
+    parts.push(format!(" {} sent", thousands(counters.sent)));
+    let others = [
+        ("delivered", counters.delivered),
+        ("read", counters.read),
+        ("failed", counters.failed + counters.opted_out),
+        ("unknown", counters.unknown),
+    ];
+    let others = others.into_iter().filter(|(_, count)| *count > 0);
+    parts.extend(others.map(|(name, count)| format!("{} {name}", thousands(count))));
+    if status.state.is_ended() {
+        parts.push(format!(" {}", status.state.as_str()));
+        return parts.join("  ");
+    }
+    if rate >= 1.0 {
+        parts.push(format!(" {}/s", thousands(rate as u64)));
+        let left = counters.pending as f64 / rate;
+        if status.expanded && left >= 1.0 {
+            parts.push(format!(" done in {}", duration(Duration::from_secs(left.ceil() as u64))));
+        }
+    }
+    parts.join("  ")
+}
