@@ -1,0 +1,27 @@
+//! Telling everybody that a campaign row has changed.
+
+use crate::error::CompletionError;
+use bytes::Bytes;
+use serde_bytes::ByteArray;
+use sluice_core::partition::partition_of;
+use sluice_core::{CampaignId, CampaignRow, PageId};
+use sluice_runtime::ports::log::{Log, NewRecord, Partition, Topic};
+use sluice_runtime::ports::store::Store;
+use sluice_schemas::{CampaignControl, encode};
+
+/// Raises `control` of each page of the campaign: a grant that was decided on the old row is refused (G7).
+pub(crate) async fn bump_pages(store: &dyn Store, row: &CampaignRow) -> Result<(), CompletionError> {
+    for page in &row.launch.pages {
+        store.bump_control(&PageId::from(page.as_str())).await?;
+    }
+    Ok(())
+}
+
+/// Wakes up whoever holds state of the campaign. Only a hint: the truth is the row.
+pub(crate) async fn wake(log: &dyn Log, campaign: CampaignId, at_ms: i64) -> Result<(), CompletionError> {
+    let value = encode(&CampaignControl { campaign: ByteArray::new(campaign.0), at_ms });
+    let record = NewRecord { key: Bytes::copy_from_slice(&campaign.0), value: Bytes::from(value) };
+    let partition = Partition(partition_of(&campaign.0, log.partitions(Topic::Control)));
+    log.append(Topic::Control, partition, vec![record]).await?;
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! One look at a campaign: is it at its end, and what brings it there?
+
+use crate::announce::{announce, announce_if_due};
+use crate::check::{Standing, end_of, is_done, standing};
+use crate::error::CompletionError;
+use crate::finalize::Finalizer;
+use crate::processor::CompletionPorts;
+use crate::reopen::reopen;
+use crate::watched::Watched;
+use sluice_core::{CampaignId, CampaignRow, CampaignState, ChunkId, ChunkRow, Counters};
+use sluice_runtime::ports::store::Transition;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+/// What looks remember; all of it can be lost.
+#[derive(Debug)]
+pub(crate) struct Looks {
+    pub(crate) watched: Watched,
+    pub(crate) finalizer: Finalizer,
+    /// Runs whose `reopened` receipts are known to be merged.
+    begun: HashMap<CampaignId, u32>,
+    settle: Duration,
+}
+
+impl Looks {
+    pub(crate) fn new(chunks_max: usize, settle: Duration) -> Self {
+        Self {
+            watched: Watched::new(chunks_max),
+            finalizer: Finalizer::default(),
+            begun: HashMap::new(),
+            settle,
+        }
+    }
+
+    /// Looks, and takes every step that is due. True while the campaign has to be looked at again soon.
+    pub(crate) async fn look(
+        &mut self,
+        ports: &CompletionPorts,
+        id: CampaignId,
+    ) -> Result<bool, CompletionError> {
+        let Some(row) = ports.store.campaign(id).await? else {
+            self.forget(id);
+            return Ok(false);
+        };
+        if row.state.is_ended() {
+            self.forget(id);
+            announce_if_due(ports, &row).await?;
+            return Ok(false);
+        }
+        if row.seal.is_none() {
+            // Whoever seals looks afterwards (hazard 21).
+            self.watched.found(id, None, []);
+            return Ok(false);
+        }
+        let chunks = ports.store.chunks(id).await?;
+        if !self.has_begun(ports, &row, &chunks).await? {
+            return Ok(true);
+        }
+        // Read after the mark of the run was seen: these counters know who was opened.
+        let counters = ports.store.counters(id).await?;
+        let standing = standing(&row, &chunks, &counters);
+        match standing {
+            Standing::Done(total) => self.end(ports, &row, &total).await,
+            Standing::Waiting { .. } => {
+                self.note_done(&row, &chunks, &counters);
+                if row.state == CampaignState::Cancelling {
+                    self.finalizer.run(ports, &row, &chunks, &counters, self.settle).await?;
+                }
+                Ok(false)
+            }
+            Standing::ChunksMissing { .. } | Standing::DoesNotAddUp { .. } => {
+                tracing::error!(campaign = %row.launch.campaign, reason = standing.reason(), "the campaign can't end");
+                Ok(false)
+            }
+            Standing::Ended | Standing::NotSealed => Ok(false),
+        }
+    }
+
+    pub(crate) fn forget(&mut self, id: CampaignId) {
+        self.watched.forget(id);
+        self.finalizer.forget(id);
+        self.begun.remove(&id);
+    }
+
+    fn note_done(&mut self, row: &CampaignRow, chunks: &[ChunkRow], counters: &[(ChunkId, Counters)]) {
+        let by_chunk: BTreeMap<ChunkId, &Counters> =
+            counters.iter().map(|(chunk, counters)| (*chunk, counters)).collect();
+        let done = chunks
+            .iter()
+            .filter(|chunk| is_done(chunk, by_chunk.get(&chunk.id).copied()))
+            .map(|chunk| chunk.id);
+        self.watched.found(row.id, row.seal.map(|seal| seal.chunks), done);
+    }
+
+    /// Whether the `reopened` receipts of this run are merged; writes those that are missing. Before that, the
+    /// counters are those of the run before, and would end the new one at once.
+    async fn has_begun(
+        &mut self,
+        ports: &CompletionPorts,
+        row: &CampaignRow,
+        chunks: &[ChunkRow],
+    ) -> Result<bool, CompletionError> {
+        if row.run <= 1 || row.state != CampaignState::Running || self.begun.get(&row.id) == Some(&row.run) {
+            return Ok(true);
+        }
+        let counters: BTreeMap<ChunkId, Counters> = ports.store.counters(row.id).await?.into_iter().collect();
+        let with_failures: Vec<ChunkRow> = chunks
+            .iter()
+            .filter(|chunk| counters.get(&chunk.id).is_some_and(|counters| counters.failed > 0))
+            .cloned()
+            .collect();
+        let begun = reopen(ports, row, &with_failures).await?;
+        if begun {
+            self.begun.insert(row.id, row.run);
+        }
+        Ok(begun)
+    }
+
+    async fn end(
+        &mut self,
+        ports: &CompletionPorts,
+        row: &CampaignRow,
+        total: &Counters,
+    ) -> Result<bool, CompletionError> {
+        let Some(to) = end_of(row.state) else { return Ok(false) };
+        let step = Transition {
+            from: row.state,
+            run: row.run,
+            to,
+            reason: row.reason.clone(),
+            at_ms: ports.clock.wall_ms(),
+        };
+        self.forget(row.id);
+        match ports.store.transition(row.id, step).await? {
+            Some(ended) => {
+                announce(ports, &ended, total).await?;
+                Ok(false)
+            }
+            // Somebody else took a step: a person who cancelled, or another process that ended it.
+            None => Ok(true),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use sluice_core::{CampaignId, ChunkId, ChunkRow, PageId};
+    use sluice_schemas::{Audience, CampaignLaunch, Channel, Message, OnUnknown};
+
+    pub(crate) fn launch() -> CampaignLaunch {
+        CampaignLaunch {
+            campaign: "c".to_owned(),
+            tenant: "t".to_owned(),
+            channel: Channel::Http,
+            pages: vec!["page".to_owned()],
+            audience: Audience::default(),
+            message: Message::default(),
+            variables: Default::default(),
+            rate: None,
+            max_retries: 3,
+            on_unknown: OnUnknown::Keep,
+            time_zone: None,
+        }
+    }
+
+    pub(crate) fn chunk_row(number: u32, size: u32) -> ChunkRow {
+        ChunkRow {
+            id: ChunkId::new(CampaignId::of("t", "c"), 0, 1, number),
+            page: PageId::from("page"),
+            size,
+            first_in_class: 0,
+            shard: 0,
+            spans: Vec::new(),
+            skipped: 0,
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Campaigns that end by themselves.
+
+use crate::support::{Bench, SIZE, chunk};
+use sluice_core::CampaignState;
+use sluice_core::chunk_state::entry;
+use sluice_runtime::ports::store::Transition;
+use sluice_schemas::{CampaignEventKind, Fact};
+use sluice_simulation::Faults;
+use std::time::Duration;
+
+const CHUNKS: u32 = 5;
+
+#[tokio::test(start_paused = true)]
+async fn g8_a_campaign_ends_moments_after_its_last_receipt_with_its_counters() {
+    let bench = Bench::new(1, Faults::none());
+    bench.campaign(CHUNKS).await;
+    bench.seal(CHUNKS, 0).await;
+    let _running = bench.start("a");
+    bench.all(CHUNKS - 1, Fact::Accepted, 1).await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(bench.row().state, CampaignState::Running);
+    bench.receipt(CHUNKS - 1, vec![entry(Fact::FailedForGood, 0, SIZE - 1, 1, 5)]).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let events = bench.events();
+    assert_eq!(events.len(), 1);
+    assert_eq!((events[0].kind, events[0].run), (CampaignEventKind::Completed, 1));
+    assert_eq!(
+        (events[0].counters["total"], events[0].counters["sent"], events[0].counters["failed"]),
+        (50, 40, 10)
+    );
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(bench.events().len(), 1, "a sweep finds it announced");
+}
+
+#[tokio::test(start_paused = true)]
+async fn hazard_21_the_seal_may_come_after_the_last_chunk() {
+    let bench = Bench::new(1, Faults::none());
+    bench.campaign(CHUNKS).await;
+    let _running = bench.start("a");
+    bench.all(CHUNKS, Fact::Accepted, 1).await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(bench.row().state, CampaignState::Running);
+    bench.seal(CHUNKS, 0).await;
+    bench.reaches(CampaignState::Completed, 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_campaign_without_recipients_ends() {
+    let bench = Bench::new(1, Faults::none());
+    bench.campaign(0).await;
+    bench.seal(0, 0).await;
+    let _running = bench.start("a");
+    bench.reaches(CampaignState::Completed, 1).await;
+    assert_eq!(bench.events()[0].counters["total"], 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_campaign_that_could_not_be_expanded_is_announced() {
+    let bench = Bench::new(1, Faults::none());
+    bench.campaign(1).await;
+    let (from, to) = (CampaignState::Running, CampaignState::Failed);
+    let step = Transition { from, run: 1, to, reason: Some("unreadable".to_owned()), at_ms: 7 };
+    bench.hand_store().transition(crate::support::id(), step).await.unwrap().unwrap();
+    let _running = bench.start("a");
+    bench.reaches(CampaignState::Failed, 1).await;
+    let event = &bench.events()[0];
+    assert_eq!(
+        (event.kind, event.at_ms, event.reason.as_deref()),
+        (CampaignEventKind::Failed, 7, Some("unreadable"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn hazard_22_a_crash_at_any_effect_gives_exactly_one_event_id() {
+    let calm = Bench::new(1, Faults::latency());
+    let effects = end_with(&calm).await;
+    assert!(effects > 30, "{effects}");
+    for effect in 1..=effects {
+        end_with(&Bench::new(1, Faults::crash_at(effect))).await;
+    }
+}
+
+async fn end_with(bench: &Bench) -> u64 {
+    bench.campaign(2).await;
+    bench.seal(2, 0).await;
+    let running = bench.start("a");
+    bench.all(2, Fact::Accepted, 1).await;
+    let running = bench.reaches_with_restarts(running, CampaignState::Completed, 1).await;
+    assert_eq!(bench.event_ids(), [bench.row().event_id()], "{}", bench.world.report());
+    assert_eq!(bench.counters().sent, 20);
+    bench.crash(&running);
+    bench.world.effects_seen()
+}
+
+#[tokio::test(start_paused = true)]
+async fn hazard_22_two_processes_and_a_torn_store_give_one_event_id() {
+    for seed in 0..30 {
+        let bench = Bench::new(seed, Faults::hostile());
+        bench.campaign(CHUNKS).await;
+        bench.seal(CHUNKS, 0).await;
+        let (first, _second) = (bench.start("a"), bench.start("b"));
+        bench.all(CHUNKS, Fact::Accepted, 1).await;
+        let calm = async {
+            tokio::time::sleep(Duration::from_secs(200)).await;
+            bench.world.set_faults(Faults::none());
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            biased;
+            () = calm => {}
+            _ = bench.reaches_with_restarts(first, CampaignState::Completed, 1) => {}
+        }
+        assert_eq!(bench.event_ids(), [bench.row().event_id()], "seed {seed}; {}", bench.world.report());
+        assert!(bench.events().iter().all(|event| event.counters["sent"] == 50));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_crashed_expansion_left_behind_does_not_hold_a_campaign_up() {
+    let bench = Bench::new(1, Faults::none());
+    bench.campaign(1).await;
+    bench.receipt(4, vec![entry(Fact::Closed, 0, 3, 0, 0)]).await;
+    bench.seal(1, 0).await;
+    let _running = bench.start("a");
+    bench.all(1, Fact::Accepted, 1).await;
+    bench.reaches(CampaignState::Completed, 1).await;
+    assert!(bench.store.snapshot().states.contains_key(&chunk(4)));
+    assert_eq!(bench.events()[0].counters["total"], 10);
+}

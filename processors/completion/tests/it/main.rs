@@ -1,0 +1,7 @@
+//! The end of campaigns over the simulated log and store, with the receipt processor beside it.
+#![expect(clippy::unwrap_used, reason = "a failed call is a failed test")]
+
+mod cancelling;
+mod ending;
+mod retrying;
+mod support;

@@ -1,0 +1,210 @@
+//! A world with one campaign, its receipts and its end.
+
+use bytes::Bytes;
+use serde_bytes::ByteArray;
+use sluice_completion::{Completion, CompletionOptions, CompletionPorts};
+use sluice_core::chunk_state::entry;
+use sluice_core::{CampaignId, CampaignRow, CampaignState, ChunkId, ChunkRow, Counters, PageId, Seal};
+use sluice_log::simulated::SimLog;
+use sluice_receipts::{ReceiptOptions, ReceiptPorts, ReceiptProcessor};
+use sluice_runtime::ports::log::{Log, NewRecord, Partition, Topic};
+use sluice_runtime::ports::store::Store;
+use sluice_runtime::{ShutdownTrigger, shutdown};
+use sluice_schemas::{
+    Audience, CampaignEvent, CampaignLaunch, Channel, Fact, Message, OnUnknown, Receipt, ReceiptEntry,
+    RetryReady, decode, encode, is,
+};
+use sluice_simulation::{Faults, ProcessId, World};
+use sluice_store::simulated::SimStore;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+
+pub(crate) const SIZE: u16 = 10;
+
+pub(crate) struct Bench {
+    pub(crate) world: World,
+    pub(crate) log: SimLog,
+    pub(crate) store: SimStore,
+    hand: ProcessId,
+}
+
+/// A process with both processors.
+pub(crate) struct Running {
+    pub(crate) process: ProcessId,
+    tasks: Vec<JoinHandle<()>>,
+    _triggers: [ShutdownTrigger; 2],
+}
+
+pub(crate) fn id() -> CampaignId {
+    CampaignId::of("t", "c")
+}
+
+pub(crate) fn chunk(number: u32) -> ChunkId {
+    ChunkId::new(id(), (number % 4) as u16, 1, number)
+}
+
+impl Bench {
+    pub(crate) fn new(seed: u64, faults: Faults) -> Self {
+        let world = World::new(seed, faults);
+        let (log, store) = (SimLog::new(&world), SimStore::new(&world));
+        let hand = world.observer("hand");
+        Self { world, log, store, hand }
+    }
+
+    pub(crate) fn hand_store(&self) -> Arc<dyn Store> {
+        self.store.handle(self.hand)
+    }
+
+    /// The ports of a process that no fault touches.
+    pub(crate) fn hand_ports(&self) -> CompletionPorts {
+        self.ports(self.hand)
+    }
+
+    pub(crate) fn ports(&self, process: ProcessId) -> CompletionPorts {
+        CompletionPorts {
+            log: self.log.handle(process),
+            store: self.store.handle(process),
+            clock: self.world.clock(process),
+        }
+    }
+
+    /// A campaign of `chunks` chunks that is not sealed.
+    pub(crate) async fn campaign(&self, chunks: u32) {
+        let launch = CampaignLaunch {
+            campaign: "c".to_owned(),
+            tenant: "t".to_owned(),
+            channel: Channel::Http,
+            pages: vec!["page".to_owned()],
+            audience: Audience::default(),
+            message: Message::default(),
+            variables: Default::default(),
+            rate: None,
+            max_retries: 1,
+            on_unknown: OnUnknown::Keep,
+            time_zone: None,
+        };
+        let store = self.hand_store();
+        store.create_campaign(CampaignRow::launched(launch, self.world.wall_ms())).await.unwrap();
+        store.lease_expansion(id()).await.unwrap();
+        for number in 0..chunks {
+            let row = ChunkRow {
+                id: chunk(number),
+                page: PageId::from("page"),
+                size: u32::from(SIZE),
+                first_in_class: u64::from(number) * u64::from(SIZE),
+                shard: 1,
+                spans: Vec::new(),
+                skipped: 0,
+            };
+            store.commit_chunk(1, row).await.unwrap();
+            self.receipt(number, vec![entry(Fact::Closed, 0, SIZE - 1, 0, 0)]).await;
+        }
+    }
+
+    pub(crate) async fn seal(&self, chunks: u32, not_expanded: u64) {
+        let total = u64::from(chunks) * u64::from(SIZE) + not_expanded;
+        self.hand_store().seal(id(), 1, Seal { chunks, total, not_expanded }).await.unwrap();
+    }
+
+    pub(crate) async fn receipt(&self, number: u32, entries: Vec<ReceiptEntry>) {
+        let value = encode(&Receipt { chunk: ByteArray::new(chunk(number).0), entries });
+        let record = NewRecord { key: Bytes::from_static(b"k"), value: Bytes::from(value) };
+        let log: Arc<dyn Log> = self.log.handle(self.hand);
+        log.append(Topic::Receipts, Partition(number % 4), vec![record]).await.unwrap();
+    }
+
+    pub(crate) async fn all(&self, chunks: u32, fact: Fact, attempt: u8) {
+        for number in 0..chunks {
+            self.receipt(number, vec![entry(fact, 0, SIZE - 1, attempt, 5)]).await;
+        }
+    }
+
+    pub(crate) fn start(&self, name: &str) -> Running {
+        let process = self.world.start(name);
+        let ports = self.ports(process);
+        let receipts =
+            ReceiptPorts { log: ports.log.clone(), store: ports.store.clone(), clock: ports.clock.clone() };
+        let (first, stop_first) = shutdown::channel();
+        let (second, stop_second) = shutdown::channel();
+        let tasks = vec![
+            tokio::spawn(async move {
+                ReceiptProcessor::new(receipts, ReceiptOptions::default()).run(stop_first).await.unwrap();
+            }),
+            tokio::spawn(async move {
+                Completion::new(ports, CompletionOptions::default()).run(stop_second).await.unwrap();
+            }),
+        ];
+        Running { process, tasks, _triggers: [first, second] }
+    }
+
+    pub(crate) fn crash(&self, running: &Running) {
+        self.world.kill(running.process);
+        running.tasks.iter().for_each(JoinHandle::abort);
+    }
+
+    pub(crate) fn row(&self) -> CampaignRow {
+        self.store.snapshot().campaigns[&id()].clone()
+    }
+
+    pub(crate) fn counters(&self) -> Counters {
+        self.store.snapshot().counters.values().copied().sum()
+    }
+
+    /// Waits for a state whose event is durable.
+    pub(crate) async fn reaches(&self, state: CampaignState, run: u32) {
+        for _ in 0..10_000 {
+            let row = self.row();
+            if (row.state, row.run) == (state, run) && row.announced == Some(row.event_id()) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("never {state:?}: {:?}, {:?}; {}", self.row(), self.counters(), self.world.report());
+    }
+
+    /// Waits for a state, keeping one process alive.
+    pub(crate) async fn reaches_with_restarts(
+        &self,
+        mut running: Running,
+        state: CampaignState,
+        run: u32,
+    ) -> Running {
+        loop {
+            tokio::select! {
+                biased;
+                dead = self.world.crashed() => {
+                    if dead == running.process {
+                        self.crash(&running);
+                        running = self.start("next");
+                    }
+                }
+                () = self.reaches(state, run) => return running,
+            }
+        }
+    }
+
+    pub(crate) fn events(&self) -> Vec<CampaignEvent> {
+        (0..4)
+            .flat_map(|partition| self.log.inspect(Topic::Events, Partition(partition)))
+            .map(|record| decode(&record.value).unwrap())
+            .collect()
+    }
+
+    /// Distinct ids of events.
+    pub(crate) fn event_ids(&self) -> Vec<String> {
+        let mut ids: Vec<String> = self.events().into_iter().map(|event| event.id).collect();
+        ids.sort();
+        ids.dedup();
+        ids
+    }
+
+    pub(crate) fn retries(&self) -> Vec<RetryReady> {
+        let records = self.log.inspect(Topic::Chunks, Partition(1));
+        records
+            .iter()
+            .filter(|record| is::<RetryReady>(&record.value))
+            .map(|record| decode(&record.value).unwrap())
+            .collect()
+    }
+}
