@@ -44,6 +44,7 @@ impl Job {
     /// is dropped where it stands then: a stop is nothing else than a crash, and as safe.
     pub(crate) async fn run(self, mut shutdown: Shutdown) -> Result<(), ExpanderError> {
         tokio::select! {
+            biased;
             () = shutdown.stopping() => Ok(()),
             ended = self.expand() => ended,
         }

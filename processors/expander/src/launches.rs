@@ -11,7 +11,7 @@ use sluice_runtime::Shutdown;
 use sluice_runtime::ports::log::{Committer, Delivery, LogError, NewRecord, Partition, StoredRecord, Topic};
 use sluice_runtime::ports::store::{Created, StoreError};
 use sluice_schemas::{CampaignLaunch, DeadLetter, decode, encode};
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
@@ -28,12 +28,13 @@ pub(crate) async fn run(
     let mut launches = Launches {
         places: Arc::new(Semaphore::new(options.expansions_max)),
         jobs: JoinSet::new(),
-        running: HashSet::new(),
+        running: BTreeSet::new(),
         ports,
         options,
         shutdown: shutdown.clone(),
     };
     let ended = tokio::select! {
+        biased;
         () = shutdown.stopping() => Ok(()),
         ended = launches.consume() => ended,
     };
@@ -52,7 +53,7 @@ struct Launches {
     places: Arc<Semaphore>,
     jobs: JoinSet<(CampaignId, Result<(), ExpanderError>)>,
     /// Campaigns that have a job here: a second one would only fence the first.
-    running: HashSet<CampaignId>,
+    running: BTreeSet<CampaignId>,
     shutdown: Shutdown,
 }
 
@@ -62,6 +63,7 @@ impl Launches {
         let mut membership = self.ports.log.join(GROUP, Topic::Launches).await?;
         loop {
             tokio::select! {
+                biased;
                 Some(job) = self.jobs.join_next() => self.note_end(job)?,
                 delivery = membership.deliveries.next() => {
                     self.handle(delivery?, membership.committer.as_ref()).await?;

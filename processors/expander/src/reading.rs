@@ -104,6 +104,7 @@ impl Reading {
             let deadline = self.chunker.next_deadline().filter(|_| room);
             let linger = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_sub(now));
             tokio::select! {
+                biased;
                 Some(ended) = self.in_flight.join_next() => self.settle(ended).await?,
                 batch = self.rows.next(), if room && !source_ended => match batch {
                     Ok(Some(rows)) => self.take(rows),

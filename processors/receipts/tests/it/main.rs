@@ -4,5 +4,6 @@
 mod crashes;
 mod merging;
 mod outputs;
+mod speed;
 mod support;
 mod webhooks;

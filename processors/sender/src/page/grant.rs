@@ -7,7 +7,7 @@ use sluice_core::throttle::Hold;
 use sluice_core::{CampaignId, ChunkId, IndexSet, LedgerBody};
 use sluice_runtime::ports::log::LogError;
 use sluice_runtime::ports::store::{Fence, Granted, Predecessor, StoreError, StoreResult};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::time::Duration;
 use tracing::{debug, info, warn};
@@ -15,14 +15,11 @@ use tracing::{debug, info, warn};
 /// What an owner knows about its page.
 pub(super) struct Ownership {
     pub(super) fence: Fence,
-    /// The ledger as it stands in the store.
+    /// The ledger as the next write will leave it, new claims aside. The stored one may hold more: claims that
+    /// were settled or given back since the last write.
     pub(super) body: LedgerBody,
     /// `body.len()`, kept for the board.
     pub(super) claims: u32,
-    /// Claims that stand in `body` though nothing was called, by chunk and attempt.
-    pub(super) give_back: BTreeMap<(ChunkId, u8), IndexSet>,
-    /// Claims of `body` whose outcome the chunk state shows.
-    pub(super) settled: Vec<(ChunkId, sluice_core::ChunkState)>,
     /// Monotonic; buckets are empty then.
     pub(super) taken_at: Duration,
     /// A former owner may still be calling before this time.
@@ -35,7 +32,10 @@ pub(super) struct Ownership {
 /// A grant whose answer is awaited.
 pub(super) struct PendingGrant {
     batch: Vec<(CampaignId, Ready)>,
+    /// With the new claims. What is settled or given back meanwhile is taken out here too.
     pub(super) body: LedgerBody,
+    /// As it was asked for: a question without an answer is asked again with the same bytes.
+    sent: LedgerBody,
     fence: Fence,
     answer: Pin<Box<dyn Future<Output = (Duration, StoreResult<Granted>)> + Send>>,
 }
@@ -45,25 +45,6 @@ pub(super) async fn answered(grant: &mut Option<PendingGrant>) -> (Duration, Sto
     match grant {
         Some(grant) => grant.answer.as_mut().await,
         None => std::future::pending().await,
-    }
-}
-
-impl Ownership {
-    /// The body without what was given back and what is settled.
-    fn tidied(&self) -> LedgerBody {
-        let mut body = self.body.clone();
-        for ((chunk, attempt), indexes) in &self.give_back {
-            body.give_back(*chunk, *attempt, indexes);
-        }
-        for (chunk, state) in &self.settled {
-            body.settle(*chunk, state);
-        }
-        body
-    }
-
-    /// The bytes that a body would take.
-    pub(super) fn ledger_bytes(&self) -> usize {
-        self.tidied().encode().len()
     }
 }
 
@@ -124,8 +105,6 @@ impl Page {
             fence: taken.fence,
             claims: taken.body.len(),
             body: taken.body,
-            give_back: BTreeMap::new(),
-            settled: Vec::new(),
             taken_at: now,
             grants_from: now + wait,
             gcra,
@@ -165,7 +144,7 @@ impl Page {
             return;
         }
         let Some(ownership) = &self.ownership else { return };
-        if ownership.ledger_bytes() > self.context.options.ledger_bytes_max {
+        if ownership.body.encode().len() > self.context.options.ledger_bytes_max {
             return;
         }
         let batch = self.choose(now, limit);
@@ -173,7 +152,7 @@ impl Page {
             return;
         }
         let Some(ownership) = &self.ownership else { return };
-        let mut body = ownership.tidied();
+        let mut body = ownership.body.clone();
         let mut claims: BTreeMap<(ChunkId, u8), IndexSet> = BTreeMap::new();
         for (_, ready) in &batch {
             claims.entry((ready.chunk, ready.attempt)).or_default().insert(ready.index);
@@ -188,7 +167,7 @@ impl Page {
         }
         let fence = ownership.fence;
         let answer = self.ask(body.clone(), fence, Duration::ZERO);
-        self.grant = Some(PendingGrant { batch, body, fence, answer });
+        self.grant = Some(PendingGrant { batch, sent: body.clone(), body, fence, answer });
     }
 
     fn ask(
@@ -245,8 +224,6 @@ impl Page {
                     ownership.fence = fence;
                     ownership.body = grant.body;
                     ownership.claims = ownership.body.len();
-                    ownership.give_back.clear();
-                    ownership.settled.clear();
                 }
                 for (id, ready) in grant.batch {
                     if let Some(state) = self.lanes.get_mut(&id) {
@@ -272,7 +249,7 @@ impl Page {
             }
             Err(StoreError::Unavailable(_)) => {
                 // Nothing is known: only the same again can settle it.
-                grant.answer = self.ask(grant.body.clone(), grant.fence, self.ms(self.context.options.again_ms));
+                grant.answer = self.ask(grant.sent.clone(), grant.fence, self.ms(self.context.options.again_ms));
                 self.grant = Some(grant);
             }
             Err(error) => return Err(error.into()),
@@ -345,7 +322,11 @@ impl Page {
         if !ownership.body.holds(ready.chunk, ready.attempt, ready.index) {
             return;
         }
-        ownership.give_back.entry((ready.chunk, ready.attempt)).or_default().insert(ready.index);
+        let given_back: IndexSet = [ready.index].into_iter().collect();
+        ownership.body.give_back(ready.chunk, ready.attempt, &given_back);
+        if let Some(grant) = &mut self.grant {
+            grant.body.give_back(ready.chunk, ready.attempt, &given_back);
+        }
         if let Some(state) = self.lanes.get_mut(&id) {
             state.window.push_front(ready);
         }
@@ -362,12 +343,11 @@ impl Page {
             warn!(page = %self.id, calls = self.calling.len(), "calls were still under way at the end of the drain");
             return Ok(());
         }
-        let body = ownership.tidied();
-        let chunks: BTreeSet<ChunkId> = body.chunks().into_iter().collect();
+        let body = ownership.body.clone();
         for _ in 0..10 {
             match self.context.ports.store.release(&self.id, ownership.fence, &body).await {
                 Ok(()) => {
-                    info!(page = %self.id, claims = body.len(), chunks = chunks.len(), "page handed over");
+                    info!(page = %self.id, claims = body.len(), "page handed over");
                     return Ok(());
                 }
                 Err(StoreError::Fenced(_)) => return Ok(()),

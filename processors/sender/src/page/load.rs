@@ -93,6 +93,7 @@ impl Page {
         let mut known = None;
         if work.unloaded().is_empty() || attempt > 1 {
             let Some(state) = self.chunk_state(chunk).await? else { return Ok(false) };
+            self.settle_claims(chunk, &state);
             let busy = self.busy(chunk);
             let Some(work) = self.lanes.get_mut(&id).and_then(|state| state.lane.next(wall)) else { return Ok(false) };
             work.observe(&state, &busy);

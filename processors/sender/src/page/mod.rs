@@ -168,7 +168,9 @@ impl Page {
             let limit = self.context.options.outcomes_max;
             tokio::select! {
                 biased;
-                command = self.inbox.recv() => self.command(command.unwrap_or(PageCommand::Stop(StopMode::Lost))).await?,
+                command = self.inbox.recv(), if self.stop.is_none() => {
+                    self.command(command.unwrap_or(PageCommand::Stop(StopMode::Lost))).await?;
+                }
                 count = self.outcomes.1.recv_many(&mut outcomes, limit) => {
                     if count > 0 {
                         self.take_outcomes(&mut outcomes);

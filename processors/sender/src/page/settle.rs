@@ -3,7 +3,7 @@
 use super::Page;
 use crate::shard::SenderError;
 use sluice_core::chunk_state::entry;
-use sluice_core::{CampaignId, ChunkId, IndexSet};
+use sluice_core::{CampaignId, ChunkId, ChunkState, IndexSet};
 use sluice_runtime::ports::log::{Partition, Position, Topic};
 use sluice_runtime::ports::store::{Predecessor, StoreError};
 use sluice_schemas::{Fact, ReceiptEntry};
@@ -102,15 +102,8 @@ impl Page {
         for chunk in due {
             let Some(state) = self.chunk_state(chunk).await? else { return Ok(()) };
             let mut open = self.calling.range((chunk, 0)..=(chunk, u16::MAX)).next().is_some();
-            if let Some(ownership) = &mut self.ownership {
-                // In memory at once; in the ledger with the next grant, conditional on nobody having taken over.
-                let mut body = ownership.body.clone();
-                if body.settle(chunk, &state) > 0 {
-                    ownership.settled.retain(|(known, _)| *known != chunk);
-                    ownership.settled.push((chunk, state.clone()));
-                }
-                open |= !body.claimed(chunk).is_empty();
-            }
+            self.settle_claims(chunk, &state);
+            open |= self.ownership.as_ref().is_some_and(|ownership| !ownership.body.claimed(chunk).is_empty());
             let busy = self.busy(chunk);
             if let Some(lane) = self.lanes.get_mut(&chunk.campaign()) {
                 for work in lane.lane.settling_mut().iter_mut().filter(|work| work.chunk == chunk) {
@@ -134,6 +127,18 @@ impl Page {
             self.finish_works(id);
         }
         Ok(())
+    }
+
+    /// Drops claims whose outcome shows: in memory at once, in the ledger with the next grant, which is
+    /// conditional on nobody having taken over.
+    pub(super) fn settle_claims(&mut self, chunk: ChunkId, state: &ChunkState) {
+        if let Some(ownership) = &mut self.ownership {
+            ownership.body.settle(chunk, state);
+            ownership.claims = ownership.body.len();
+        }
+        if let Some(grant) = &mut self.grant {
+            grant.body.settle(chunk, state);
+        }
     }
 
     fn finish_works(&mut self, id: CampaignId) {

@@ -1,0 +1,1 @@
+//! One test a hazard, by its number.

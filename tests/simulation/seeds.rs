@@ -1,0 +1,100 @@
+//! Many seeds, all faults.
+
+use crate::checks;
+use crate::cluster::{Cluster, Scenario};
+use sluice_core::CampaignState;
+use sluice_schemas::OnUnknown;
+use sluice_simulation::{Faults, ProviderFaults};
+use std::panic::AssertUnwindSafe;
+
+/// Runs one simulated world to its end, on a runtime of its own with time that moves by itself.
+pub(crate) fn simulate<F: Future<Output = ()>>(run: F) {
+    tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(run);
+}
+
+fn scenario(seed: u64) -> Scenario {
+    Scenario {
+        faults: if seed % 3 == 0 { Faults::ambiguous() } else { Faults::hostile() },
+        provider: ProviderFaults::hostile(),
+        rows: 20 + seed % 80,
+        pages: 1 + (seed % 3) as usize,
+        nodes: 1 + (seed % 4 != 0) as usize,
+        chunk_rows: 8 + (seed % 25) as u32,
+        settles_by_webhook: seed % 2 == 0,
+        page_rate: (seed % 5 == 0).then_some("20/s"),
+        on_unknown: if seed % 7 == 0 { OnUnknown::Resend } else { OnUnknown::Keep },
+        time_max: std::time::Duration::from_secs(3_600),
+        ..Scenario::default()
+    }
+}
+
+fn run(seed: u64, show: bool) {
+    simulate(async {
+        let scenario = scenario(seed);
+        let cluster = Cluster::new(seed, &scenario);
+        let result = run_checked(&cluster, &scenario).await;
+        if show || result.is_err() {
+            eprintln!("{scenario:#?}\n{}", cluster.world.report());
+        }
+        if let Err(panic) = result {
+            eprintln!("replay with SLUICE_SEED={seed} cargo test -p sluice-tests --test simulation g1_g2");
+            std::panic::resume_unwind(panic);
+        }
+    });
+}
+
+async fn run_checked(cluster: &Cluster, scenario: &Scenario) -> Result<(), Box<dyn std::any::Any + Send>> {
+    let mut running = Box::pin(async {
+        cluster.launch().await;
+        let nodes = cluster.run_until(scenario, CampaignState::Completed).await;
+        cluster.stop(nodes).await;
+        checks::guarantees(cluster);
+    });
+    std::future::poll_fn(|context| {
+        match std::panic::catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(context))) {
+            Ok(std::task::Poll::Ready(())) => std::task::Poll::Ready(Ok(())),
+            Ok(std::task::Poll::Pending) => std::task::Poll::Pending,
+            Err(panic) => std::task::Poll::Ready(Err(panic)),
+        }
+    })
+    .await
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
+}
+
+#[test]
+fn g1_g2_g3_g8_hold_for_every_seed() {
+    if let Some(seed) = number("SLUICE_SEED") {
+        return run(seed, true);
+    }
+    let seeds = number("SLUICE_SEEDS").unwrap_or(1_000);
+    let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> =
+            (0..threads).map(|first| scope.spawn(move || (first..seeds).step_by(threads as usize).for_each(|seed| run(seed, false)))).collect();
+        for worker in workers {
+            if let Err(panic) = worker.join() {
+                std::panic::resume_unwind(panic);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_seed_gives_the_same_run_every_time() {
+    for seed in [1, 2, 3] {
+        let digest = || {
+            let mut digest = 0;
+            simulate(async {
+                let scenario = scenario(seed);
+                let cluster = Cluster::new(seed, &scenario);
+                run_checked(&cluster, &scenario).await.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                digest = cluster.world.digest();
+            });
+            digest
+        };
+        assert_eq!(digest(), digest(), "seed {seed}");
+    }
+}
