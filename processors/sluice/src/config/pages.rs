@@ -3,6 +3,7 @@
 use super::model::{CHANNELS, ChannelConfig, Config, PageSettings};
 use sluice_providers::{PageConfig, PagesConfig, Secret};
 use sluice_schemas::{CampaignLaunch, Channel};
+use sluice_simulator::SimulatorConfig;
 
 /// The token with which the simulator is content, used where none is configured and `--provider-url` is given.
 pub const SIMULATOR_TOKEN: &str = "simulator";
@@ -20,7 +21,8 @@ impl Config {
         pages
     }
 
-    /// Sends a channel's calls to `url`, whatever is configured. Gives whether the simulator's token stands in
+    /// Sends a channel's calls to `url`, whatever is configured, and takes the simulator's webhooks where no
+    /// secret is configured. Gives whether the simulator's token stands in
     /// for a missing one.
     pub fn redirect(&mut self, channel: Channel, url: &str) -> bool {
         for page in self.pages.values_mut().filter(|page| page.channel.is_none_or(|its| its == channel)) {
@@ -28,6 +30,16 @@ impl Config {
         }
         let Some(shared) = self.channels.of_mut(channel) else { return false };
         shared.url = Some(url.to_owned());
+        // Its webhooks are signed with secrets of its own.
+        let simulator = SimulatorConfig::default();
+        for (secret, its) in [
+            (&mut shared.app_secret, simulator.app_secret),
+            (&mut shared.verify_token, simulator.verify_token),
+        ] {
+            if secret.is_empty() {
+                *secret = Secret::from(its);
+            }
+        }
         let stands_in = channel != Channel::Http && shared.token.is_empty();
         if stands_in {
             shared.token = Secret::from(SIMULATOR_TOKEN);

@@ -5,6 +5,7 @@ use crate::error::{Exit, Failure, Outcome};
 use crate::node::launching::{self, audience_failure};
 use crate::view::numbers::{counted, thousands};
 use crate::view::out;
+use crate::view::table::Table;
 use clap::Args;
 use serde_json::json;
 use sluice_audience::{
@@ -97,19 +98,17 @@ fn lines(report: &CheckReport, source: &str, all: bool) -> Vec<String> {
 }
 
 fn findings(list: &[Finding], all: bool) -> Vec<String> {
-    let width = list.iter().map(|finding| finding.detail.chars().count()).max().unwrap_or(0);
-    let shown = |finding: &Finding| {
-        let mut numbers: Vec<String> = finding.lines.iter().map(u64::to_string).collect();
-        if (numbers.len() as u64) < finding.rows {
-            numbers.push("…".to_owned());
+    let mut table = Table::plain(4);
+    for finding in list {
+        let mut lines = finding.lines.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+        if (finding.lines.len() as u64) < finding.rows {
+            lines.push_str(if all { " …" } else { " … (all with --all)" });
         }
-        let cut = (finding.lines.len() as u64) < finding.rows && !all;
-        let hint = if cut { " (all with --all)" } else { "" };
         let word = if finding.rows == 1 { "line" } else { "lines" };
-        let lines = numbers.join(", ").replace(", …", " …");
-        format!("  {:>6}  {:<width$}   {word} {lines}{hint}", thousands(finding.rows), finding.detail)
-    };
-    list.iter().map(shown).collect()
+        let (count, lines) = (format!("  {:>6}", thousands(finding.rows)), format!("{word} {lines}"));
+        table.row([count, finding.what.clone(), finding.detail.clone(), lines]);
+    }
+    table.lines()
 }
 
 fn channel_name(channel: Channel) -> &'static str {

@@ -37,7 +37,7 @@ const WEBHOOKS_WITHIN: Duration = Duration::from_secs(30);
 
 pub(super) async fn run(common: Common, args: DemoArgs) -> Outcome {
     let signals = Signals::new()?;
-    let loaded = common.load(&[], "warn")?;
+    let loaded = common.load(&[], "warn,sluice_sender=error")?;
     let demo = Demo::prepare(loaded.config, args.recipients, args.port).await?;
     let Demo { config, simulator, gateway, launches, log } = demo;
     if !common.quiet && !common.json {

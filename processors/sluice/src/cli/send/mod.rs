@@ -50,7 +50,7 @@ pub(super) async fn run(common: Common, args: SendArgs) -> Outcome {
     let signals = Signals::new()?;
     let valid = launching::read_file(&args.launch, args.audience.as_deref())?;
     let launch = &valid.launch;
-    let mut config = common.load(&launch.pages, "warn")?.config;
+    let mut config = common.load(&launch.pages, "warn,sluice_sender=error")?.config;
     redirect(&common, &mut config, launch.channel, args.provider_url.as_deref())?;
 
     let directory = Directory::open(&config.data_dir, config.topics.partitions).await?;

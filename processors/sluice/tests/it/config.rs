@@ -1,0 +1,61 @@
+//! The configuration: layers, origins, unknown keys.
+
+use crate::support::{Place, object};
+
+#[test]
+fn an_unknown_key_is_refused_with_the_nearest_known_name() {
+    let place = Place::new();
+    place.write("sluice.toml", "[channels.whatsapp]\ntokn = \"x\"\n");
+    let said = place.run(&["config", "show"]);
+    assert_eq!(said.exit, 2);
+    assert!(said.err.contains("`channels.whatsapp.tokn`"), "{said:?}");
+    assert!(said.err.contains("perhaps `channels.whatsapp.token` is meant"), "{said:?}");
+}
+
+#[test]
+fn a_bad_rate_is_named_with_its_key_and_its_file() {
+    let place = Place::new();
+    place.write("own.toml", "[pages.\"1065\"]\nrate = \"80 per second\"\n");
+    let said = place.run(&["config", "show", "--config", "own.toml"]);
+    assert_eq!(said.exit, 2);
+    assert!(
+        said.err.contains("pages.1065.rate") && said.err.contains("80/s") && said.err.contains("own.toml"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn each_value_comes_from_the_last_place_that_names_it_and_secrets_do_not_show() {
+    let place = Place::new();
+    place.write(
+        "sluice.toml",
+        "data_dir = \"from-file\"\n[channels.whatsapp]\ntoken = \"s3cret\"\nrate = \"10/s\"\n",
+    );
+    let environment = [("SLUICE_WHATSAPP_RATE", "20/s"), ("SLUICE_DATA_DIR", "from-environment")];
+    let said = place.run_with(&["config", "show", "--json", "--data-dir", "from-flag"], &environment);
+    assert_eq!(said.exit, 0, "{said:?}");
+    assert!(!said.out.contains("s3cret"), "{said:?}");
+    let all = object(&said.out);
+    let find = |key: &str| all.as_array().unwrap().iter().find(|entry| entry["key"] == key).unwrap().clone();
+    assert_eq!(
+        (&find("data_dir")["value"], &find("data_dir")["origin"]),
+        (&"from-flag".into(), &"--data-dir".into())
+    );
+    let rate = find("channels.whatsapp.rate");
+    assert_eq!(
+        (&rate["value"], &rate["origin"]),
+        (&"20/s".into(), &"environment SLUICE_WHATSAPP_RATE".into())
+    );
+    let token = find("channels.whatsapp.token");
+    assert_eq!((&token["value"], &token["origin"]), (&"***".into(), &"sluice.toml".into()));
+    assert_eq!(find("sender.in_flight_max")["origin"], "default");
+}
+
+#[test]
+fn limits_that_can_not_work_are_refused_by_name() {
+    let place = Place::new();
+    place.write("sluice.toml", "[sender]\nin_flight_max = 0\n");
+    let said = place.run(&["config", "show"]);
+    assert_eq!(said.exit, 2);
+    assert!(said.err.contains("sender.in_flight_max must be at least 1"), "{said:?}");
+}
