@@ -59,6 +59,28 @@ pub(crate) fn chunk(number: u32) -> ChunkId {
     ChunkId::new(CampaignId::of("t", "c"), (number % 4) as u16, 1, number)
 }
 
+/// A sealed campaign of `chunks` chunks.
+pub(crate) async fn prepare(store: &dyn Store, launch: CampaignLaunch, chunks: u32, now_ms: i64) {
+    let row = CampaignRow::launched(launch, now_ms);
+    let id = row.id;
+    store.create_campaign(row).await.unwrap();
+    store.lease_expansion(id).await.unwrap();
+    for number in 0..chunks {
+        let row = ChunkRow {
+            id: chunk(number),
+            page: PageId::from(PAGE),
+            size: u32::from(SIZE),
+            first_in_class: u64::from(number) * u64::from(SIZE),
+            shard: 1,
+            spans: Vec::new(),
+            skipped: 0,
+        };
+        store.commit_chunk(1, row).await.unwrap();
+    }
+    let total = u64::from(chunks) * u64::from(SIZE);
+    store.seal(id, 1, Seal { chunks, total, not_expanded: 0 }).await.unwrap();
+}
+
 impl Bench {
     pub(crate) fn new(seed: u64, faults: Faults) -> Self {
         let world = World::new(seed, faults);
@@ -77,25 +99,7 @@ impl Bench {
 
     /// A sealed campaign of `chunks` chunks.
     pub(crate) async fn campaign(&self, launch: CampaignLaunch, chunks: u32) {
-        let store = self.hand_store();
-        let row = CampaignRow::launched(launch, self.world.wall_ms());
-        let id = row.id;
-        store.create_campaign(row).await.unwrap();
-        store.lease_expansion(id).await.unwrap();
-        for number in 0..chunks {
-            let row = ChunkRow {
-                id: chunk(number),
-                page: PageId::from(PAGE),
-                size: u32::from(SIZE),
-                first_in_class: u64::from(number) * u64::from(SIZE),
-                shard: 1,
-                spans: Vec::new(),
-                skipped: 0,
-            };
-            store.commit_chunk(1, row).await.unwrap();
-        }
-        let total = u64::from(chunks) * u64::from(SIZE);
-        store.seal(id, 1, Seal { chunks, total, not_expanded: 0 }).await.unwrap();
+        prepare(&*self.hand_store(), launch, chunks, self.world.wall_ms()).await;
     }
 
     pub(crate) async fn receipt(&self, chunk: ChunkId, entries: Vec<ReceiptEntry>) {
@@ -229,7 +233,7 @@ pub(crate) fn one(fact: Fact, index: u16, attempt: u8, at_ms: i64) -> ReceiptEnt
 }
 
 /// Reads lines: `tag <echo tag> <fact> <at>`, `message <id> <fact> <at>`, `person <address> <fact> <at>`.
-struct Lines;
+pub(crate) struct Lines;
 
 impl ParseWebhook for Lines {
     fn parse(&self, received: &WebhookReceived) -> Result<ParsedWebhook, String> {
