@@ -42,7 +42,8 @@ fn schemas<T: Record>(_: &T) -> usize {
     let schemas: Vec<_> = T::versions().schemas().collect();
     for older in &schemas {
         for newer in &schemas {
-            SchemaCompatibility::can_read(older, newer).unwrap_or_else(|error| panic!("{}: {error}", T::NAME));
+            SchemaCompatibility::can_read(older, newer)
+                .unwrap_or_else(|error| panic!("{}: {error}", T::NAME));
         }
     }
     schemas.len()
@@ -196,6 +197,7 @@ fn the_frame_is_avros_single_object_encoding() {
 
 #[test]
 fn a_json_document_in_a_launch_may_stand_as_itself_or_as_text() {
-    let launch = |body: &str| -> HttpMessage { serde_json::from_str(&format!(r#"{{"body": {body}}}"#)).unwrap() };
+    let launch =
+        |body: &str| -> HttpMessage { serde_json::from_str(&format!(r#"{{"body": {body}}}"#)).unwrap() };
     assert_eq!(launch(r#"{"to": "{{address}}"}"#), launch(r#""{\"to\":\"{{address}}\"}""#));
 }

@@ -34,10 +34,7 @@ impl SimAudience {
     }
 
     fn row(&self, row: u64) -> DecidedRow {
-        let skipped = |reason, detail: &str| RowDecision::Skipped {
-            reason,
-            detail: detail.to_owned(),
-        };
+        let skipped = |reason, detail: &str| RowDecision::Skipped { reason, detail: detail.to_owned() };
         let decision = if row % 7 == 3 {
             skipped(SkipReason::MissingAddress, "empty")
         } else if row % 11 == 5 {

@@ -55,7 +55,8 @@ pub(crate) fn guarantees(cluster: &Cluster) {
     assert_eq!(total.pending, 0, "G2: {total:?}");
 
     // The states say what really happened.
-    let accepted: BTreeSet<SendId> = truth.calls.iter().filter(|call| call.is_accepted()).map(|call| call.send).collect();
+    let accepted: BTreeSet<SendId> =
+        truth.calls.iter().filter(|call| call.is_accepted()).map(|call| call.send).collect();
     for (send, address) in &people {
         let status = snapshot.states[&send.chunk].1.recipient(send.index).status();
         let reached = accepted.contains(send);
@@ -77,17 +78,26 @@ pub(crate) fn guarantees(cluster: &Cluster) {
     for row in 0..cluster.audience.rows {
         if SimAudience::is_skipped(row) || SimAudience::lacks_variable(row) {
             let address = SimAudience::address(row);
-            assert!(truth.calls.iter().all(|call| call.address.as_ref() != Some(&address)), "row {row} was called");
+            assert!(
+                truth.calls.iter().all(|call| call.address.as_ref() != Some(&address)),
+                "row {row} was called"
+            );
         }
     }
 
     // G8: exactly one end event, by its id.
     let events = cluster.events();
-    let ends: BTreeSet<&String> =
-        events.iter().filter(|event| event.kind != CampaignEventKind::Started).map(|event| &event.id).collect();
+    let ends: BTreeSet<&String> = events
+        .iter()
+        .filter(|event| event.kind != CampaignEventKind::Started)
+        .map(|event| &event.id)
+        .collect();
     assert_eq!(ends.len(), 1, "G8: {events:#?}");
-    let starts: BTreeSet<&String> =
-        events.iter().filter(|event| event.kind == CampaignEventKind::Started).map(|event| &event.id).collect();
+    let starts: BTreeSet<&String> = events
+        .iter()
+        .filter(|event| event.kind == CampaignEventKind::Started)
+        .map(|event| &event.id)
+        .collect();
     assert_eq!(starts.len(), 1, "A1: {events:#?}");
 }
 
@@ -104,7 +114,11 @@ pub(crate) fn stuck(cluster: &Cluster) -> String {
         let state = snapshot.states.get(chunk).map(|(_, state)| state.clone()).unwrap_or_default();
         for index in state.select(row.size, |recipient| recipient.status() == Status::Pending).iter() {
             let bits = state.recipient(index).0;
-            text.push_str(&format!("{chunk} {} index {index} of {:?}: {bits:064b}\n", row.page, state.size()));
+            text.push_str(&format!(
+                "{chunk} {} index {index} of {:?}: {bits:064b}\n",
+                row.page,
+                state.size()
+            ));
         }
     }
     for (page, ledger) in &snapshot.ledgers {

@@ -9,7 +9,9 @@ use sluice_core::{CampaignId, CampaignRow, CampaignState};
 use sluice_log::simulated::SimLog;
 use sluice_runtime::ports::log::{Log, NewRecord, Partition, Topic};
 use sluice_runtime::ports::store::Store;
-use sluice_schemas::{Audience, CampaignEvent, CampaignLaunch, Channel, HttpMessage, Message, OnUnknown, StringMap};
+use sluice_schemas::{
+    Audience, CampaignEvent, CampaignLaunch, Channel, HttpMessage, Message, OnUnknown, StringMap,
+};
 use sluice_schemas::{decode, encode};
 use sluice_simulation::{Faults, ProviderFaults, SimProvider, Status, World};
 use sluice_store::simulated::SimStore;
@@ -129,7 +131,8 @@ impl Cluster {
 
     /// Runs `nodes` processes until the campaign is in `until` and announced, restarting whoever crashes.
     pub(crate) async fn run_until(&self, scenario: &Scenario, until: CampaignState) -> Vec<Node> {
-        let mut nodes: Vec<Node> = (1..=scenario.nodes).map(|node| Node::start(self, &format!("node-{node}"))).collect();
+        let mut nodes: Vec<Node> =
+            (1..=scenario.nodes).map(|node| Node::start(self, &format!("node-{node}"))).collect();
         self.run_nodes(&mut nodes, scenario, until).await;
         nodes
     }

@@ -6,7 +6,12 @@
 //!
 //! `SLUICE_SEEDS=20000` runs more seeds, `SLUICE_SEED=4711` replays one and prints its trace.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "a test may fail loudly and say why")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test may fail loudly and say why"
+)]
 
 mod audience;
 mod checks;

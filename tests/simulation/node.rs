@@ -4,7 +4,9 @@ use crate::cluster::Cluster;
 use crate::webhooks::PlainWebhooks;
 use sluice_completion::{Completion, CompletionOptions, CompletionPorts};
 use sluice_expander::{Expander, ExpanderOptions, ExpanderPorts};
-use sluice_receipts::{ReceiptOptions, ReceiptPorts, ReceiptProcessor, WebhookOptions, WebhookPorts, WebhookProcessor};
+use sluice_receipts::{
+    ReceiptOptions, ReceiptPorts, ReceiptProcessor, WebhookOptions, WebhookPorts, WebhookProcessor,
+};
 use sluice_runtime::ShutdownTrigger;
 use sluice_runtime::shutdown;
 use sluice_sender::{Sender, SenderOptions, SenderPorts};
@@ -69,7 +71,9 @@ impl Node {
         let stop = shutdown.clone();
         tasks.spawn(async move { ("webhooks", webhooks.run(stop).await.map_err(|error| error.to_string())) });
         let completion = Completion::new(CompletionPorts { log, store, clock }, CompletionOptions::default());
-        tasks.spawn(async move { ("completion", completion.run(shutdown).await.map_err(|error| error.to_string())) });
+        tasks.spawn(async move {
+            ("completion", completion.run(shutdown).await.map_err(|error| error.to_string()))
+        });
         Self { process, tasks, shutdown: trigger }
     }
 

@@ -9,7 +9,12 @@ use std::panic::AssertUnwindSafe;
 
 /// Runs one simulated world to its end, on a runtime of its own with time that moves by itself.
 pub(crate) fn simulate<F: Future<Output = ()>>(run: F) {
-    tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(run);
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap()
+        .block_on(run);
 }
 
 fn scenario(seed: u64) -> Scenario {
@@ -61,7 +66,9 @@ async fn run_checked(cluster: &Cluster, scenario: &Scenario) -> Result<(), Box<d
 }
 
 fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
+    std::env::var(name)
+        .ok()
+        .map(|text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is not a number")))
 }
 
 #[test]
@@ -72,8 +79,12 @@ fn g1_g2_g3_g8_hold_for_every_seed() {
     let seeds = number("SLUICE_SEEDS").unwrap_or(1_000);
     let threads = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
     std::thread::scope(|scope| {
-        let workers: Vec<_> =
-            (0..threads).map(|first| scope.spawn(move || (first..seeds).step_by(threads as usize).for_each(|seed| run(seed, false)))).collect();
+        let workers: Vec<_> = (0..threads)
+            .map(|first| {
+                scope
+                    .spawn(move || (first..seeds).step_by(threads as usize).for_each(|seed| run(seed, false)))
+            })
+            .collect();
         for worker in workers {
             if let Err(panic) = worker.join() {
                 std::panic::resume_unwind(panic);
@@ -90,7 +101,9 @@ fn a_seed_gives_the_same_run_every_time() {
             simulate(async {
                 let scenario = scenario(seed);
                 let cluster = Cluster::new(seed, &scenario);
-                run_checked(&cluster, &scenario).await.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                run_checked(&cluster, &scenario)
+                    .await
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
                 digest = cluster.world.digest();
             });
             digest

@@ -20,12 +20,14 @@
 //! - [`clock`]: time with skew.
 //! - [`provider`]: the other end of provider calls, and its webhooks.
 //! - [`truth`]: what really reached the provider, and the questions a test asks of it.
+//! - [`status`]: how a process is, and waiting for a change of it.
 //! - [`random`]: the numbers behind it all.
 
 pub mod clock;
 pub mod faults;
 pub mod provider;
 pub mod random;
+pub mod status;
 mod trace;
 pub mod truth;
 pub mod world;
@@ -34,6 +36,7 @@ pub use clock::SimClock;
 pub use faults::{Faults, LogFaults, ProviderFaults, StoreFaults};
 pub use provider::{SimProvider, SimWebhook};
 pub use random::Random;
+pub use status::{Status, StatusWatch};
 pub use trace::TraceEntry;
 pub use truth::{Truth, TruthCall, Verdict};
-pub use world::{ProcessId, Status, World};
+pub use world::{ProcessId, World};

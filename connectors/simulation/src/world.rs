@@ -3,12 +3,13 @@
 use crate::clock::SimClock;
 use crate::faults::Faults;
 use crate::random::Random;
+use crate::status::{Status, StatusWatch};
 use crate::trace::{Trace, TraceEntry};
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Notify, watch};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// A process of a world: one incarnation, a restart is another one.
@@ -25,17 +26,6 @@ impl fmt::Debug for ProcessId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
-}
-
-/// How a process is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// Its port calls go on.
-    Alive,
-    /// Its port calls wait.
-    Frozen,
-    /// Its port calls never return.
-    Dead,
 }
 
 /// The wall clock at the start unless set otherwise: 2026-01-05 09:00 UTC, a Monday morning.
@@ -67,7 +57,7 @@ struct State {
 
 struct Process {
     name: String,
-    status: watch::Sender<Status>,
+    status: StatusWatch,
     observer: bool,
     skew_ms: i64,
 }
@@ -136,7 +126,7 @@ impl World {
         let skew = if observer || skew_max == 0 { skew_max } else { state.random.between(0, 2 * skew_max) };
         let process = Process {
             name: name.to_owned(),
-            status: watch::Sender::new(Status::Alive),
+            status: StatusWatch::new(Status::Alive),
             observer,
             skew_ms: skew as i64 - skew_max as i64,
         };
@@ -162,12 +152,12 @@ impl World {
 
     /// How a process is.
     pub fn status(&self, process: ProcessId) -> Status {
-        *self.state().processes[process.0 as usize].status.borrow()
+        self.state().processes[process.0 as usize].status.get()
     }
 
     /// Hears every change of a process.
-    pub fn watch(&self, process: ProcessId) -> watch::Receiver<Status> {
-        self.state().processes[process.0 as usize].status.subscribe()
+    pub fn watch(&self, process: ProcessId) -> StatusWatch {
+        self.state().processes[process.0 as usize].status.clone()
     }
 
     /// The process is dead from now on; its port calls never return. Drop its tasks after this.
@@ -192,24 +182,13 @@ impl World {
             return;
         }
         self.note(process, what.to_owned());
-        self.state().processes[process.0 as usize].status.send_replace(status);
+        self.watch(process).set(status);
     }
 
     /// Waits while the process is frozen; never returns when it is dead.
     pub async fn pass(&self, process: ProcessId) {
-        let mut status = self.watch(process);
-        loop {
-            let now = *status.borrow_and_update();
-            match now {
-                Status::Alive => return,
-                Status::Dead => std::future::pending().await,
-                Status::Frozen => {
-                    // The sender lives in the world that `self` holds.
-                    if status.changed().await.is_err() {
-                        std::future::pending::<()>().await;
-                    }
-                }
-            }
+        if self.watch(process).wait_for(|status| status != Status::Frozen).await == Status::Dead {
+            std::future::pending().await
         }
     }
 
@@ -298,10 +277,7 @@ impl World {
 
     /// Waits until this process is dead.
     pub async fn died(&self, process: ProcessId) {
-        let mut status = self.watch(process);
-        if status.wait_for(|status| *status == Status::Dead).await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        self.watch(process).wait_for(|status| status == Status::Dead).await;
     }
 
     /// Replaces the faults from now on: `Faults::none()` lets a run come to its end.

@@ -162,8 +162,10 @@ mod tests {
     #[test]
     fn only_the_drawn_transitions_are_possible() {
         let all = [Running, Cancelling, Completed, Cancelled, Failed];
-        let possible: Vec<_> =
-            all.iter().flat_map(|from| all.iter().filter(|to| from.may_become(**to)).map(move |to| (*from, *to))).collect();
+        let possible: Vec<_> = all
+            .iter()
+            .flat_map(|from| all.iter().filter(|to| from.may_become(**to)).map(move |to| (*from, *to)))
+            .collect();
         assert_eq!(
             possible,
             [

@@ -90,12 +90,16 @@ impl ChunkState {
 
     /// The recipients for which `test` holds, of the first `size` rows.
     pub fn select(&self, size: u32, test: impl Fn(Recipient) -> bool) -> IndexSet {
-        (0..size.min(CHUNK_ROWS_MAX)).map(|index| index as u16).filter(|&index| test(self.recipient(index))).collect()
+        (0..size.min(CHUNK_ROWS_MAX))
+            .map(|index| index as u16)
+            .filter(|&index| test(self.recipient(index)))
+            .collect()
     }
 
     /// A recount. Rows that are known to exist but of which nothing is known are pending.
     pub fn counters(&self) -> Counters {
-        let mut counters = Counters { total: u64::from(self.size).max(self.cells.len() as u64), ..Counters::default() };
+        let mut counters =
+            Counters { total: u64::from(self.size).max(self.cells.len() as u64), ..Counters::default() };
         counters.pending = counters.total - self.cells.len() as u64;
         for cell in &self.cells {
             count(*cell, &mut counters);
@@ -137,7 +141,11 @@ impl ChunkState {
         let raw = lz4_flex::decompress_size_prepended(rest).map_err(|error| Damaged(error.to_string()))?;
         let cells = raw
             .chunks_exact(8)
-            .map(|cell| Recipient(u64::from_le_bytes([cell[0], cell[1], cell[2], cell[3], cell[4], cell[5], cell[6], cell[7]])))
+            .map(|cell| {
+                Recipient(u64::from_le_bytes([
+                    cell[0], cell[1], cell[2], cell[3], cell[4], cell[5], cell[6], cell[7],
+                ]))
+            })
             .collect();
         Ok(Self { size: u32::from_le_bytes(*size), cells })
     }
@@ -203,8 +211,20 @@ mod tests {
     fn any_entry() -> impl Strategy<Value = ReceiptEntry> {
         use Fact::*;
         let facts = vec![
-            Accepted, Failed, FailedForGood, Unresolved, Skipped, Cancelled, Reopened, OptedOut, Delivered, Read,
-            Responded, Clicked, Ordered, Closed,
+            Accepted,
+            Failed,
+            FailedForGood,
+            Unresolved,
+            Skipped,
+            Cancelled,
+            Reopened,
+            OptedOut,
+            Delivered,
+            Read,
+            Responded,
+            Clicked,
+            Ordered,
+            Closed,
         ];
         (prop::sample::select(facts), 0u16..300, 0u16..40, 0u8..5)
             .prop_map(|(fact, first, more, attempt)| entry(fact, first, first + more, attempt, 0))

@@ -53,7 +53,8 @@ impl Details {
         }
         // The newest attempt speaks; of equals the greater text, so that order does not matter.
         if entry.reason.is_some()
-            && (entry.attempt, &entry.reason, &entry.message) > (self.reason_attempt, &self.reason, &self.message)
+            && (entry.attempt, &entry.reason, &entry.message)
+                > (self.reason_attempt, &self.reason, &self.message)
         {
             self.reason_attempt = entry.attempt;
             self.reason.clone_from(&entry.reason);
@@ -78,9 +79,17 @@ mod tests {
     fn any_entry() -> impl Strategy<Value = ReceiptEntry> {
         use Fact::*;
         let facts = vec![Accepted, Failed, FailedForGood, Delivered, Read, Responded, Skipped];
-        (prop::sample::select(facts), 1u8..4, 0i64..1_000, prop::option::of("[a-c]{1}"), prop::option::of("[a-c]{1}"))
-            .prop_map(|(fact, attempt, at, reason, id)| {
-                ReceiptEntry { reason, provider_id: id, ..entry(fact, 0, 0, attempt, at) }
+        (
+            prop::sample::select(facts),
+            1u8..4,
+            0i64..1_000,
+            prop::option::of("[a-c]{1}"),
+            prop::option::of("[a-c]{1}"),
+        )
+            .prop_map(|(fact, attempt, at, reason, id)| ReceiptEntry {
+                reason,
+                provider_id: id,
+                ..entry(fact, 0, 0, attempt, at)
             })
     }
 
@@ -102,6 +111,9 @@ mod tests {
         let mut details = Details::default();
         details.fold(&entry(Fact::Read, 0, 0, 0, 70));
         details.fold(&entry(Fact::Accepted, 0, 0, 1, 50));
-        assert_eq!((details.sent_at_ms, details.delivered_at_ms, details.read_at_ms), (Some(50), Some(70), Some(70)));
+        assert_eq!(
+            (details.sent_at_ms, details.delivered_at_ms, details.read_at_ms),
+            (Some(50), Some(70), Some(70))
+        );
     }
 }

@@ -81,7 +81,9 @@ impl Recipient {
     /// What a fact alone says. `None` for a fact that concerns no recipient, or an attempt out of range.
     pub fn from_fact(fact: Fact, attempt: u8) -> Option<Self> {
         let of_attempt = |bits: u64| {
-            (1..=ATTEMPTS_MAX).contains(&attempt).then(|| bits << (ATTEMPTS_SHIFT + 4 * (u32::from(attempt) - 1)))
+            (1..=ATTEMPTS_MAX)
+                .contains(&attempt)
+                .then(|| bits << (ATTEMPTS_SHIFT + 4 * (u32::from(attempt) - 1)))
         };
         // A later fact fills the earlier ones (D2).
         let flags = match fact {
@@ -90,7 +92,9 @@ impl Recipient {
             Fact::FailedForGood => return of_attempt(FAILED | FOR_GOOD).map(Self),
             Fact::Unresolved => return of_attempt(UNRESOLVED).map(Self),
             Fact::Reopened => {
-                return (1..=ATTEMPTS_MAX).contains(&attempt).then(|| Self(u64::from(attempt) << REOPENED_SHIFT));
+                return (1..=ATTEMPTS_MAX)
+                    .contains(&attempt)
+                    .then(|| Self(u64::from(attempt) << REOPENED_SHIFT));
             }
             Fact::Skipped => SKIPPED,
             Fact::Cancelled => CANCELLED,
@@ -261,8 +265,19 @@ mod tests {
         use Fact::*;
         (
             prop::sample::select(vec![
-                Accepted, Failed, FailedForGood, Unresolved, Skipped, Cancelled, Reopened, OptedOut, Delivered,
-                Read, Responded, Clicked, Ordered,
+                Accepted,
+                Failed,
+                FailedForGood,
+                Unresolved,
+                Skipped,
+                Cancelled,
+                Reopened,
+                OptedOut,
+                Delivered,
+                Read,
+                Responded,
+                Clicked,
+                Ordered,
             ]),
             1..=ATTEMPTS_MAX,
         )

@@ -137,6 +137,8 @@ mod tests {
         let now = Duration::from_secs(1);
         let mut gcra = Gcra::empty("10/s".parse().unwrap(), now);
         gcra.change("1/s".parse().unwrap(), now);
-        assert!(gcra.next() > now + Duration::from_secs(1) && gcra.next() < now + Duration::from_millis(1_010));
+        assert!(
+            gcra.next() > now + Duration::from_secs(1) && gcra.next() < now + Duration::from_millis(1_010)
+        );
     }
 }

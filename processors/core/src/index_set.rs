@@ -59,7 +59,9 @@ impl IndexSet {
 
     /// Whether the index is in the set.
     pub fn contains(&self, index: u16) -> bool {
-        self.words.get(usize::from(index) / WORD).is_some_and(|word| word >> (usize::from(index) % WORD) & 1 == 1)
+        self.words
+            .get(usize::from(index) / WORD)
+            .is_some_and(|word| word >> (usize::from(index) % WORD) & 1 == 1)
     }
 
     /// How many indexes there are.

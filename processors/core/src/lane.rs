@@ -88,7 +88,15 @@ impl Work {
         record: u64,
         asked: IndexSet,
     ) -> Self {
-        Self { chunk, attempt, not_before_ms, source, records: vec![record], unfinished: asked, ..Self::empty(chunk) }
+        Self {
+            chunk,
+            attempt,
+            not_before_ms,
+            source,
+            records: vec![record],
+            unfinished: asked,
+            ..Self::empty(chunk)
+        }
     }
 
     fn empty(chunk: ChunkId) -> Self {
@@ -239,7 +247,8 @@ impl Lane {
 
     /// A work whose recipients may be called after all goes back to the decoding ones.
     pub fn reopen_settling(&mut self) {
-        let (open, settling) = std::mem::take(&mut self.settling).into_iter().partition(|work| !work.unloaded.is_empty());
+        let (open, settling) =
+            std::mem::take(&mut self.settling).into_iter().partition(|work| !work.unloaded.is_empty());
         self.settling = settling;
         self.decode_again(open);
     }
@@ -264,7 +273,8 @@ impl Lane {
 
     /// Takes the finished works out of those that wait for outcomes.
     pub fn take_finished(&mut self) -> Vec<Work> {
-        let (finished, settling) = std::mem::take(&mut self.settling).into_iter().partition(Work::is_finished);
+        let (finished, settling) =
+            std::mem::take(&mut self.settling).into_iter().partition(Work::is_finished);
         self.settling = settling;
         finished
     }

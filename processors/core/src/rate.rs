@@ -108,7 +108,9 @@ mod tests {
 
     #[test]
     fn rates_are_read_as_people_write_them() {
-        for (text, shown) in [("80/s", "80/s"), ("10/min", "10/min"), ("100/h", "100/h"), ("1,000 / day", "1000/day")] {
+        for (text, shown) in
+            [("80/s", "80/s"), ("10/min", "10/min"), ("100/h", "100/h"), ("1,000 / day", "1000/day")]
+        {
             assert_eq!(text.parse::<Rate>().unwrap().to_string(), shown);
         }
         for text in ["", "80", "0/s", "-1/s", "80/fortnight", "many/s"] {
@@ -119,7 +121,8 @@ mod tests {
     #[test]
     fn hazard_9_shares_of_pages_sum_up_to_the_campaigns_limit() {
         let rate: Rate = "10/s".parse().unwrap();
-        let shares: Vec<u64> = (0..3).filter_map(|page| rate.share(page, 3)).map(|share| share.count.get()).collect();
+        let shares: Vec<u64> =
+            (0..3).filter_map(|page| rate.share(page, 3)).map(|share| share.count.get()).collect();
         assert_eq!(shares, [4, 3, 3]);
         assert_eq!("2/s".parse::<Rate>().unwrap().share(2, 3), None);
     }

@@ -33,7 +33,13 @@ impl Backoff {
     }
 
     /// When attempt `attempt + 1` may start, in ms since 1970. A provider that asked for more time gets it.
-    pub fn not_before_ms(&self, attempt: u8, failed_at_ms: i64, retry_after_ms: Option<i64>, seed: u64) -> i64 {
+    pub fn not_before_ms(
+        &self,
+        attempt: u8,
+        failed_at_ms: i64,
+        retry_after_ms: Option<i64>,
+        seed: u64,
+    ) -> i64 {
         let delay = i64::try_from(self.delay_ms(attempt, seed)).unwrap_or(i64::MAX / 4);
         let due = failed_at_ms.saturating_add(delay.max(retry_after_ms.unwrap_or(0).clamp(0, 86_400_000)));
         due.saturating_add(TIER_MS - 1) / TIER_MS * TIER_MS

@@ -43,7 +43,9 @@ impl HoldReason {
     /// What the provider or the system said.
     pub fn detail(&self) -> &str {
         match self {
-            HoldReason::Unreachable(detail) | HoldReason::Throttled(detail) | HoldReason::Account(detail) => detail,
+            HoldReason::Unreachable(detail) | HoldReason::Throttled(detail) | HoldReason::Account(detail) => {
+                detail
+            }
         }
     }
 }
@@ -69,7 +71,13 @@ impl Hold {
 
     /// A call was refused for the whole page. Answers that arrive while the page waits belong to calls made
     /// before and do not lengthen the wait.
-    pub fn refused(&mut self, policy: &HoldPolicy, reason: HoldReason, retry_after: Option<Duration>, now: Duration) {
+    pub fn refused(
+        &mut self,
+        policy: &HoldPolicy,
+        reason: HoldReason,
+        retry_after: Option<Duration>,
+        now: Duration,
+    ) {
         if now < self.until && self.reason.is_some() {
             return;
         }

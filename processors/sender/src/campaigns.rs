@@ -41,9 +41,9 @@ impl Campaign {
         if !row.state.may_send() {
             return Err(CampaignProblem::NotRunning);
         }
-        let plan = messages
-            .plan(&row.launch, page)
-            .map_err(|problem| CampaignProblem::Configuration(format!("{}. {}", problem.message, problem.actionable)))?;
+        let plan = messages.plan(&row.launch, page).map_err(|problem| {
+            CampaignProblem::Configuration(format!("{}. {}", problem.message, problem.actionable))
+        })?;
         let gcra = share(&row, page)?.map(|rate| Gcra::empty(rate, empty_bucket_at));
         Ok(Self { row, plan, gcra })
     }
@@ -52,11 +52,12 @@ impl Campaign {
 /// The page's share of the campaign's limit (hazard 9).
 fn share(row: &CampaignRow, page: &PageId) -> Result<Option<Rate>, CampaignProblem> {
     let Some(text) = &row.launch.rate else { return Ok(None) };
-    let rate: Rate =
-        text.parse().map_err(|problem| CampaignProblem::Configuration(format!("rate of the campaign: {problem}")))?;
+    let rate: Rate = text
+        .parse()
+        .map_err(|problem| CampaignProblem::Configuration(format!("rate of the campaign: {problem}")))?;
     let pages = &row.launch.pages;
     let position = pages.iter().position(|known| known == page.as_str()).unwrap_or(0);
-    rate.share(position, pages.len())
-        .map(Some)
-        .ok_or_else(|| CampaignProblem::Configuration(format!("rate {rate} is too small for {} pages", pages.len())))
+    rate.share(position, pages.len()).map(Some).ok_or_else(|| {
+        CampaignProblem::Configuration(format!("rate {rate} is too small for {} pages", pages.len()))
+    })
 }

@@ -7,8 +7,8 @@ use crate::watermark::Watermark;
 use sluice_core::{ChunkId, PageId};
 use sluice_runtime::ports::caller::Caller;
 use sluice_runtime::ports::log::{
-    Committer, Deliveries, Delivery, Log, LogError, NewRecord, Partition, Position, ReadLimit, RevokeGuard, StoredRecord,
-    Topic,
+    Committer, Deliveries, Delivery, Log, LogError, NewRecord, Partition, Position, ReadLimit, RevokeGuard,
+    StoredRecord, Topic,
 };
 use sluice_runtime::ports::messages::Messages;
 use sluice_runtime::ports::store::{Store, StoreError};
@@ -153,7 +153,8 @@ impl Sender {
         };
         let result = consumer.consume(membership.deliveries, &mut shutdown).await;
         let all: Vec<Partition> = consumer.shards.keys().copied().collect();
-        let deadline = consumer.context.ports.clock.monotonic() + Duration::from_millis(consumer.context.options.drain_ms);
+        let deadline = consumer.context.ports.clock.monotonic()
+            + Duration::from_millis(consumer.context.options.drain_ms);
         let mode = if result.is_ok() { StopMode::Drain { deadline } } else { StopMode::Lost };
         let drained = consumer.stop(&all, mode, None).finish().await;
         result.and(drained)
@@ -255,7 +256,12 @@ impl Consumer {
         }
     }
 
-    async fn dead_letter(&self, partition: Partition, record: &StoredRecord, reason: String) -> Result<(), SenderError> {
+    async fn dead_letter(
+        &self,
+        partition: Partition,
+        record: &StoredRecord,
+        reason: String,
+    ) -> Result<(), SenderError> {
         warn!(shard = partition.0, offset = record.offset.0, %reason, "record of chunks can't be used");
         let letter = DeadLetter {
             topic: Topic::Chunks.name().to_owned(),

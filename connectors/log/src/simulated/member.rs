@@ -75,12 +75,10 @@ impl SimLog {
 
 /// Ends the session of a member whose process stands still for too long.
 async fn watch_session(seat: Arc<Seat>) {
-    let mut status = seat.log.world.watch(seat.process);
+    let status = seat.log.world.watch(seat.process);
     loop {
-        if status.wait_for(|status| *status != Status::Alive).await.is_err() {
-            return;
-        }
-        let back = status.wait_for(|status| *status == Status::Alive);
+        status.wait_for(|status| status != Status::Alive).await;
+        let back = status.wait_for(|status| status == Status::Alive);
         let expired = tokio::time::timeout(seat.log.times.session_timeout, back).await.is_err();
         if !seat.with(|group, _| group.has(seat.id)) {
             return;
@@ -91,8 +89,7 @@ async fn watch_session(seat: Arc<Seat>) {
                 .note(seat.process, format!("session of member {} in {} expires", seat.id, seat.key.0));
             seat.with(|group, _| group.expire(seat.id));
             seat.log.rebalance(&seat.key);
-            let back = status.wait_for(|status| *status != Status::Frozen).await.map(|status| *status);
-            if !matches!(back, Ok(Status::Alive)) {
+            if status.wait_for(|status| status != Status::Frozen).await != Status::Alive {
                 seat.with(|group, _| group.leave(seat.id));
                 return;
             }

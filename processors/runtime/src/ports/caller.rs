@@ -45,7 +45,10 @@ pub struct Endpoint {
 
 impl std::fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Endpoint").field("page", &self.page).field("method", &self.method).finish_non_exhaustive()
+        f.debug_struct("Endpoint")
+            .field("page", &self.page)
+            .field("method", &self.method)
+            .finish_non_exhaustive()
     }
 }
 

@@ -12,8 +12,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use sluice_core::chunk_state::Stamp;
 use sluice_core::{
-    CampaignId, CampaignRow, CampaignState, ChunkId, ChunkRow, ChunkState, Counters, IndexSet, LedgerBody, PageId,
-    Seal, SendId,
+    CampaignId, CampaignRow, CampaignState, ChunkId, ChunkRow, ChunkState, Counters, IndexSet, LedgerBody,
+    PageId, Seal, SendId,
 };
 use sluice_schemas::{Channel, Fact, ReceiptEntry};
 
@@ -266,12 +266,21 @@ pub trait Store: Send + Sync + 'static {
     async fn noted_facts(&self, key: &CorrelationKey) -> StoreResult<Vec<EarlyFact>>;
     /// Removes and gives at most `limit` message facts received before `before_ms` for which no send was
     /// noted, and removes those that found one.
-    async fn expire_facts(&self, before_ms: i64, limit: usize) -> StoreResult<Vec<(CorrelationKey, EarlyFact)>>;
+    async fn expire_facts(
+        &self,
+        before_ms: i64,
+        limit: usize,
+    ) -> StoreResult<Vec<(CorrelationKey, EarlyFact)>>;
 
     // Suppressions: people who want no messages.
 
     /// Suppresses addresses; the text says why.
-    async fn suppress(&self, tenant: &str, channel: Channel, addresses: Vec<(String, String)>) -> StoreResult<()>;
+    async fn suppress(
+        &self,
+        tenant: &str,
+        channel: Channel,
+        addresses: Vec<(String, String)>,
+    ) -> StoreResult<()>;
     /// Which of `addresses` are suppressed, in their order.
     async fn suppressed(&self, tenant: &str, channel: Channel, addresses: &[&str]) -> StoreResult<Vec<bool>>;
 }

@@ -66,7 +66,9 @@ impl Page {
         while some && free > 0 {
             some = false;
             for id in &ids {
-                let (Some(state), Some(ownership)) = (self.lanes.get_mut(id), &mut self.ownership) else { continue };
+                let (Some(state), Some(ownership)) = (self.lanes.get_mut(id), &mut self.ownership) else {
+                    continue;
+                };
                 if free == 0 {
                     break;
                 }
@@ -136,7 +138,9 @@ impl Page {
         let now = self.now();
         self.throughput.add(now, outcomes.len());
         for outcome in outcomes.drain(..) {
-            let Some(calling) = self.calling.remove(&(outcome.send.chunk, outcome.send.index)) else { continue };
+            let Some(calling) = self.calling.remove(&(outcome.send.chunk, outcome.send.index)) else {
+                continue;
+            };
             self.take_outcome(outcome, calling, now);
         }
     }
@@ -144,7 +148,10 @@ impl Page {
     fn take_outcome(&mut self, outcome: CallOutcome, calling: Calling, now: Duration) {
         let CallOutcome { send, attempt, result, at_ms } = outcome;
         let (chunk, index) = (send.chunk, send.index);
-        let said = |fact| ReceiptEntry { address: calling.address.clone(), ..entry(fact, index, index, attempt, at_ms) };
+        let said = |fact| ReceiptEntry {
+            address: calling.address.clone(),
+            ..entry(fact, index, index, attempt, at_ms)
+        };
         match result {
             CallResult::Accepted { message_id } => {
                 self.provider_answered(now);
@@ -180,10 +187,18 @@ impl Page {
             }
             CallResult::Unknown { detail } => {
                 if self.settles_by_webhook(chunk) {
-                    self.settling.doubt(chunk, attempt, index, now + self.ms(self.context.options.unresolved_after_ms));
+                    self.settling.doubt(
+                        chunk,
+                        attempt,
+                        index,
+                        now + self.ms(self.context.options.unresolved_after_ms),
+                    );
                 } else {
                     let reason = Some("no_answer".to_owned());
-                    self.report(chunk, ReceiptEntry { reason, message: Some(detail), ..said(Fact::Unresolved) });
+                    self.report(
+                        chunk,
+                        ReceiptEntry { reason, message: Some(detail), ..said(Fact::Unresolved) },
+                    );
                 }
             }
         }
@@ -221,15 +236,21 @@ impl Page {
 
     /// Whether another attempt may follow in this run.
     fn may_retry(&self, chunk: ChunkId, attempt: u8, attempts_before_run: u8, failure: &Failure) -> bool {
-        let Some(state) = self.lanes.get(&chunk.campaign()) else { return failure.transient && attempt < ATTEMPTS_MAX };
+        let Some(state) = self.lanes.get(&chunk.campaign()) else {
+            return failure.transient && attempt < ATTEMPTS_MAX;
+        };
         let of_run = attempt.saturating_sub(attempts_before_run);
-        let configured = u8::try_from(state.campaign.row.launch.max_retries.clamp(0, 100)).unwrap_or(0).saturating_add(1);
-        let allowed = if failure.attempts_max > 0 { failure.attempts_max.min(configured) } else { configured };
+        let configured =
+            u8::try_from(state.campaign.row.launch.max_retries.clamp(0, 100)).unwrap_or(0).saturating_add(1);
+        let allowed =
+            if failure.attempts_max > 0 { failure.attempts_max.min(configured) } else { configured };
         failure.transient && attempt < ATTEMPTS_MAX && of_run < allowed
     }
 
     fn settles_by_webhook(&self, chunk: ChunkId) -> bool {
-        self.lanes.get(&chunk.campaign()).is_none_or(|state| state.campaign.plan.correlation().settles_by_webhook)
+        self.lanes
+            .get(&chunk.campaign())
+            .is_none_or(|state| state.campaign.plan.correlation().settles_by_webhook)
     }
 
     /// Gathers a fact for the next receipt.
@@ -251,7 +272,8 @@ impl Page {
         let log = &self.context.ports.log;
         for (chunk, receipt) in self.gathered.take() {
             let record = NewRecord { key: chunk.0.to_vec().into(), value: encode(&receipt).into() };
-            let ticket = log.append(Topic::Receipts, Partition(u32::from(chunk.receipts_partition())), vec![record]);
+            let ticket =
+                log.append(Topic::Receipts, Partition(u32::from(chunk.receipts_partition())), vec![record]);
             self.appends.push(Box::pin(async move { (vec![chunk], ticket.await.map(drop)) }));
         }
     }

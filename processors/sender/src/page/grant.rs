@@ -78,9 +78,11 @@ impl Page {
             Predecessor::MayRun => self.ms(options.takeover_wait_ms),
         };
         let campaign = self.lanes.values().next().map(|state| &state.campaign.row.launch);
-        let rate = campaign.and_then(|launch| self.context.ports.messages.page_rate(launch.channel, &self.id));
+        let rate =
+            campaign.and_then(|launch| self.context.ports.messages.page_rate(launch.channel, &self.id));
         let never_used = taken.fence.epoch <= 1;
-        let gcra = rate.map(|rate| if never_used { Gcra::fresh(rate) } else { Gcra::empty(rate, now + wait) });
+        let gcra =
+            rate.map(|rate| if never_used { Gcra::fresh(rate) } else { Gcra::empty(rate, now + wait) });
         info!(page = %self.id, epoch = taken.fence.epoch, claims = taken.body.len(), predecessor = ?taken.predecessor, "page taken");
         for state in self.lanes.values_mut() {
             if let Some(share) = &mut state.campaign.gcra
@@ -95,7 +97,13 @@ impl Page {
             .map(|(chunk, attempt, indexes)| {
                 // Calls that this very process still has under way are not inherited.
                 let mut others = indexes.clone();
-                others.subtract(&self.calling.range((chunk, 0)..=(chunk, u16::MAX)).map(|((_, index), _)| *index).collect());
+                others.subtract(
+                    &self
+                        .calling
+                        .range((chunk, 0)..=(chunk, u16::MAX))
+                        .map(|((_, index), _)| *index)
+                        .collect(),
+                );
                 (chunk, attempt, others)
             })
             .filter(|(.., indexes)| !indexes.is_empty())
@@ -130,7 +138,9 @@ impl Page {
             return 0;
         }
         let limit = match &ownership.gcra {
-            Some(gcra) => (gcra.capacity(now, now + self.ms(options.ahead_ms)) as usize).saturating_sub(granted),
+            Some(gcra) => {
+                (gcra.capacity(now, now + self.ms(options.ahead_ms)) as usize).saturating_sub(granted)
+            }
             None => usize::MAX,
         };
         (wanted - granted).min(limit)
@@ -214,7 +224,10 @@ impl Page {
         batch
     }
 
-    pub(super) async fn granted(&mut self, answer: (Duration, StoreResult<Granted>)) -> Result<(), SenderError> {
+    pub(super) async fn granted(
+        &mut self,
+        answer: (Duration, StoreResult<Granted>),
+    ) -> Result<(), SenderError> {
         let Some(mut grant) = self.grant.take() else { return Ok(()) };
         let (began, result) = answer;
         match result {
@@ -249,7 +262,8 @@ impl Page {
             }
             Err(StoreError::Unavailable(_)) => {
                 // Nothing is known: only the same again can settle it.
-                grant.answer = self.ask(grant.sent.clone(), grant.fence, self.ms(self.context.options.again_ms));
+                grant.answer =
+                    self.ask(grant.sent.clone(), grant.fence, self.ms(self.context.options.again_ms));
                 self.grant = Some(grant);
             }
             Err(error) => return Err(error.into()),
@@ -294,7 +308,8 @@ impl Page {
             }
             self.ungrant(id);
             if let Some(state) = self.lanes.remove(&id) {
-                let records: Vec<u64> = state.lane.works().flat_map(|work| work.records.iter().copied()).collect();
+                let records: Vec<u64> =
+                    state.lane.works().flat_map(|work| work.records.iter().copied()).collect();
                 self.shard.finish(&records);
             }
         }
@@ -351,7 +366,9 @@ impl Page {
                     return Ok(());
                 }
                 Err(StoreError::Fenced(_)) => return Ok(()),
-                Err(StoreError::Unavailable(_)) => tokio::time::sleep(self.ms(self.context.options.again_ms)).await,
+                Err(StoreError::Unavailable(_)) => {
+                    tokio::time::sleep(self.ms(self.context.options.again_ms)).await
+                }
                 Err(error) => return Err(error.into()),
             }
         }

@@ -57,7 +57,9 @@ impl Page {
                 }
                 again(self, self.context.options.hold.wait_ms_max.min(5_000));
             }
-            Err(CampaignProblem::Store(StoreError::Unavailable(_))) => again(self, self.context.options.again_ms),
+            Err(CampaignProblem::Store(StoreError::Unavailable(_))) => {
+                again(self, self.context.options.again_ms)
+            }
             Err(CampaignProblem::Store(error)) => return Err(error.into()),
         }
         Ok(false)
@@ -88,14 +90,18 @@ impl Page {
     /// Decodes some sends of the lane's next work. `false`: nothing (more) can be decoded now.
     async fn load_some(&mut self, id: CampaignId) -> Result<bool, SenderError> {
         let wall = self.context.ports.clock.wall_ms();
-        let Some(work) = self.lanes.get_mut(&id).and_then(|state| state.lane.next(wall)) else { return Ok(false) };
+        let Some(work) = self.lanes.get_mut(&id).and_then(|state| state.lane.next(wall)) else {
+            return Ok(false);
+        };
         let (chunk, attempt, source) = (work.chunk, work.attempt, work.source.clone());
         let mut known = None;
         if work.unloaded().is_empty() || attempt > 1 {
             let Some(state) = self.chunk_state(chunk).await? else { return Ok(false) };
             self.settle_claims(chunk, &state);
             let busy = self.busy(chunk);
-            let Some(work) = self.lanes.get_mut(&id).and_then(|state| state.lane.next(wall)) else { return Ok(false) };
+            let Some(work) = self.lanes.get_mut(&id).and_then(|state| state.lane.next(wall)) else {
+                return Ok(false);
+            };
             work.observe(&state, &busy);
             if work.unloaded().is_empty() {
                 if let Some(state) = self.lanes.get_mut(&id) {
@@ -122,7 +128,12 @@ impl Page {
         Ok(true)
     }
 
-    fn change_work<T>(&mut self, id: CampaignId, wall: i64, change: impl FnOnce(&mut Work) -> T) -> Option<T> {
+    fn change_work<T>(
+        &mut self,
+        id: CampaignId,
+        wall: i64,
+        change: impl FnOnce(&mut Work) -> T,
+    ) -> Option<T> {
         self.lanes.get_mut(&id).and_then(|state| state.lane.next(wall)).map(change)
     }
 
@@ -165,7 +176,8 @@ impl Page {
     ) -> Result<Option<Vec<SendRequest>>, SenderError> {
         let limit = ReadLimit { records_max: READ.records_max.min((end - first) as usize), ..READ };
         let partition = Partition(self.shard.partition.0);
-        let records = match self.context.ports.log.read(Topic::Sends, partition, Position(first), limit).await {
+        let records = match self.context.ports.log.read(Topic::Sends, partition, Position(first), limit).await
+        {
             Ok(records) => records,
             Err(LogError::BelowStart { .. }) => {
                 // Retention was faster: the recipient rows hold the same payloads (hazard 26).
@@ -181,7 +193,9 @@ impl Page {
                 Ok(send) if send.chunk.as_slice() == chunk.0 => sends.push(send),
                 // Another producer's record in between.
                 Ok(_) => {}
-                Err(error) => warn!(page = %self.id, offset = record.offset.0, %error, "record of sends can't be read"),
+                Err(error) => {
+                    warn!(page = %self.id, offset = record.offset.0, %error, "record of sends can't be read")
+                }
             }
         }
         let sends = self.change_work(id, wall, |work| {
@@ -243,10 +257,12 @@ impl Page {
         let Some(state) = self.lanes.get(&id) else { return Ok(()) };
         let launch = &state.campaign.row.launch;
         let addresses: Vec<&str> = sends.iter().map(|send| send.address.as_str()).collect();
-        let mut suppressed = self.context.ports.store.suppressed(&launch.tenant, launch.channel, &addresses).await;
+        let mut suppressed =
+            self.context.ports.store.suppressed(&launch.tenant, launch.channel, &addresses).await;
         while let Err(StoreError::Unavailable(_)) = suppressed {
             tokio::time::sleep(Duration::from_millis(self.context.options.again_ms)).await;
-            suppressed = self.context.ports.store.suppressed(&launch.tenant, launch.channel, &addresses).await;
+            suppressed =
+                self.context.ports.store.suppressed(&launch.tenant, launch.channel, &addresses).await;
         }
         let suppressed = suppressed?;
         let now_ms = self.context.ports.clock.wall_ms();

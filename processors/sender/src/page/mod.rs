@@ -275,7 +275,9 @@ impl Page {
         if self.stop.is_none() {
             self.next_grant_or_call().into_iter().for_each(&mut at_least);
             let wall = self.context.ports.clock.wall_ms();
-            for due in self.lanes.values().filter_map(|state| state.lane.next_retry_ms()).filter(|due| *due > wall) {
+            for due in
+                self.lanes.values().filter_map(|state| state.lane.next_retry_ms()).filter(|due| *due > wall)
+            {
                 at_least(now + Duration::from_millis((due - wall).unsigned_abs()));
             }
         }

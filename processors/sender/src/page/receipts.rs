@@ -77,7 +77,8 @@ mod tests {
         }
         gathered.push(chunk, entry(Fact::Failed, 4, 4, 1, 0));
         let receipts = gathered.take();
-        let ranges: Vec<_> = receipts[0].1.entries.iter().map(|entry| (entry.fact, entry.first, entry.last)).collect();
+        let ranges: Vec<_> =
+            receipts[0].1.entries.iter().map(|entry| (entry.fact, entry.first, entry.last)).collect();
         assert_eq!(ranges, [(Fact::Accepted, 1, 3), (Fact::Failed, 4, 4), (Fact::Accepted, 5, 5)]);
         assert!(gathered.is_empty());
     }

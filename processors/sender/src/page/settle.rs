@@ -56,7 +56,11 @@ impl Settling {
     /// The outcome of a call is unknown; a webhook may settle it until `due`.
     pub(super) fn doubt(&mut self, chunk: ChunkId, attempt: u8, index: u16, due: Duration) {
         match self.doubts.last_mut() {
-            Some(last) if last.chunk == chunk && last.attempt == attempt && due - last.due < Duration::from_secs(1) => {
+            Some(last)
+                if last.chunk == chunk
+                    && last.attempt == attempt
+                    && due - last.due < Duration::from_secs(1) =>
+            {
                 last.indexes.insert(index);
             }
             _ => self.doubts.push(Doubt { due, chunk, attempt, indexes: [index].into_iter().collect() }),
@@ -64,7 +68,12 @@ impl Settling {
     }
 
     /// Claims that were in the ledger when the page was taken.
-    pub(super) fn inherit(&mut self, claims: Vec<(ChunkId, u8, IndexSet)>, now: Duration, predecessor: Predecessor) {
+    pub(super) fn inherit(
+        &mut self,
+        claims: Vec<(ChunkId, u8, IndexSet)>,
+        now: Duration,
+        predecessor: Predecessor,
+    ) {
         for (chunk, ..) in &claims {
             self.look_soon(*chunk, now);
         }
@@ -103,7 +112,8 @@ impl Page {
             let Some(state) = self.chunk_state(chunk).await? else { return Ok(()) };
             let mut open = self.calling.range((chunk, 0)..=(chunk, u16::MAX)).next().is_some();
             self.settle_claims(chunk, &state);
-            open |= self.ownership.as_ref().is_some_and(|ownership| !ownership.body.claimed(chunk).is_empty());
+            open |=
+                self.ownership.as_ref().is_some_and(|ownership| !ownership.body.claimed(chunk).is_empty());
             let busy = self.busy(chunk);
             if let Some(lane) = self.lanes.get_mut(&chunk.campaign()) {
                 for work in lane.lane.settling_mut().iter_mut().filter(|work| work.chunk == chunk) {
@@ -152,7 +162,9 @@ impl Page {
     /// A former owner's claims: wait until it can't be calling, then until all it reported is merged. What
     /// shows no outcome even then is in doubt.
     async fn settle_inherited(&mut self, now: Duration) -> Result<(), SenderError> {
-        let Some(position) = self.settling.inherited.iter().position(|inherited| inherited.complete_at <= now) else {
+        let Some(position) =
+            self.settling.inherited.iter().position(|inherited| inherited.complete_at <= now)
+        else {
             return Ok(());
         };
         let mut inherited = self.settling.inherited.swap_remove(position);
@@ -160,7 +172,8 @@ impl Page {
             // Its grants end, then the calls that began under them, then their receipts are appended.
             let timeout = self.longest_timeout(&inherited.claims);
             inherited.may_run = false;
-            inherited.complete_at = now + self.ms(self.context.options.takeover_wait_ms) + timeout + Duration::from_secs(1);
+            inherited.complete_at =
+                now + self.ms(self.context.options.takeover_wait_ms) + timeout + Duration::from_secs(1);
             self.settling.inherited.push(inherited);
             return Ok(());
         }
@@ -175,7 +188,8 @@ impl Page {
             inherited.barrier = Some(ends);
         }
         for (partition, end) in inherited.barrier.iter().flatten() {
-            let merged = self.context.ports.log.committed(RECEIPTS_GROUP, Topic::Receipts, *partition).await?;
+            let merged =
+                self.context.ports.log.committed(RECEIPTS_GROUP, Topic::Receipts, *partition).await?;
             if end.0 > 0 && merged.is_none_or(|merged| merged < *end) {
                 inherited.complete_at = now + Duration::from_millis(50);
                 self.settling.inherited.push(inherited);
@@ -197,7 +211,8 @@ impl Page {
     /// What is still claimed and shows no outcome becomes `unresolved`; an outcome of the same attempt that
     /// comes later replaces it.
     async fn settle_doubts(&mut self, now: Duration) -> Result<(), SenderError> {
-        let (due, later) = std::mem::take(&mut self.settling.doubts).into_iter().partition(|doubt| doubt.due <= now);
+        let (due, later) =
+            std::mem::take(&mut self.settling.doubts).into_iter().partition(|doubt| doubt.due <= now);
         self.settling.doubts = later;
         let due: Vec<Doubt> = due;
         for mut doubt in due {
@@ -206,8 +221,11 @@ impl Page {
                 self.settling.doubts.push(doubt);
                 continue;
             };
-            let open: IndexSet =
-                doubt.indexes.iter().filter(|&index| !state.recipient(index).is_settled(doubt.attempt)).collect();
+            let open: IndexSet = doubt
+                .indexes
+                .iter()
+                .filter(|&index| !state.recipient(index).is_settled(doubt.attempt))
+                .collect();
             if !open.is_empty() {
                 info!(page = %self.id, chunk = %doubt.chunk, recipients = open.len(), "outcome unknown");
             }
