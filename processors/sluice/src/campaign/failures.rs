@@ -58,6 +58,6 @@ pub async fn by_reason(
         }
     }
     let mut list: Vec<FailureCount> = counts.into_values().collect();
-    list.sort_by(|a, b| b.recipients.cmp(&a.recipients));
+    list.sort_by_key(|count| std::cmp::Reverse(count.recipients));
     Ok(list)
 }

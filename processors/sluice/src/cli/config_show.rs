@@ -17,11 +17,11 @@ pub enum ConfigCommand {
 pub(super) fn run(common: &Common, command: &ConfigCommand) -> Outcome {
     let ConfigCommand::Show = command;
     let loaded = common.loaded(&[])?;
-    loaded.warnings.iter().for_each(|warning| out::note(warning));
+    loaded.warnings.iter().for_each(out::note);
     if common.json {
         out::line(show::json(&loaded.layers));
     } else {
-        show::lines(&loaded.layers).iter().for_each(|line| out::line(line));
+        show::lines(&loaded.layers).iter().for_each(out::line);
     }
     Ok(Exit::Done)
 }

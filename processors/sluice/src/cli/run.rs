@@ -9,7 +9,6 @@ use crate::view::out;
 use clap::Args;
 use sluice_runtime::shutdown;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 /// How the service runs; everything else is in the configuration.
 #[derive(Debug, Clone, Args)]
@@ -26,7 +25,7 @@ pub(super) async fn run(common: Common, args: RunArgs) -> Outcome {
     let config = common.load(&[], "info")?.config;
     let listen = args.listen.unwrap_or(config.gateway.listen);
     let data_dir = config.data_dir.clone();
-    let options = NodeOptions { config, audience_base: PathBuf::new(), listen: Some(listen) };
+    let options = NodeOptions { listen: Some(listen), ..NodeOptions::new(config) };
     let mut node = Node::start(options).await?;
     if let Some(address) = node.address().filter(|_| !common.quiet) {
         out::note(format_args!(

@@ -38,7 +38,7 @@ pub(super) async fn run(common: Common, args: VerifyArgs) -> Outcome {
         }
         out::line(object);
     } else {
-        lines(&row, &recount).iter().for_each(|line| out::line(line));
+        lines(&row, &recount).iter().for_each(out::line);
     }
     Ok(if recount.agrees() { Exit::Done } else { Exit::FoundWrong })
 }

@@ -7,6 +7,7 @@
 //!
 //! - [`directory`]: the data directory, opened once.
 //! - [`launching`]: from a file to a campaign.
+//! - [`only`]: some campaigns of a directory, and no others.
 //! - [`roles`]: tasks that are stopped one after the other.
 //! - [`webhooks`]: the providers' parsers as the receipt processors want them.
 //! - [`control`]: the campaigns behind the HTTP API.
@@ -14,6 +15,7 @@
 pub mod control;
 pub mod directory;
 pub mod launching;
+pub mod only;
 pub mod roles;
 pub mod webhooks;
 
@@ -53,6 +55,15 @@ pub struct NodeOptions {
     pub audience_base: PathBuf,
     /// Where webhooks and the API come in; `None`: no port is opened.
     pub listen: Option<SocketAddr>,
+    /// The campaigns that are sent; empty: all.
+    pub only: Vec<CampaignId>,
+}
+
+impl NodeOptions {
+    /// Without a port, for all campaigns.
+    pub fn new(config: Config) -> Self {
+        Self { config, audience_base: PathBuf::new(), listen: None, only: Vec::new() }
+    }
 }
 
 /// A running node. Dropping it without [`Node::stop`] is a crash, and as safe.
@@ -75,22 +86,18 @@ impl ClockDebug for SystemClock {}
 impl Node {
     /// Opens the data directory and starts every processor.
     pub async fn start(options: NodeOptions) -> Outcome<Self> {
-        let NodeOptions { config, audience_base, listen } = options;
-        let directory = Directory::open(&config.data_dir, config.topics.partitions).await?;
-        Self::over(directory, config, audience_base, listen).await
+        let directory = Directory::open(&options.config.data_dir, options.config.topics.partitions).await?;
+        Self::over(directory, options).await
     }
 
     /// Starts every processor over a directory that is open.
-    pub async fn over(
-        directory: Directory,
-        config: Config,
-        audience_base: PathBuf,
-        listen: Option<SocketAddr>,
-    ) -> Outcome<Self> {
+    pub async fn over(directory: Directory, options: NodeOptions) -> Outcome<Self> {
+        let NodeOptions { config, audience_base, listen, only } = options;
         let clock = Arc::new(SystemClock);
         let (log, store) = (directory.log(), directory.store());
         let caller = Arc::new(start_caller(&config, clock.clone())?);
         let messages: Arc<dyn Messages> = Arc::new(ProviderMessages::new(config.provider_pages()));
+        let messages = if only.is_empty() { messages } else { Arc::new(only::Only::new(messages, only)) };
         // Before anything is started: a port in use is no reason to begin and stop again.
         let listener = match listen {
             Some(address) => Some(bind(address).await?),

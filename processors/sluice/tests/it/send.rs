@@ -2,6 +2,9 @@
 
 use crate::support::{Place, Said, object, said, sink, url};
 use serde_json::json;
+use sluice_simulator::{Simulator, SimulatorConfig};
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 fn send(place: &Place, launch: &str, sink: &str, more: &[&str]) -> Said {
@@ -83,6 +86,60 @@ fn c5_a_stop_in_the_middle_is_clean_and_the_same_command_goes_on() {
     assert_eq!(ended.exit, 0, "{ended:?}");
     let stats = sink.stats();
     assert_eq!((stats.requests, stats.distinct, stats.twice), (900, 900, 0));
+}
+
+#[test]
+fn another_campaign_of_the_directory_waits_for_its_own_command() {
+    let (place, sink, other) = (Place::new(), sink(), sink());
+    let launch = place.http_launch("first", 400);
+    let text = std::fs::read_to_string(&launch).unwrap().replacen('{', r#"{"rate":"100/s","#, 1);
+    std::fs::write(&launch, text).unwrap();
+    let sink_url = url(&sink);
+    let first = ["send", "first.json", "--data-dir", "data", "--provider-url", &sink_url];
+    let child = place.start(&first);
+    wait_for(|| sink.stats().requests >= 20);
+    terminate(child.id());
+    assert_eq!(said(child.wait_with_output().unwrap()).exit, 75);
+
+    place.http_launch("second", 30);
+    let second = send(&place, "second.json", &url(&other), &[]);
+    assert_eq!(second.exit, 0, "{second:?}");
+    assert!(second.err.contains("first in the same directory has not ended"), "{second:?}");
+    assert_eq!((other.stats().requests, other.stats().distinct), (30, 30));
+
+    assert_eq!(place.run(&first).exit, 0);
+    assert_eq!((sink.stats().distinct, sink.stats().twice), (400, 0));
+}
+
+#[test]
+fn every_example_runs_as_it_stands() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let simulator = runtime.block_on(Simulator::start(SimulatorConfig::default())).unwrap();
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    let place = Place::new();
+    let mut channels = BTreeSet::new();
+    for entry in std::fs::read_dir(examples).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|ending| ending != "json") {
+            continue;
+        }
+        let launch = object(&std::fs::read_to_string(&path).unwrap());
+        let channel = launch["channel"].as_str().unwrap().to_owned();
+        let target =
+            if channel == "http" { format!("{}/http/shop", simulator.url()) } else { simulator.url() };
+        let ended = send(&place, path.to_str().unwrap(), &target, &["--json"]);
+        assert_eq!(ended.exit, 0, "{path:?}: {ended:?}");
+        let counters = &object(&ended.out)["counters"];
+        assert!(counters["sent"].as_u64().is_some_and(|sent| sent > 0), "{path:?}: {ended:?}");
+        assert_eq!(
+            (&counters["failed"], &counters["unknown"]),
+            (&json!(0), &json!(0)),
+            "{path:?}: {ended:?}"
+        );
+        channels.insert(channel);
+    }
+    assert_eq!(channels.len(), 4, "{channels:?}");
+    assert_eq!(simulator.stats().accepted_twice, 0);
 }
 
 #[test]

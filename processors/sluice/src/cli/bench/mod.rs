@@ -1,19 +1,56 @@
 //! `sluice bench`: measures this machine.
+//!
+//! Every benchmark measures something beside the thing it is about, in the same run: machines drift, so only
+//! ratios can be compared between two of them.
+//!
+//! - `send`: the pipeline between two runs of a bare HTTP client, and its whole way from the CSV file to the end.
+//! - `expand`: an audience becomes chunks, beside the bare writing of the same bytes.
+//! - `launch_latency`: from a launch to its first call.
+//! - `receipts`: webhooks become counters, beside the sending before them.
+//! - `memory`: the most memory of a large campaign.
+//! - `worker`: what runs in a process of its own, so that memory and processor time are its own, too.
+//! - `bare`, `child`, `scratch`, `report`: the client beside, processes, files, results.
+
+mod bare;
+mod child;
+mod expand;
+mod launch_latency;
+mod memory;
+mod receipts;
+mod report;
+mod scratch;
+mod send;
+mod worker;
 
 use super::Common;
-use crate::error::{Failure, Outcome};
+use super::signals::Signals;
+use crate::error::{Exit, Failure, Outcome};
 use clap::{Args, ValueEnum};
+use report::Report;
 
 /// What to measure, and how much of it.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Example:  sluice bench send --recipients 200000")]
+#[command(after_help = "Examples:
+  sluice bench send --recipients 200000
+  sluice bench --json > figures.ndjson
+Files go to the temporary directory (TMPDIR) and are removed. The sink and the measured process are processes of
+their own on this machine; close what else works on it. docs/performance.md has figures and what they mean.")]
 pub struct BenchArgs {
     /// What to measure
     #[arg(value_enum, default_value = "all")]
     pub which: Which,
     /// Recipients of each campaign; each benchmark has its own default
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=90_000_000))]
     pub recipients: Option<u64>,
+    /// Rounds; the median counts
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub rounds: u32,
+    /// Calls in flight, of the pipeline and of the client beside it
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub in_flight: u32,
+    /// Work as the process that is measured
+    #[arg(long, hide = true, value_name = "JSON")]
+    pub worker: Option<String>,
 }
 
 /// The benchmarks.
@@ -33,6 +70,64 @@ pub enum Which {
 /// # Errors
 /// Why one of them could not be measured.
 pub fn run(common: &Common, args: BenchArgs) -> Outcome {
-    let (_, _) = (common, args);
-    Err(Failure::refused("not_measured", "there is no benchmark in this build", "use a newer build"))
+    let (common, args) = (common.clone(), args);
+    super::on_runtime(async move {
+        if let Some(job) = &args.worker {
+            return worker::run(&common, job).await;
+        }
+        let mut signals = Signals::new()?;
+        // Dropped at a signal or a failure, it ends its processes and removes its files.
+        tokio::select! {
+            measured = measure(&common, &args) => measured.map(|()| Exit::Done),
+            () = signals.next() => Err(stopped()),
+        }
+    })
+}
+
+async fn measure(common: &Common, args: &BenchArgs) -> Outcome<()> {
+    let mut report = Report::new(common);
+    let wants = |which| args.which == which || args.which == Which::All;
+    if wants(Which::Send) {
+        send::measure(common, args, &mut report).await?;
+    }
+    if wants(Which::Expand) {
+        expand::measure(common, args, &mut report).await?;
+    }
+    if wants(Which::LaunchLatency) {
+        launch_latency::measure(common, &mut report).await?;
+    }
+    if wants(Which::Receipts) {
+        receipts::measure(common, args, &mut report).await?;
+    }
+    if wants(Which::Memory) {
+        memory::measure(common, args, &mut report).await?;
+    }
+    report.finish();
+    Ok(())
+}
+
+fn stopped() -> Failure {
+    Failure::new(Exit::TryAgain, "stopped", "stopped before the end", "run the same command again")
+}
+
+/// Something beside the measured thing failed.
+fn failed(what: &str, error: impl std::fmt::Display) -> Failure {
+    let to_do = "free memory, disk (TMPDIR) and ports of this machine and run the same command again";
+    Failure::new(Exit::TryAgain, "not_measured", what, to_do).with(error.to_string())
+}
+
+/// The middle one; of an even number the lower one.
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len().saturating_sub(1) / 2).copied().unwrap_or(f64::NAN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::median;
+
+    #[test]
+    fn the_median_is_the_middle_one() {
+        assert_eq!((median(vec![3.0, 1.0, 2.0]), median(vec![2.0, 1.0])), (2.0, 1.0));
+    }
 }

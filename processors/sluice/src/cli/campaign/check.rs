@@ -51,7 +51,7 @@ pub(super) async fn run(common: &Common, args: &CheckArgs) -> Outcome {
         out::line(json!(report));
     } else {
         let source = AudienceSource::of(&valid.launch.audience, Path::new("")).shown();
-        lines(&report, &source, args.all).iter().for_each(|line| out::line(line));
+        lines(&report, &source, args.all).iter().for_each(out::line);
     }
     Ok(if report.valid > 0 || report.rows == 0 { Exit::Done } else { Exit::FoundWrong })
 }

@@ -41,6 +41,6 @@ pub(super) async fn run(common: &Common, args: &ErrorsArgs) -> Outcome {
         let message = failure.message.unwrap_or_default();
         table.row([thousands(failure.recipients), failure.reason, message, failure.sample.join(", ")]);
     }
-    table.lines().iter().for_each(|line| out::line(line));
+    table.lines().iter().for_each(out::line);
     Ok(Exit::Done)
 }

@@ -52,6 +52,6 @@ pub(super) async fn run(common: &Common, args: &SourceArgs) -> Outcome {
             thousands(counters.unknown),
         ]);
     }
-    table.lines().iter().for_each(|line| out::line(line));
+    table.lines().iter().for_each(out::line);
     Ok(Exit::Done)
 }

@@ -100,7 +100,7 @@ fn show(people: &[Person]) {
             text(&person.message),
         ]);
     }
-    table.lines().iter().for_each(|line| out::line(line));
+    table.lines().iter().for_each(out::line);
 }
 
 fn status_of(word: &str) -> Outcome<Status> {

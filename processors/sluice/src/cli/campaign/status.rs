@@ -17,7 +17,7 @@ pub(super) async fn run(common: &Common, args: &OneArgs) -> Outcome {
     if common.json {
         out::line(json!(status));
     } else {
-        lines(&status, matches!(source, Source::Service(_))).iter().for_each(|line| out::line(line));
+        lines(&status, matches!(source, Source::Service(_))).iter().for_each(out::line);
     }
     Ok(Exit::Done)
 }

@@ -9,14 +9,13 @@ use super::send::{Drive, Ended, Holds, result};
 use super::signals::Signals;
 use super::simulator::start_failure;
 use crate::error::{Exit, Outcome};
-use crate::node::{Directory, Node};
+use crate::node::{Directory, Node, NodeOptions};
 use crate::view::numbers::thousands;
 use crate::view::out;
 use crate::view::progress::Progress;
 use clap::Args;
 use serde_json::json;
 use setup::Demo;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// How large.
@@ -50,7 +49,8 @@ pub(super) async fn run(common: Common, args: DemoArgs) -> Outcome {
         out::line("");
     }
     let directory = Directory::open(&config.data_dir, config.topics.partitions).await?;
-    let node = Node::over(directory.clone(), config, PathBuf::new(), Some(gateway)).await?;
+    let options = NodeOptions { listen: Some(gateway), ..NodeOptions::new(config) };
+    let node = Node::over(directory.clone(), options).await?;
     let mut campaigns = Vec::new();
     for launch in &launches {
         campaigns.push(node.launch(&launch.valid.launch).await?);
@@ -61,7 +61,7 @@ pub(super) async fn run(common: Common, args: DemoArgs) -> Outcome {
         // What is not settled by then shows in the comparison.
         simulator.webhooks_settled(WEBHOOKS_WITHIN).await;
     };
-    let Ended::All(rows) = drive.to_the_end(late).await? else { return Ok(Exit::TryAgain) };
+    let Ended::All(rows) = drive.run_to_the_end(late).await? else { return Ok(Exit::TryAgain) };
 
     let stats = simulator.stats();
     simulator.flush_log().await;
@@ -78,7 +78,7 @@ pub(super) async fn run(common: Common, args: DemoArgs) -> Outcome {
         );
     } else {
         out::line("");
-        result::lines(&results).iter().for_each(|line| out::line(line));
+        result::lines(&results).iter().for_each(out::line);
         let twice = match stats.accepted_twice {
             0 => "none twice".to_owned(),
             people => format!("{} people twice", thousands(people)),

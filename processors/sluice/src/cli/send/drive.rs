@@ -5,6 +5,7 @@ use crate::campaign::status;
 use crate::cli::signals::Signals;
 use crate::error::{Failure, Outcome};
 use crate::node::Node;
+use crate::node::only::NOT_HERE;
 use crate::view::numbers::{counted, thousands};
 use crate::view::progress::Progress;
 use sluice_core::{CampaignRow, PageId};
@@ -46,7 +47,7 @@ struct Sum {
 impl Drive {
     /// Until every campaign has ended and `late` is over, so that late webhooks still count. The node is stopped
     /// in any case.
-    pub(in crate::cli) async fn to_the_end(mut self, late: impl Future<Output = ()>) -> Outcome<Ended> {
+    pub(in crate::cli) async fn run_to_the_end(mut self, late: impl Future<Output = ()>) -> Outcome<Ended> {
         let mut sum = Sum::default();
         let stuck = loop {
             tokio::select! {
@@ -111,6 +112,10 @@ impl Drive {
         let running = self.campaigns.iter().filter(|campaign| !campaign.state.is_ended());
         let pages: Vec<&String> = running.flat_map(|campaign| &campaign.launch.pages).collect();
         all.retain(|page, _| pages.iter().any(|known| known.as_str() == page.as_str()));
+        // What another campaign of the same page lacks does not hold these up.
+        let of_another = |problem: &String| problem.starts_with(NOT_HERE);
+        all.values_mut()
+            .for_each(|page| page.problem = page.problem.take().filter(|problem| !of_another(problem)));
         all
     }
 

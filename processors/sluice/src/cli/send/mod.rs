@@ -12,11 +12,11 @@ use super::signals::Signals;
 use crate::config::Config;
 use crate::config::pages::SIMULATOR_TOKEN;
 use crate::error::{Exit, Failure, Outcome};
-use crate::node::{Directory, Node, launching};
+use crate::node::{Directory, Node, NodeOptions, launching};
 use crate::view::out;
 use crate::view::progress::Progress;
 use clap::Args;
-use sluice_core::{CampaignRow, CampaignState};
+use sluice_core::{CampaignId, CampaignRow, CampaignState};
 use sluice_schemas::Channel;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -61,7 +61,10 @@ pub(super) async fn run(common: Common, args: SendArgs) -> Outcome {
     // Before the campaign exists: what can't be sent is refused, and the same name is free to try again.
     launching::check_sendable(&valid, &config, directory.temporary()).await?;
 
-    let node = Node::over(directory.clone(), config, PathBuf::new(), args.webhook_listen).await?;
+    let id = CampaignId::of(&launch.tenant, &launch.campaign);
+    say_others(&common, &directory, id).await?;
+    let options = NodeOptions { listen: args.webhook_listen, only: vec![id], ..NodeOptions::new(config) };
+    let node = Node::over(directory.clone(), options).await?;
     let row = node.launch(launch).await?;
     let drive = Drive {
         node,
@@ -70,13 +73,26 @@ pub(super) async fn run(common: Common, args: SendArgs) -> Outcome {
         progress: Progress::new(common.talk()),
         holds: Holds::default(),
     };
-    match drive.to_the_end(late_after(args.linger)).await? {
+    match drive.run_to_the_end(late_after(args.linger)).await? {
         Ended::All(rows) => match rows.first() {
             Some(row) => finish(&common, &directory, row).await,
             None => Ok(Exit::Done),
         },
         Ended::Interrupted => Ok(Exit::TryAgain),
     }
+}
+
+/// Other campaigns of the directory wait for their own command: their provider may be another one.
+async fn say_others(common: &Common, directory: &Directory, id: CampaignId) -> Outcome<()> {
+    for row in directory.store().campaigns().await? {
+        if row.id != id && !row.state.is_ended() && !common.quiet {
+            out::note(format_args!(
+                "{} in the same directory has not ended: it waits until its own launch is sent again",
+                row.launch.campaign
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Late webhooks are waited for from the end on.

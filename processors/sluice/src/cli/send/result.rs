@@ -45,7 +45,7 @@ pub(super) async fn show(common: &Common, directory: &Directory, rows: &[Campaig
     if common.json {
         results.iter().for_each(|result| out::line(as_json(result)));
     } else {
-        lines(&results).iter().for_each(|line| out::line(line));
+        lines(&results).iter().for_each(out::line);
     }
     Ok(())
 }
