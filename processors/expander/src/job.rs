@@ -7,7 +7,7 @@ use crate::expansion::Expansion;
 use crate::patience::{Waits, until_answered};
 use crate::reading::{Read, Reading};
 use crate::{ExpanderOptions, ExpanderPorts};
-use sluice_core::{CampaignId, CampaignState, Seal};
+use sluice_core::{CampaignId, CampaignState, PageId, Seal};
 use sluice_runtime::Shutdown;
 use sluice_runtime::ports::audience::AudienceProblem;
 use sluice_runtime::ports::store::Transition;
@@ -37,6 +37,13 @@ enum Attempt {
 struct Known {
     seal: Seal,
     cancelled: bool,
+}
+
+/// How much of the present source an attempt has read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    Nothing,
+    Rows,
 }
 
 impl Job {
@@ -109,20 +116,20 @@ impl Job {
 
         let opened = match ports.audiences.open(&row.launch).await {
             Ok(opened) => opened,
-            Err(problem) => return self.trouble(&expansion, problem, known(), tries).await,
+            Err(problem) => return self.trouble(&expansion, problem, known(), Seen::Nothing, tries).await,
         };
         let pin =
             until_answered("pin_source", || store.pin_source(self.id, row.exp_epoch, &opened.pin)).await?;
         if pin != opened.pin {
             let problem = changed(row.launch.audience.path.as_deref(), &pin, &opened.pin);
-            return self.trouble(&expansion, problem, known(), tries).await;
+            return self.trouble(&expansion, problem, known(), Seen::Nothing, tries).await;
         }
         let reading = Reading::new(expansion.clone(), opened.rows, &lease.chunks, &self.options);
         match reading.run().await? {
             Read::All(seal) => self.seal(&expansion, seal).await,
             Read::Ended => Ok(Attempt::Finished),
             Read::Trouble { problem, known, cancelled } => {
-                self.trouble(&expansion, problem, Known { seal: known, cancelled }, tries).await
+                self.trouble(&expansion, problem, Known { seal: known, cancelled }, Seen::Rows, tries).await
             }
         }
     }
@@ -141,12 +148,15 @@ impl Job {
     ///
     /// - Nothing is committed, or the source is another one than before: it fails, with the reason.
     /// - Something is committed: it goes on when the source can be read again; failing would lose the rest (G2).
+    /// - It changed while it was read: rows of both versions may be committed, so nobody can tell any more who
+    ///   would be sent to twice. It is cancelled: whoever was not called ends `cancelled` (G1 before all).
     /// - It was cancelled: the source is only needed for a count, so that it ends without it (G8).
     async fn trouble(
         &self,
         expansion: &Expansion,
         problem: AudienceProblem,
         known: Known,
+        read: Seen,
         tries: u32,
     ) -> Result<Attempt, StepError> {
         let campaign = expansion.name().to_owned();
@@ -156,11 +166,38 @@ impl Job {
                 tracing::warn!(campaign, %problem, "cancelled, and the rest of the audience can't be counted");
                 return self.seal(expansion, known.seal).await;
             }
-        } else if is_changed || known.seal.chunks == 0 {
+        } else if is_changed && known.seal.chunks > 0 && read == Seen::Rows {
+            let reason = format!("{}: {}", headline(&problem), problem.message);
+            return self.give_up(&expansion.row, reason, problem).await;
+        } else if known.seal.chunks == 0 {
             let reason = format!("{}: {}; {}", headline(&problem), problem.message, problem.actionable);
             return self.fail(&expansion.row, &reason).await;
         }
         Ok(Attempt::TryAgain { campaign, problem })
+    }
+
+    /// Cancels; the next attempt seals what there is.
+    async fn give_up(
+        &self,
+        row: &sluice_core::CampaignRow,
+        reason: String,
+        problem: AudienceProblem,
+    ) -> Result<Attempt, StepError> {
+        let store = &self.ports.store;
+        let step = Transition {
+            from: CampaignState::Running,
+            run: row.run,
+            to: CampaignState::Cancelling,
+            reason: Some(reason),
+            at_ms: self.ports.clock.wall_ms(),
+        };
+        until_answered("transition", || store.transition(self.id, step.clone())).await?;
+        for page in &row.launch.pages {
+            let page = PageId::from(page.as_str());
+            until_answered("bump control", || store.bump_control(&page)).await?;
+        }
+        wake(&self.ports, self.id).await?;
+        Ok(Attempt::TryAgain { campaign: row.launch.campaign.clone(), problem })
     }
 
     async fn fail(&self, row: &sluice_core::CampaignRow, reason: &str) -> Result<Attempt, StepError> {

@@ -75,16 +75,50 @@ async fn g2_a_source_that_breaks_in_the_middle_loses_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn hazard_1_a_changed_audience_is_refused() {
+async fn hazard_1_a_changed_audience_is_refused_until_it_is_restored() {
     let world = half_expanded().await;
     let before = world.chunks();
     world.source.set(|source| source.pin = "1010-bb".to_owned());
+    let restore = async {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        assert_eq!((world.row().unwrap().state, world.chunks()), (CampaignState::Running, before));
+        world.source.set(|source| source.pin = "1000-aa".to_owned());
+    };
+    tokio::join!(world.run_until_over(), restore);
+    world.check_sealed(100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_audience_that_changed_before_anybody_was_committed_fails_with_both_sizes() {
+    let world = World::new(vec![Person::Valid; 100]);
+    world.submit(&launch(1));
+    world.fuel.limit(6, false);
+    world.run(options(), Duration::from_secs(5), World::is_over).await;
+    world.fuel.no_limit();
+    assert!(world.chunks().is_empty() && world.row().is_some_and(|row| row.source_pin.is_some()));
+    world.source.set(|source| source.pin = "1010-bb".to_owned());
     world.run_until_over().await;
     let row = world.row().unwrap();
-    assert_eq!((row.state, world.chunks()), (CampaignState::Failed, before));
+    assert_eq!(row.state, CampaignState::Failed);
     let reason = row.reason.unwrap();
     assert!(reason.starts_with("the audience changed while the campaign was expanding: "), "{reason}");
     assert!(reason.contains("people.csv was 1000 bytes at launch and is 1010 now"), "{reason}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn g1_an_audience_that_changed_while_it_was_read_is_cancelled_and_sealed() {
+    let world = World::new(vec![Person::Valid; 100]);
+    world.source.set(|source| source.changes = true);
+    world.submit(&launch(1));
+    world.run_until_over().await;
+    let row = world.row().unwrap();
+    assert_eq!(row.state, CampaignState::Cancelling);
+    assert!(row.reason.unwrap().contains("people.csv changed while it was read"));
+    let seal = world.seal().unwrap();
+    assert_eq!(
+        seal.total - seal.not_expanded,
+        world.chunks().iter().map(|chunk| u64::from(chunk.size)).sum::<u64>()
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -28,6 +28,8 @@ pub(crate) struct Settings {
     pub(crate) unreadable: bool,
     /// Reading fails after so many rows.
     pub(crate) breaks_after: Option<usize>,
+    /// The reader notices at the end that the content changed meanwhile.
+    pub(crate) changes: bool,
     pub(crate) opened: u32,
 }
 
@@ -44,6 +46,7 @@ impl Source {
             pace: Duration::ZERO,
             unreadable: false,
             breaks_after: None,
+            changes: false,
             opened: 0,
         })))
     }
@@ -100,6 +103,13 @@ impl Rows for Reader {
         self.due = None;
         if self.settings.breaks_after.is_some_and(|rows| self.next >= rows) {
             return Err(unreadable());
+        }
+        if self.settings.changes && self.next >= self.settings.people.len() {
+            return Err(AudienceProblem {
+                code: "audience_changed",
+                message: "people.csv changed while it was read".to_owned(),
+                actionable: "launch again".to_owned(),
+            });
         }
         let rows: Vec<_> = self
             .settings
