@@ -136,7 +136,7 @@ pub fn storage(message: impl std::fmt::Display) -> Failure {
             Exit::TryAgain,
             "disk_full",
             message,
-            "free some space and run the same command again: nothing was lost",
+            "free some space and run the same command again; calls that were under way become `unknown`",
         );
     }
     Failure::new(

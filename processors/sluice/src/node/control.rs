@@ -48,9 +48,10 @@ impl Control for NodeControl {
         let launch = launching::parse(text, "the launch").map_err(api_error)?;
         let valid = launching::checked(&launch, "the launch").map_err(api_error)?;
         let known = launching::existing(&self.directory, &launch).await.map_err(api_error)?;
-        if known.is_none() {
+        if known.as_ref().is_none_or(|row| !row.state.is_ended()) {
             let temporary = self.directory.temporary();
-            launching::check_sendable(&valid, &self.config, temporary).await.map_err(api_error)?;
+            let checked = launching::check_sendable(&valid, &self.config, temporary, known.as_ref()).await;
+            checked.map_err(api_error)?;
         }
         let row = launching::launch(&self.directory, &launch).await.map_err(api_error)?;
         Ok(json!(self.status(&row).await.map_err(api_error)?))

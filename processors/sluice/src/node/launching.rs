@@ -3,6 +3,7 @@
 use super::Directory;
 use crate::config::{Config, pages::how_to_configure};
 use crate::error::{Exit, Failure, Outcome};
+use crate::view::numbers::thousands;
 use bytes::Bytes;
 use sluice_audience::{AudienceError, FileAudiences};
 use sluice_core::launch::{LaunchProblem, ValidLaunch, parse_json, validate};
@@ -84,17 +85,50 @@ pub fn audience_failure(error: &AudienceError) -> Failure {
 }
 
 /// Refuses before anything is created what could never be sent: an audience that can't be read, a page that
-/// can't be called. Reads the audience's bytes once.
-pub async fn check_sendable(valid: &ValidLaunch, config: &Config, temporary: PathBuf) -> Outcome<()> {
+/// can't be called. `known`: the campaign, where it is there already; its audience has to be the same as at its
+/// launch until all of it is read. Reads the audience's bytes once.
+pub async fn check_sendable(
+    valid: &ValidLaunch,
+    config: &Config,
+    temporary: PathBuf,
+    known: Option<&CampaignRow>,
+) -> Outcome<()> {
     check_pages(&valid.launch, config)?;
-    let valid = valid.clone();
-    let opened =
-        tokio::task::spawn_blocking(move || FileAudiences::new("", temporary).open_now(&valid).map(drop))
-            .await;
-    match opened {
-        Ok(result) => result.map_err(|error| audience_failure(&error)),
-        Err(error) => Err(crate::error::storage(error)),
+    if known.is_some_and(|row| row.seal.is_some()) {
+        return Ok(());
     }
+    let launch = valid.clone();
+    let opened = tokio::task::spawn_blocking(move || {
+        FileAudiences::new("", temporary).open_now(&launch).map(|rows| rows.pin().to_string())
+    });
+    let pin = match opened.await {
+        Ok(result) => result.map_err(|error| audience_failure(&error))?,
+        Err(error) => return Err(crate::error::storage(error)),
+    };
+    match known.and_then(|row| row.source_pin.as_ref()) {
+        Some(before) if *before != pin => Err(changed(&valid.launch, before, &pin)),
+        _ => Ok(()),
+    }
+}
+
+/// A pin names the size first: a person looks at that.
+fn changed(launch: &CampaignLaunch, before: &str, now: &str) -> Failure {
+    let size = |pin: &str| {
+        pin.split('-').next().and_then(|bytes| bytes.parse().ok()).map_or_else(String::new, thousands)
+    };
+    let (before, now) = (size(before), size(now));
+    let path = launch.audience.path.as_deref().unwrap_or("the inline audience");
+    let detail = match before == now {
+        true => format!("{path} has its {now} bytes, but not the same ones as at launch"),
+        false => format!("{path} was {before} bytes at launch and is {now} now"),
+    };
+    Failure::refused(
+        "audience_changed",
+        "the audience changed while the campaign was expanding",
+        "restore the file and run the same command, or send the new one under another campaign name",
+    )
+    .with(detail)
+    .with("Sluice reads it again to go on after a restart, so it must stay as it was.")
 }
 
 /// Refuses a launch whose pages can't be called.

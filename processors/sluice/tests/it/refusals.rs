@@ -86,6 +86,35 @@ fn a_data_directory_in_use_is_refused_and_names_the_process() {
 }
 
 #[test]
+fn hazard_1_an_audience_that_changed_before_it_was_read_to_its_end_is_refused_until_it_is_restored() {
+    let (place, sink) = (Place::new(), sink());
+    let (launch, sink_url) = (place.http_launch("spring", 60_000), url(&sink));
+    let arguments = ["send", text(&launch), "--data-dir", "data", "--provider-url", &sink_url];
+    // Killed as soon as the campaign exists: most of its audience is not read yet.
+    let mut child = place.start(&arguments);
+    while sink.stats().requests == 0 {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let before = std::fs::read_to_string(place.path("spring.csv")).unwrap();
+    place.write("spring.csv", &before.replacen("p0@", "q0@", 1));
+    let said = place.run(&arguments);
+    place.write("spring.csv", &before);
+    // Where the machine was fast enough to read all of it, a changed file does not matter any more.
+    if said.exit == 3 {
+        assert!(said.err.contains("the audience changed while the campaign was expanding"), "{said:?}");
+    } else {
+        assert_eq!(said.exit, 0, "{said:?}");
+    }
+    let ended = place.run(&arguments);
+    assert_eq!(ended.exit, 0, "{ended:?}");
+    assert_eq!(sink.stats().twice, 0);
+    let verify = place.run(&["verify", "spring", "--data-dir", "data"]);
+    assert_eq!(verify.exit, 0, "{verify:?}");
+}
+
+#[test]
 fn a_changed_launch_under_the_same_name_is_refused() {
     let (place, sink) = (Place::new(), sink());
     let (launch, sink_url) = (place.http_launch("spring", 5), url(&sink));

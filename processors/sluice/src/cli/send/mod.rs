@@ -55,11 +55,11 @@ pub(super) async fn run(common: Common, args: SendArgs) -> Outcome {
 
     let directory = Directory::open(&config.data_dir, config.topics.partitions).await?;
     let known = launching::existing(&directory, launch).await?;
-    if let Some(row) = known.filter(|row| row.state.is_ended()) {
-        return finish(&common, &directory, &row).await;
+    if let Some(row) = known.as_ref().filter(|row| row.state.is_ended()) {
+        return finish(&common, &directory, row).await;
     }
     // Before the campaign exists: what can't be sent is refused, and the same name is free to try again.
-    launching::check_sendable(&valid, &config, directory.temporary()).await?;
+    launching::check_sendable(&valid, &config, directory.temporary(), known.as_ref()).await?;
 
     let id = CampaignId::of(&launch.tenant, &launch.campaign);
     say_others(&common, &directory, id).await?;
@@ -130,16 +130,18 @@ async fn finish(common: &Common, directory: &Directory, row: &CampaignRow) -> Ou
     directory.close().await;
     exit?;
     match row.state {
-        CampaignState::Failed => Err(failed(row)),
+        CampaignState::Failed => Err(given_up(row)),
+        // Nobody but a person, or an audience that changed meanwhile, cancels.
+        CampaignState::Cancelled if row.reason.is_some() => Err(given_up(row)),
         _ => Ok(Exit::Done),
     }
 }
 
-/// A campaign that could not be expanded.
-fn failed(row: &CampaignRow) -> Failure {
+/// A campaign that ended without having been sent to everybody, and why.
+fn given_up(row: &CampaignRow) -> Failure {
     let reason = row.reason.as_deref().unwrap_or("no reason is known");
     let (what, more) = reason.split_once(": ").unwrap_or((reason, ""));
-    let to_do = "launch again under another campaign name; people in the old one are not sent to again by it";
-    let failure = Failure::refused("campaign_failed", what, to_do);
+    let to_do = "repair what it names, then launch under another campaign name";
+    let failure = Failure::refused("campaign_given_up", what, to_do);
     more.split("; ").filter(|line| !line.is_empty()).fold(failure, |failure, line| failure.with(line))
 }
