@@ -62,7 +62,7 @@ impl Report {
     /// The table, for people.
     pub(super) fn finish(&self) {
         if !self.json {
-            table(&self.rows).lines().iter().for_each(|line| out::line(line));
+            table(&self.rows).lines().iter().for_each(out::line);
         }
     }
 }
@@ -129,10 +129,7 @@ mod tests {
         let lines = table(&[row()]).lines();
         let words: Vec<&str> = lines[1].split("   ").filter(|word| !word.is_empty()).map(str::trim).collect();
         let details = "peak_rss_mb 88, ratios (0.75 0.80)";
-        assert_eq!(
-            words,
-            ["send", "41,234 sends/s", "bare client 50,780 calls/s", "0.81", "0.80", details]
-        );
+        assert_eq!(words, ["send", "41,234 sends/s", "bare client 50,780 calls/s", "0.81", "0.80", details]);
     }
 
     #[test]

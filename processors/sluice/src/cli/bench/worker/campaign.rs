@@ -1,0 +1,130 @@
+//! One campaign over a fresh data directory.
+
+use super::{cpu_seconds, peak_rss_mb, say, valid};
+use crate::cli::bench::failed;
+use crate::cli::bench::scratch::http_launch;
+use crate::config::Config;
+use crate::error::{Outcome, storage};
+use crate::node::{Directory, Node, NodeOptions, launching};
+use serde::{Deserialize, Serialize};
+use sluice_audience::FileAudiences;
+use sluice_core::{CampaignId, CampaignRow, CampaignState};
+use sluice_expander::{Expander, ExpanderPorts};
+use sluice_runtime::{Clock, SystemClock, shutdown};
+use sluice_schemas::CampaignLaunch;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a campaign took.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(in crate::cli::bench) struct Ran {
+    /// From the launch, or with `expanded_before` from the sender's first call, until every recipient's state is
+    /// durable.
+    pub(in crate::cli::bench) sent_seconds: f64,
+    /// From the same start until the campaign has ended.
+    pub(in crate::cli::bench) ended_seconds: f64,
+    pub(in crate::cli::bench) cpu_seconds: f64,
+    pub(in crate::cli::bench) peak_rss_mb: f64,
+}
+
+pub(super) async fn run(
+    config: Config,
+    audience: &Path,
+    recipients: u64,
+    expanded_before: bool,
+) -> Outcome<()> {
+    let launch = valid(&http_launch("bench", audience))?.launch;
+    let directory = Directory::open(&config.data_dir, config.topics.partitions).await?;
+    if expanded_before {
+        expand(&directory, &config, &launch).await?;
+    }
+    let cpu = cpu_seconds();
+    let node = Node::over(directory, NodeOptions::new(config)).await?;
+    let began;
+    let id = CampaignId::of(&launch.tenant, &launch.campaign);
+    if expanded_before {
+        while node.in_flight() == 0 && sent(&node, id).await? == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        began = node.monotonic();
+    } else {
+        began = node.monotonic();
+        node.launch(&launch).await?;
+    }
+    all_sent(&node, id, recipients).await?;
+    let sent = node.monotonic();
+    let row = ended(&node, id).await?;
+    let ended = node.monotonic();
+    if row.state != CampaignState::Completed {
+        return Err(failed("the campaign did not complete", row.state.as_str()));
+    }
+    say(&Ran {
+        sent_seconds: (sent - began).as_secs_f64(),
+        ended_seconds: (ended - began).as_secs_f64(),
+        cpu_seconds: cpu_seconds() - cpu,
+        peak_rss_mb: peak_rss_mb(),
+    })
+}
+
+async fn sent(node: &Node, id: CampaignId) -> Outcome<u64> {
+    Ok(node.store().counters(id).await?.iter().map(|(_, counters)| counters.sent).sum())
+}
+
+/// Waits until the stored states show everybody as sent; fails where somebody ends otherwise.
+pub(super) async fn all_sent(node: &Node, id: CampaignId, recipients: u64) -> Outcome<()> {
+    loop {
+        let sent = sent(node, id).await?;
+        if sent == recipients {
+            return Ok(());
+        }
+        if let Some(row) = node.campaign(id).await?.filter(|row| row.state.is_ended()) {
+            let what =
+                format!("{sent} of {recipients} were sent when the campaign was {}", row.state.as_str());
+            return Err(failed("not everybody was sent", what));
+        }
+        // Reads a row a chunk: often enough for a run of seconds, cheap enough for one of minutes.
+        tokio::time::sleep(Duration::from_millis(if sent * 10 > recipients * 9 { 10 } else { 100 })).await;
+    }
+}
+
+async fn ended(node: &Node, id: CampaignId) -> Outcome<CampaignRow> {
+    loop {
+        if let Some(row) = node.campaign(id).await?.filter(|row| row.state.is_ended()) {
+            return Ok(row);
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// Runs only the expander, until the campaign is sealed. Gives the time from the launch on.
+pub(super) async fn expand(
+    directory: &Directory,
+    config: &Config,
+    launch: &CampaignLaunch,
+) -> Outcome<(Duration, CampaignRow)> {
+    let audiences = Arc::new(FileAudiences::new("", directory.temporary()));
+    let clock = Arc::new(SystemClock);
+    let ports = ExpanderPorts { log: directory.log(), store: directory.store(), audiences, clock };
+    let (trigger, stopping) = shutdown::channel();
+    let expander = tokio::spawn(Expander::new(ports, config.expander.clone()).run(stopping));
+    let began = SystemClock.monotonic();
+    let id = launching::launch(directory, launch).await?.id;
+    let row = loop {
+        match directory.store().campaign(id).await? {
+            Some(row) if row.seal.is_some() => break row,
+            Some(row) if row.state.is_ended() => {
+                return Err(failed("the audience could not be expanded", row.reason.unwrap_or_default()));
+            }
+            _ if expander.is_finished() => break Err(storage("the expander ended"))?,
+            _ => tokio::time::sleep(Duration::from_millis(2)).await,
+        }
+    };
+    let took = SystemClock.monotonic() - began;
+    trigger.stop();
+    match expander.await {
+        Ok(Ok(())) => Ok((took, row)),
+        Ok(Err(error)) => Err(storage(error)),
+        Err(error) => Err(storage(error)),
+    }
+}
