@@ -33,6 +33,7 @@ impl ParseWebhook for PlainWebhooks {
             at_ms: at_ms.parse().map_err(|_| "no time".to_owned())?,
             reason: (fact == Fact::Failed).then(|| "undeliverable".to_owned()),
             message: None,
+            provider_id: None,
         };
         Ok(ParsedWebhook { facts: vec![fact], ..ParsedWebhook::default() })
     }

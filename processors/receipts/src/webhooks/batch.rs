@@ -4,7 +4,7 @@ use super::{ParsedWebhook, WebhookTarget};
 use crate::effects::entry_of;
 use sluice_core::ChunkId;
 use sluice_runtime::ports::store::{CorrelationKey, EarlyFact};
-use sluice_schemas::{Channel, ReceiptEntry};
+use sluice_schemas::{Channel, Fact, ReceiptEntry};
 use std::collections::BTreeMap;
 
 /// Facts of one chunk, and the record each came from.
@@ -31,9 +31,13 @@ impl Batch {
             let key = match fact.target {
                 WebhookTarget::Tag(tag) => {
                     let tagged = self.tagged.entry(tag.send.chunk).or_default();
+                    // The answer to the call tells the id, too. Where it never came, replies, which name
+                    // only the id, find their send by this. Once is enough: each id costs a look-up.
+                    let provider_id = fact.provider_id.filter(|_| fact.fact == Fact::Accepted);
                     tagged.entries.push(ReceiptEntry {
                         reason: fact.reason,
                         message: fact.message,
+                        provider_id,
                         ..entry_of(fact.fact, tag.send.index, tag.attempt, fact.at_ms)
                     });
                     tagged.sources.push(source);

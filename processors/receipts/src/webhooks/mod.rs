@@ -72,4 +72,6 @@ pub struct WebhookFact {
     pub reason: Option<String>,
     /// For people.
     pub message: Option<String>,
+    /// The provider's id of the message, where the target is a tag and the body tells the id as well.
+    pub provider_id: Option<String>,
 }

@@ -253,10 +253,13 @@ fn fact_of(line: &str) -> Option<WebhookFact> {
         _ => return None,
     };
     let fact = match fact {
+        "sent" => Fact::Accepted,
         "delivered" => Fact::Delivered,
         "read" => Fact::Read,
+        "responded" => Fact::Responded,
         "failed" => Fact::Failed,
         _ => return None,
     };
-    Some(WebhookFact { target, fact, at_ms: at.parse().ok()?, reason: None, message: None })
+    let provider_id = (kind == "tag").then(|| format!("id-of-{name}"));
+    Some(WebhookFact { target, fact, at_ms: at.parse().ok()?, reason: None, message: None, provider_id })
 }

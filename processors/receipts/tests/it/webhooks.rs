@@ -82,6 +82,22 @@ async fn hazard_19_a_webhook_before_its_send_is_found_by_the_send_and_after_it_f
 }
 
 #[tokio::test(start_paused = true)]
+async fn d3_a_reply_finds_its_send_by_the_id_of_a_status_where_the_calls_answer_never_came() {
+    for reply_first in [true, false] {
+        let bench = bench().await;
+        let _running = (bench.receipts("r"), bench.webhooks("w", WebhookOptions::default()));
+        let status_sent = format!("tag {0} sent 60", tag(0, 5));
+        let reply = format!("message id-of-{} responded 70", tag(0, 5));
+        let in_order = if reply_first { [&reply, &status_sent] } else { [&status_sent, &reply] };
+        for body in in_order {
+            bench.webhook(body).await;
+            bench.settled().await;
+        }
+        assert_eq!(status(&bench, 0, 5), Status::Responded, "reply first: {reply_first}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn hazard_19_both_at_once_under_any_latency_find_each_other() {
     for seed in 0..60 {
         let bench = Bench::new(seed, Faults::latency());

@@ -21,6 +21,7 @@ impl ParseWebhook for ProviderWebhooks {
             at_ms: fact.at_ms,
             reason: fact.reason,
             message: fact.message,
+            provider_id: fact.provider_id,
         });
         let suppressions = parsed.suppressions.into_iter().map(|suppression| Suppression {
             channel: suppression.channel,
