@@ -151,12 +151,19 @@ impl Sender {
             shards: BTreeMap::new(),
             tasks: BTreeMap::new(),
         };
-        let result = consumer.consume(membership.deliveries, &mut shutdown).await;
+        let mut deliveries = membership.deliveries;
+        let result = consumer.consume(&mut *deliveries, &mut shutdown).await;
         let all: Vec<Partition> = consumer.shards.keys().copied().collect();
+        all.iter().for_each(|partition| consumer.committer.pause(*partition));
         let deadline = consumer.context.ports.clock.monotonic()
             + Duration::from_millis(consumer.context.options.drain_ms);
         let mode = if result.is_ok() { StopMode::Drain { deadline } } else { StopMode::Lost };
-        let drained = consumer.stop(&all, mode, None).finish().await;
+        let draining = consumer.stop(&all, mode, None);
+        let drained = if result.is_ok() {
+            draining.finish_as_member(&mut *deliveries).await
+        } else {
+            draining.finish().await
+        };
         result.and(drained)
     }
 }
@@ -171,7 +178,7 @@ struct Consumer {
 impl Consumer {
     async fn consume(
         &mut self,
-        mut deliveries: Box<dyn Deliveries>,
+        deliveries: &mut dyn Deliveries,
         shutdown: &mut Shutdown,
     ) -> Result<(), SenderError> {
         let mut tick = tokio::time::interval(Duration::from_millis(self.context.options.commit_ms));
@@ -342,6 +349,25 @@ impl Consumer {
 }
 
 impl Draining {
+    /// Finishes inside the group. Whoever leaves first has its pages taken in the middle of the drain, and all
+    /// that was granted and not called becomes unknown (hazard 11).
+    async fn finish_as_member(self, deliveries: &mut dyn Deliveries) -> Result<(), SenderError> {
+        let mut finished = std::pin::pin!(self.finish());
+        let mut held: Vec<RevokeGuard> = Vec::new();
+        loop {
+            tokio::select! {
+                biased;
+                ended = &mut finished => return ended,
+                delivery = deliveries.next() => match delivery {
+                    Ok(Delivery::Revoking { done, .. }) => held.push(done),
+                    // Nothing new is begun.
+                    Ok(Delivery::Assigned { .. } | Delivery::Records { .. } | Delivery::Lost { .. }) => {}
+                    Err(_) => return finished.await,
+                },
+            }
+        }
+    }
+
     async fn finish(mut self) -> Result<(), SenderError> {
         let mut result = Ok(());
         while let Some(ended) = self.pages.join_next().await {
