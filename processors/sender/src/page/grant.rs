@@ -20,6 +20,8 @@ pub(super) struct Ownership {
     pub(super) body: LedgerBody,
     /// `body.len()`, kept for the board.
     pub(super) claims: u32,
+    /// Claims were given back that the stored ledger still holds.
+    pub(super) gave_back: bool,
     /// Monotonic; buckets are empty then.
     pub(super) taken_at: Duration,
     /// A former owner may still be calling before this time.
@@ -112,13 +114,15 @@ impl Page {
         self.ownership = Some(Ownership {
             fence: taken.fence,
             claims: taken.body.len(),
+            gave_back: false,
             body: taken.body,
             taken_at: now,
             grants_from: now + wait,
             gcra,
             hold: Hold::default(),
         });
-        Ok(())
+        // The lanes were opened before `control` was read: a command in between would never be heard of (G7).
+        self.look_at_campaigns().await
     }
 
     /// Sends that may be granted now, at most. Also what is granted already counts.
@@ -146,22 +150,28 @@ impl Page {
         (wanted - granted).min(limit)
     }
 
-    /// Claims what can be called next.
-    pub(super) fn start_grant(&mut self) {
-        let now = self.now();
+    /// What can be called next, within all limits.
+    fn next_batch(&mut self, now: Duration) -> Vec<(CampaignId, Ready)> {
         let limit = self.grantable(now);
-        if self.grant.is_some() || limit == 0 || self.lanes.values().all(|state| state.window.is_empty()) {
+        if limit == 0 || self.lanes.values().all(|state| state.window.is_empty()) {
+            return Vec::new();
+        }
+        let bytes = self.ownership.as_ref().map_or(0, |ownership| ownership.body.encode().len());
+        if bytes > self.context.options.ledger_bytes_max { Vec::new() } else { self.choose(now, limit) }
+    }
+
+    /// Claims what can be called next. Where there is nothing, claims that were given back leave the ledger:
+    /// whoever reads it (a cancel, the next owner) takes each for a call that may have been made.
+    pub(super) fn start_grant(&mut self) {
+        if self.grant.is_some() || self.ownership.is_none() {
             return;
         }
-        let Some(ownership) = &self.ownership else { return };
-        if ownership.body.encode().len() > self.context.options.ledger_bytes_max {
+        let now = self.now();
+        let batch = self.next_batch(now);
+        let Some(ownership) = &mut self.ownership else { return };
+        if batch.is_empty() && !ownership.gave_back {
             return;
         }
-        let batch = self.choose(now, limit);
-        if batch.is_empty() {
-            return;
-        }
-        let Some(ownership) = &self.ownership else { return };
         let mut body = ownership.body.clone();
         let mut claims: BTreeMap<(ChunkId, u8), IndexSet> = BTreeMap::new();
         for (_, ready) in &batch {
@@ -175,6 +185,7 @@ impl Page {
                 return;
             }
         }
+        ownership.gave_back = false;
         let fence = ownership.fence;
         let answer = self.ask(body.clone(), fence, Duration::ZERO);
         self.grant = Some(PendingGrant { batch, sent: body.clone(), body, fence, answer });
@@ -256,6 +267,7 @@ impl Page {
                     // A command: what runs has to be looked at again under the new control.
                     if let Some(ownership) = &mut self.ownership {
                         ownership.fence = found;
+                        ownership.gave_back = true;
                     }
                     self.look_at_campaigns().await?;
                 }
@@ -339,6 +351,7 @@ impl Page {
         }
         let given_back: IndexSet = [ready.index].into_iter().collect();
         ownership.body.give_back(ready.chunk, ready.attempt, &given_back);
+        ownership.gave_back = true;
         if let Some(grant) = &mut self.grant {
             grant.body.give_back(ready.chunk, ready.attempt, &given_back);
         }
