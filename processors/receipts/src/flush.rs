@@ -1,6 +1,9 @@
-//! One flush: outputs are acknowledged, then states are stored, then what follows from stored states is
-//! acknowledged, then offsets are committed. A crash between any two of these repeats the flush from the committed
-//! offset, and everything in it is harmless when repeated.
+//! One flush: receipts are acknowledged, then states are stored, then retries and what else follows from stored
+//! states are acknowledged, then offsets are committed. A crash between any two of these repeats the flush from the
+//! committed offset, and everything in it is harmless when repeated.
+//!
+//! Retries come after the state: a sender that read a retry of a reopened recipient before would find a final
+//! failure, take the retry for done, and nobody would write it again (hazards 12, 25).
 
 use crate::again::until_answered;
 use crate::decide::{Delays, decide};
@@ -35,12 +38,14 @@ impl Worker {
         self.stats.flushes.add(1);
         let mut outbox = std::mem::take(&mut self.letters);
         let mut held: BTreeSet<Partition> = BTreeSet::new();
-        let touched = self.decide_all(&mut outbox, &mut held).await?;
+        let mut retries = Outbox::default();
+        let touched = self.decide_all(&mut outbox, &mut retries, &mut held).await?;
 
         let offsets = outbox.send(&*self.log).await?;
         let touched = self.hold(touched, &offsets, &mut held);
 
         let touched = self.save(touched).await?;
+        retries.send(&*self.log).await?;
         self.follow_up(&touched).await?;
         for touched in &touched {
             if let Some(cached) = self.cache.get_mut(touched.chunk) {
@@ -56,10 +61,11 @@ impl Worker {
         Ok(())
     }
 
-    /// Fills the outbox with retries and receipts.
+    /// Fills the outboxes: receipts are needed before the states are stored, retries after it.
     async fn decide_all(
         &mut self,
         outbox: &mut Outbox,
+        retries: &mut Outbox,
         held: &mut BTreeSet<Partition>,
     ) -> Result<Vec<Touched>, ReceiptError> {
         let delays = Delays { backoff: self.options.backoff, resend_wait_ms: self.options.resend_wait_ms };
@@ -88,7 +94,9 @@ impl Worker {
                 let decision = decide(chunk, &cached.state, &cached.news, campaign.policy, &delays, now_ms);
                 cached.held_until = if decision.holds_state() { u64::MAX } else { 0 };
                 match &row {
-                    Some(row) => decision.retries.iter().for_each(|retry| outbox.retry(row, retry)),
+                    // Its state is not stored yet; then it is decided again.
+                    _ if decision.holds_state() => {}
+                    Some(row) => decision.retries.iter().for_each(|retry| retries.retry(row, retry)),
                     None if decision.retries.is_empty() => {}
                     None => tracing::error!(%chunk, "receipts name a chunk that was never committed"),
                 }
