@@ -18,9 +18,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 /// Who is counted as cancelled: whoever is open and not claimed. A claimed one may be on the phone just now; its
-/// outcome, or `unresolved`, settles it.
+/// outcome, or `unresolved`, settles it. A claim of an attempt whose outcome `state` shows is over, although it
+/// stays in the ledger until the page writes again: its recipient waits for a retry that nobody will make.
 pub(crate) fn to_cancel(state: &ChunkState, size: u32, claims: &LedgerBody, chunk: ChunkId) -> IndexSet {
     let mut open = state.select(size, |recipient| recipient.status() == Status::Pending);
+    let mut claims = claims.clone();
+    claims.settle(chunk, state);
     open.subtract(&claims.claimed(chunk));
     open
 }
@@ -129,7 +132,8 @@ mod tests {
         state.merge(&entry(Fact::Failed, 2, 2, 1, 0));
         state.merge(&entry(Fact::Unresolved, 3, 3, 1, 0));
         let mut claims = LedgerBody::new();
-        claims.claim(chunk, 1, &[4].into_iter().collect()).unwrap();
+        // The first attempt of 2 is over, whatever the ledger still says.
+        claims.claim(chunk, 1, &[2, 4].into_iter().collect()).unwrap();
         assert_eq!(to_cancel(&state, 6, &claims, chunk).ranges(), [(2, 2), (5, 5)]);
     }
 }
