@@ -5,6 +5,7 @@ use sluice_core::row::{RowDecision, SkipReason};
 use sluice_runtime::ports::audience::{AudienceProblem, Audiences, DecidedRow, OpenAudience, Rows};
 use sluice_schemas::{CampaignLaunch, StringMap};
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// `rows` rows: every seventh has no address, every eleventh repeats an earlier one, every thirteenth lacks the
 /// variable that the message needs.
@@ -14,6 +15,8 @@ pub(crate) struct SimAudience {
     pub(crate) pages: Vec<String>,
     /// Between two batches.
     pub(crate) pause: Duration,
+    /// Between the last row and the end.
+    pub(crate) pause_before_end: Duration,
     pub(crate) batch: usize,
 }
 
@@ -31,6 +34,11 @@ impl SimAudience {
     /// Whether its message lacks a variable.
     pub(crate) fn lacks_variable(row: u64) -> bool {
         row % 13 == 4
+    }
+
+    /// How many of the rows get a message.
+    pub(crate) fn sendable(&self) -> u64 {
+        (0..self.rows).filter(|&row| !Self::is_skipped(row) && !Self::lacks_variable(row)).count() as u64
     }
 
     fn row(&self, row: u64) -> DecidedRow {
@@ -61,7 +69,7 @@ impl SimAudience {
 #[async_trait]
 impl Audiences for SimAudience {
     async fn open(&self, _: &CampaignLaunch) -> Result<OpenAudience, AudienceProblem> {
-        let rows = Box::new(SimRows { audience: self.clone(), next: 0 });
+        let rows = Box::new(SimRows { audience: self.clone(), next: 0, ready_at: None });
         Ok(OpenAudience { pin: format!("{} rows", self.rows), rows })
     }
 }
@@ -69,13 +77,21 @@ impl Audiences for SimAudience {
 struct SimRows {
     audience: SimAudience,
     next: u64,
+    /// Of the batch that is waited for; kept over cancellations.
+    ready_at: Option<Instant>,
 }
 
 #[async_trait]
 impl Rows for SimRows {
     async fn next(&mut self) -> Result<Option<Vec<DecidedRow>>, AudienceProblem> {
-        if self.next > 0 && !self.audience.pause.is_zero() {
-            tokio::time::sleep(self.audience.pause).await;
+        let pause = match self.next {
+            0 => Duration::ZERO,
+            next if next >= self.audience.rows => self.audience.pause + self.audience.pause_before_end,
+            _ => self.audience.pause,
+        };
+        if !pause.is_zero() {
+            tokio::time::sleep_until(*self.ready_at.get_or_insert_with(|| Instant::now() + pause)).await;
+            self.ready_at = None;
         }
         let end = (self.next + self.audience.batch as u64).min(self.audience.rows);
         let rows: Vec<DecidedRow> = (self.next..end).map(|row| self.audience.row(row)).collect();

@@ -3,10 +3,10 @@
 use crate::audience::SimAudience;
 use crate::checks;
 use crate::messages::SimMessages;
-use crate::node::Node;
+use crate::node::{Node, NodeOptions};
 use crate::webhooks;
 use sluice_core::{CampaignId, CampaignRow, CampaignState};
-use sluice_log::simulated::SimLog;
+use sluice_log::simulated::{GroupTimes, SimLog};
 use sluice_runtime::ports::log::{Log, NewRecord, Partition, Topic};
 use sluice_runtime::ports::store::Store;
 use sluice_schemas::{
@@ -30,6 +30,7 @@ pub(crate) struct Scenario {
     pub(crate) settles_by_webhook: bool,
     pub(crate) page_rate: Option<&'static str>,
     pub(crate) on_unknown: OnUnknown,
+    pub(crate) group: GroupTimes,
     /// After this nothing new goes wrong, so that the run can end.
     pub(crate) bad_time: Duration,
     /// The run must have ended by then.
@@ -48,11 +49,15 @@ impl Default for Scenario {
             settles_by_webhook: true,
             page_rate: None,
             on_unknown: OnUnknown::Keep,
+            group: GroupTimes::default(),
             bad_time: Duration::from_secs(120),
             time_max: Duration::from_secs(3_600),
         }
     }
 }
+
+/// Of each topic.
+pub(crate) const PARTITIONS: u32 = 4;
 
 /// The outside of all processes.
 pub(crate) struct Cluster {
@@ -62,8 +67,9 @@ pub(crate) struct Cluster {
     pub(crate) provider: SimProvider,
     pub(crate) audience: SimAudience,
     pub(crate) messages: SimMessages,
-    pub(crate) chunk_rows: u32,
     pub(crate) launch: CampaignLaunch,
+    /// Of every process that starts from now on.
+    pub(crate) options: NodeOptions,
     /// A test's own hands: no fault touches them.
     pub(crate) hands: Hands,
 }
@@ -76,7 +82,8 @@ pub(crate) struct Hands {
 impl Cluster {
     pub(crate) fn new(seed: u64, scenario: &Scenario) -> Self {
         let world = World::new(seed, scenario.faults.clone());
-        let (log, store) = (SimLog::new(&world), SimStore::new(&world));
+        let log = SimLog::with(&world, |_| PARTITIONS, scenario.group);
+        let store = SimStore::new(&world);
         let pages: Vec<String> = (1..=scenario.pages).map(|page| format!("page-{page}")).collect();
         let observer = world.observer("test");
         let hands = Hands { log: log.handle(observer), store: store.handle(observer) };
@@ -86,6 +93,7 @@ impl Cluster {
                 rows: scenario.rows,
                 pages: pages.clone(),
                 pause: Duration::from_millis(30),
+                pause_before_end: Duration::ZERO,
                 batch: 24,
             },
             messages: SimMessages {
@@ -93,8 +101,8 @@ impl Cluster {
                 page_rate: scenario.page_rate.map(|rate| rate.parse().unwrap()),
                 timeout_ms: 2_000,
             },
-            chunk_rows: scenario.chunk_rows,
             launch: launch(pages, scenario.on_unknown),
+            options: NodeOptions::new(scenario.chunk_rows),
             world,
             log,
             store,

@@ -14,6 +14,26 @@ use sluice_simulation::ProcessId;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
+/// The limits of a process that tests change.
+#[derive(Debug, Clone)]
+pub(crate) struct NodeOptions {
+    pub(crate) sender: SenderOptions,
+    pub(crate) expander: ExpanderOptions,
+}
+
+impl NodeOptions {
+    pub(crate) fn new(chunk_rows: u32) -> Self {
+        Self {
+            sender: SenderOptions {
+                unresolved_after_ms: 60_000,
+                carry_after: 20,
+                ..SenderOptions::default()
+            },
+            expander: ExpanderOptions { chunk_rows_max: chunk_rows, ..ExpanderOptions::default() },
+        }
+    }
+}
+
 /// A running process. Dropping it drops its tasks where they stand; kill the process in the world first.
 pub(crate) struct Node {
     pub(crate) process: ProcessId,
@@ -37,7 +57,7 @@ impl Node {
                 messages: Arc::new(cluster.messages.clone()),
                 clock: clock.clone(),
             },
-            SenderOptions { unresolved_after_ms: 60_000, carry_after: 20, ..SenderOptions::default() },
+            cluster.options.sender.clone(),
             format!("{name}-{process}"),
         );
         let stop = shutdown.clone();
@@ -49,7 +69,7 @@ impl Node {
                 audiences: Arc::new(cluster.audience.clone()),
                 clock: clock.clone(),
             },
-            ExpanderOptions { chunk_rows_max: cluster.chunk_rows, ..ExpanderOptions::default() },
+            cluster.options.expander.clone(),
         );
         let stop = shutdown.clone();
         tasks.spawn(async move { ("expander", expander.run(stop).await.map_err(|error| error.to_string())) });

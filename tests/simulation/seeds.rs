@@ -19,15 +19,15 @@ pub(crate) fn simulate<F: Future<Output = ()>>(run: F) {
 
 fn scenario(seed: u64) -> Scenario {
     Scenario {
-        faults: if seed % 3 == 0 { Faults::ambiguous() } else { Faults::hostile() },
+        faults: if seed.is_multiple_of(3) { Faults::ambiguous() } else { Faults::hostile() },
         provider: ProviderFaults::hostile(),
         rows: 20 + seed % 80,
         pages: 1 + (seed % 3) as usize,
-        nodes: 1 + (seed % 4 != 0) as usize,
+        nodes: 1 + (!seed.is_multiple_of(4)) as usize,
         chunk_rows: 8 + (seed % 25) as u32,
-        settles_by_webhook: seed % 2 == 0,
-        page_rate: (seed % 5 == 0).then_some("20/s"),
-        on_unknown: if seed % 7 == 0 { OnUnknown::Resend } else { OnUnknown::Keep },
+        settles_by_webhook: seed.is_multiple_of(2),
+        page_rate: seed.is_multiple_of(5).then_some("20/s"),
+        on_unknown: if seed.is_multiple_of(7) { OnUnknown::Resend } else { OnUnknown::Keep },
         time_max: std::time::Duration::from_secs(3_600),
         ..Scenario::default()
     }

@@ -46,7 +46,7 @@ fn body(webhook: &SimWebhook) -> Vec<u8> {
         Fact::Read => "read",
         _ => "failed",
     };
-    let by_tag = webhook.tag.send.index % 2 == 0;
+    let by_tag = webhook.tag.send.index.is_multiple_of(2);
     let target = if by_tag { webhook.tag.to_string() } else { format!("id:{}", webhook.message_id) };
     format!("{target} {status} {}", webhook.at_ms).into_bytes()
 }

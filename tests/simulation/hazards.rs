@@ -1,1 +1,0 @@
-//! One test a hazard, by its number.

@@ -1,0 +1,77 @@
+//! Hazards 26, 27: descriptors that wait for long.
+
+use super::run::{Run, for_each};
+use crate::cluster::{PARTITIONS, Scenario};
+use sluice_core::{CampaignId, CampaignState, ChunkId};
+use sluice_runtime::ports::log::{NewRecord, Partition, Position, Topic};
+use sluice_schemas::{ChunkReady, Span, encode};
+use sluice_simulation::truth::recipients_reached;
+use sluice_simulation::{Faults, ProviderFaults};
+use std::time::Duration;
+
+#[test]
+fn hazard_26_people_whose_records_retention_removed_are_sent_to_from_their_rows() {
+    for_each("seed", 0..8, |seed| async move {
+        let provider = ProviderFaults { unreachable_ppm: 1_000_000, ..ProviderFaults::none() };
+        let scenario = Scenario { faults: Faults::latency(), provider, ..Scenario::default() };
+        let mut run = Run::started(seed, &scenario).await;
+        run.until("the seal", |cluster| cluster.is_sealed()).await;
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        assert!(run.cluster.calls().is_empty());
+        // Whoever holds decoded sends would not notice.
+        run.stop_all().await;
+        for partition in (0..PARTITIONS).map(Partition) {
+            let end = run.cluster.hands.log.bounds(Topic::Sends, partition).await.unwrap().end;
+            run.cluster.hands.log.trim(Topic::Sends, partition, end).await.unwrap();
+        }
+        run.start_all();
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        run.cluster.provider.set_faults(ProviderFaults::none());
+        let cluster = run.completes().await;
+        let reached = recipients_reached(&cluster.provider.truth()).len() as u64;
+        assert_eq!(reached, cluster.audience.sendable());
+    });
+}
+
+/// A descriptor of a campaign that nobody knows: it is finished as soon as it is read.
+fn passing(shard: u32, number: u32) -> NewRecord {
+    let chunk = ChunkId::new(CampaignId::of("default", "long over"), 0, shard as u16, number);
+    let spans = vec![Span { first: 0, end: 1 }];
+    let ready = ChunkReady { chunk: chunk.0.into(), page: "page-9".to_owned(), size: 1, spans };
+    NewRecord { key: chunk.0.to_vec().into(), value: encode(&ready).into() }
+}
+
+#[test]
+fn hazard_27_an_old_descriptor_does_not_pin_the_position_under_thousands_of_newer_ones() {
+    for_each("seed", 0..4, |seed| async move {
+        let provider = ProviderFaults { unreachable_ppm: 1_000_000, ..ProviderFaults::none() };
+        let faults = Faults { latency_ms_max: 4, ..Faults::none() };
+        let scenario = Scenario { faults, provider, pages: 1, ..Scenario::default() };
+        let mut run = Run::started(seed, &scenario).await;
+        run.until("the seal", |cluster| cluster.is_sealed()).await;
+        let (cluster, carry_after) = (&run.cluster, run.cluster.options.sender.carry_after);
+        let snapshot = cluster.store.snapshot();
+        let shard = snapshot.chunks.values().next().unwrap().shard;
+        let partition = Partition(shard);
+        for batch in 0..30 {
+            let records = (0..100).map(|number| passing(shard, 100 * batch + number)).collect();
+            cluster.hands.log.append(Topic::Chunks, partition, records).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let committed = cluster.log.inspect_committed("sender", Topic::Chunks, partition).unwrap_or_default();
+        let Position(end) = cluster.hands.log.bounds(Topic::Chunks, partition).await.unwrap().end;
+        let again = end - committed.0;
+        assert!(end > 3_000 && again <= 2 * carry_after, "a restart reads {again} of {end} records again");
+
+        // A restart finds those who wait in the copies.
+        run.stop_all().await;
+        run.cluster.hands.log.trim(Topic::Chunks, partition, committed).await.unwrap();
+        run.start_all();
+        run.cluster.provider.set_faults(ProviderFaults::none());
+        run.reaches(CampaignState::Completed).await;
+        let cluster = run.ends().await;
+        let reached = recipients_reached(&cluster.provider.truth()).len() as u64;
+        assert_eq!(reached, cluster.audience.sendable());
+        cluster.assert_no_attempt_twice();
+    });
+}

@@ -1,0 +1,143 @@
+//! Hazards 23, 25, 35: what a person asks for in the middle.
+
+use super::run::{Run, for_each, ms};
+use crate::cluster::Scenario;
+use sluice_completion::{CommandError, cancel, retry_failed};
+use sluice_core::CampaignState;
+use sluice_core::facts::Status;
+use sluice_schemas::CampaignEventKind;
+use sluice_simulation::{Faults, ProviderFaults};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+#[test]
+fn hazard_23_a_campaign_cancelled_at_three_percent_expanded_counts_everybody() {
+    for_each("seed", 0..6, |seed| async move {
+        let scenario = Scenario {
+            faults: Faults::latency(),
+            rows: 3_000,
+            chunk_rows: 64,
+            page_rate: Some("50/s"),
+            ..Scenario::default()
+        };
+        let mut run = Run::started(seed, &scenario).await;
+        run.until("the first hundred rows", |cluster| {
+            cluster.store.snapshot().recipients.values().map(Vec::len).sum::<usize>() >= 90
+        })
+        .await;
+        cancel(&run.cluster.commands(), run.cluster.id(), Some("wrong text".to_owned())).await.unwrap();
+        let cancelled_at = run.cluster.world.now();
+        run.reaches(CampaignState::Cancelled).await;
+        let seal = run.cluster.row().await.unwrap().seal.unwrap();
+        assert_eq!(seal.total, 3_000);
+        assert!(seal.not_expanded > 2_000, "{} rows were not expanded", seal.not_expanded);
+        // G7: what was granted before may still be called, for a grant's life and the way.
+        for call in run.cluster.calls() {
+            assert!(call.at < cancelled_at + ms(2_000 + 100), "called after the cancel: {call:?}");
+        }
+        let events = run.cluster.events();
+        let end = events.iter().find(|event| event.kind == CampaignEventKind::Cancelled).unwrap();
+        assert_eq!((end.counters["total"], end.counters["pending"]), (3_000, 0));
+        assert_eq!(
+            end.counters["cancelled"],
+            run.cluster.count(Status::Cancelled) as i64 + seal.not_expanded as i64
+        );
+        run.ends().await;
+    });
+}
+
+#[test]
+fn hazard_23_a_cancel_at_any_time_of_a_bad_day_ends_cancelled() {
+    for_each("cancelled after ms", (0..3_000).step_by(110), |after| async move {
+        let provider = ProviderFaults { webhook_late_ms_max: 40_000, ..ProviderFaults::hostile() };
+        let scenario =
+            Scenario { faults: Faults::latency(), provider, page_rate: Some("20/s"), ..Scenario::default() };
+        let mut run = Run::started(after, &scenario).await;
+        run.until("the campaign", |cluster| !cluster.store.snapshot().campaigns.is_empty()).await;
+        tokio::time::sleep(ms(after)).await;
+        cancel(&run.cluster.commands(), run.cluster.id(), None).await.unwrap();
+        run.reaches(CampaignState::Cancelled).await;
+        run.ends().await;
+    });
+}
+
+#[test]
+fn hazard_23_a_cancel_while_the_provider_asks_to_wait_ends_cancelled() {
+    for_each("cancelled after ms", [500, 2_000, 9_000, 40_000], |after| async move {
+        let provider = ProviderFaults { throttled_ppm: 1_000_000, ..ProviderFaults::none() };
+        let scenario = Scenario { faults: Faults::latency(), provider, ..Scenario::default() };
+        let mut run = Run::started(after, &scenario).await;
+        run.until("a refused call", |cluster| !cluster.calls().is_empty()).await;
+        tokio::time::sleep(ms(after)).await;
+        cancel(&run.cluster.commands(), run.cluster.id(), None).await.unwrap();
+        run.reaches(CampaignState::Cancelled).await;
+        assert_eq!(run.cluster.count(Status::Unknown), 0);
+        run.ends().await;
+    });
+}
+
+#[test]
+fn hazard_25_failed_ones_are_tried_again_once_however_often_it_is_asked() {
+    for_each("seed", 0..10, |seed| async move {
+        let provider = ProviderFaults {
+            permanent_ppm: 250_000,
+            lost_answer_ppm: 200_000,
+            failed_later_ppm: 200_000,
+            webhook_ms_max: 200_000,
+            ..ProviderFaults::none()
+        };
+        let scenario = Scenario { faults: Faults::latency(), provider, ..Scenario::default() };
+        let mut run = Run::started(seed, &scenario).await;
+        run.reaches(CampaignState::Completed).await;
+        let before = run.cluster.statuses();
+        let calls = run.cluster.calls().len();
+        let failed: BTreeSet<_> =
+            before.iter().filter(|(_, status)| **status == Status::Failed).map(|(send, _)| *send).collect();
+        let not_failed = |send| !failed.contains(send);
+
+        // Twice at the same time, while webhooks of the first run still arrive.
+        let ports = run.cluster.commands();
+        let id = run.cluster.id();
+        let (first, second) = tokio::join!(retry_failed(&ports, id), retry_failed(&ports, id));
+        let refused = [first, second].into_iter().filter_map(Result::err).collect::<Vec<_>>();
+        assert_eq!(refused.len(), 1, "{refused:?}");
+        assert!(matches!(refused[0], CommandError::WrongState { .. }), "{refused:?}");
+        run.reaches(CampaignState::Completed).await;
+
+        // A failure that a webhook told in the moment of the question may be among those that are tried again.
+        let again: BTreeSet<_> = run.cluster.calls()[calls..].iter().map(|call| call.send).collect();
+        assert!(!again.is_empty());
+        for send in again.iter().filter(|send| not_failed(send)) {
+            let reached = run.cluster.calls().iter().any(|call| call.send == *send && call.is_accepted());
+            assert!(reached && before[send] != Status::Unknown, "{send:?} was {:?}", before[send]);
+        }
+        assert_eq!(run.cluster.row().await.unwrap().run, 2);
+        let snapshot = run.cluster.calls();
+        let mut attempts = BTreeSet::new();
+        for call in &snapshot {
+            assert!(attempts.insert((call.send, call.attempt)), "an attempt was made twice: {call:?}");
+        }
+        tokio::time::sleep(Duration::from_secs(400)).await;
+        assert_eq!(run.cluster.calls().len(), snapshot.len(), "late failures start nothing");
+        let nodes = std::mem::take(&mut run.nodes);
+        run.cluster.stop(nodes).await;
+    });
+}
+
+#[test]
+fn hazard_35_a_command_to_a_page_that_nobody_ever_had_counts() {
+    for_each("seed", 0..6, |seed| async move {
+        let scenario = Scenario { faults: Faults::ambiguous(), ..Scenario::default() };
+        let mut run = Run::new(seed, &scenario).await;
+        for page in &run.cluster.launch.pages {
+            let control = run.cluster.hands.store.bump_control(&page.as_str().into()).await.unwrap();
+            assert_eq!(control, 1);
+        }
+        run.start_all();
+        let cluster = run.completes().await;
+        for (page, ledger) in cluster.store.snapshot().ledgers {
+            assert!(ledger.fence.control >= 1 && ledger.fence.epoch >= 1, "{page}: {ledger:?}");
+        }
+        cluster.assert_no_attempt_twice();
+    });
+}

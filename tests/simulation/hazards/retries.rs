@@ -1,0 +1,87 @@
+//! Hazards 13, 14: a second call beside one whose outcome nobody knows.
+
+use super::run::{Run, for_each, ms};
+use crate::cluster::Scenario;
+use sluice_completion::retry_failed;
+use sluice_core::CampaignState;
+use sluice_core::facts::Status;
+use sluice_schemas::OnUnknown;
+use sluice_simulation::truth::recipients_reached;
+use sluice_simulation::{Faults, ProviderFaults};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// The message arrives, nobody hears of it.
+fn silent() -> ProviderFaults {
+    ProviderFaults { lost_answer_ppm: 1_000_000, webhook_missing_ppm: 1_000_000, ..ProviderFaults::none() }
+}
+
+#[test]
+fn hazard_13_a_first_message_that_arrived_unheard_is_not_hidden_by_a_failed_second_one() {
+    for_each("seed", 0..8, |seed| async move {
+        let scenario = Scenario {
+            faults: Faults::latency(),
+            provider: silent(),
+            settles_by_webhook: false,
+            on_unknown: OnUnknown::Resend,
+            ..Scenario::default()
+        };
+        let mut run = Run::started(seed, &scenario).await;
+        let sendable = run.cluster.audience.sendable();
+        run.until("everybody's first message", |cluster| cluster.calls().len() as u64 == sendable).await;
+        run.cluster
+            .provider
+            .set_faults(ProviderFaults { permanent_ppm: 1_000_000, ..ProviderFaults::none() });
+        run.reaches(CampaignState::Completed).await;
+        assert_eq!(run.cluster.calls().len() as u64, 2 * sendable, "second attempts were made and refused");
+        assert_eq!(run.cluster.count(Status::Unknown), sendable, "{:?}", run.cluster.statuses());
+
+        // Only those whose message could not be rendered have failed.
+        run.cluster.provider.set_faults(ProviderFaults::none());
+        retry_failed(&run.cluster.commands(), run.cluster.id()).await.unwrap();
+        run.reaches(CampaignState::Completed).await;
+        let truth = run.cluster.provider.truth();
+        assert_eq!(truth.calls.len() as u64, 2 * sendable);
+        assert!(recipients_reached(&truth).values().all(|&messages| messages == 1));
+        run.ends().await;
+    });
+}
+
+#[test]
+fn hazard_14_a_resend_waits_until_the_old_call_is_surely_over() {
+    for_each("killed after calls", [1, 4, 9, 16, 25], |calls| async move {
+        let scenario = Scenario {
+            faults: Faults::latency(),
+            provider: ProviderFaults { latency_ms_max: 900, ..silent() },
+            nodes: 2,
+            on_unknown: OnUnknown::Resend,
+            page_rate: Some("20/s"),
+            ..Scenario::default()
+        };
+        let mut run = Run::started(calls, &scenario).await;
+        run.until("calls", |cluster| cluster.calls().len() >= calls as usize).await;
+        if let Some(owner) = run.owner() {
+            run.kill(owner);
+            run.start("node-3");
+        }
+        tokio::time::sleep(Duration::from_secs(25)).await;
+        run.cluster.provider.set_faults(ProviderFaults::none());
+        run.reaches(CampaignState::Completed).await;
+        let mut last: BTreeMap<_, (u8, Duration)> = BTreeMap::new();
+        let mut resent = 0;
+        for call in run.cluster.calls() {
+            if let Some((attempt, at)) = last.insert(call.send, (call.attempt, call.at)) {
+                assert_eq!(call.attempt, attempt + 1, "{call:?}");
+                // A grant's life, a call's deadline, what a network may hold.
+                assert!(
+                    call.at - at > ms(2_000 + 30_000 + 30_000),
+                    "again after {:?}: {call:?}",
+                    call.at - at
+                );
+                resent += 1;
+            }
+        }
+        assert!(resent > 10, "only {resent} were sent again");
+        run.ends().await;
+    });
+}

@@ -1,0 +1,173 @@
+//! Hazards 5, 6, 7: two processes that both believe that a page is theirs.
+
+use super::run::{Run, for_each, ms};
+use crate::cluster::{Cluster, PARTITIONS, Scenario};
+use sluice_core::CampaignState;
+use sluice_log::simulated::GroupTimes;
+use sluice_runtime::ports::log::{Partition, Topic};
+use sluice_simulation::truth::calls_in_window_max;
+use sluice_simulation::{Faults, ProcessId, ProviderFaults};
+use std::cell::Cell;
+use std::time::Duration;
+
+/// Life of a grant.
+const LIFE: Duration = ms(2_000);
+
+/// A group that gives a frozen member's partitions away while its grants still live.
+fn hasty() -> GroupTimes {
+    GroupTimes { session_timeout: ms(250), rebalance_timeout: ms(500), revoke_deadline: ms(400) }
+}
+
+fn scenario() -> Scenario {
+    Scenario {
+        faults: Faults { latency_ms_max: 20, ..Faults::none() },
+        provider: ProviderFaults { latency_ms_max: 0, ..ProviderFaults::none() },
+        rows: 120,
+        pages: 1,
+        nodes: 2,
+        settles_by_webhook: false,
+        page_rate: Some("20/s"),
+        ..Scenario::default()
+    }
+}
+
+/// Calls leave up to 20 ms after their slots.
+const JITTER: Duration = ms(21);
+
+fn rate_is_kept(cluster: &Cluster) {
+    let most =
+        calls_in_window_max(&cluster.provider.truth(), &Cluster::page(), Duration::from_secs(1) - JITTER);
+    assert!(most <= 20, "G4: {most} calls within a second");
+}
+
+/// Freezes the owner once `calls` calls were made and more are claimed.
+async fn freeze_owner(run: &Run, calls: usize, time: Duration) -> ProcessId {
+    run.until("an owner with claims", |cluster| {
+        cluster.calls().len() >= calls && cluster.ledger().is_some_and(|ledger| !ledger.body.is_empty())
+    })
+    .await;
+    let owner = run.owner().unwrap();
+    run.freeze(owner, time);
+    owner
+}
+
+#[test]
+fn hazard_05_a_frozen_owner_that_wakes_calls_nobody_after_its_grant_ended() {
+    let in_hand = Cell::new(0);
+    for_each("frozen after calls", 1..25, |calls| {
+        let in_hand = &in_hand;
+        async move {
+            // Without a limit everything is in the caller's hand at once.
+            let faults = Faults { latency_ms_max: 300, ..Faults::none() };
+            let scenario = Scenario { faults, page_rate: None, ..scenario() };
+            let mut run = Run::started(calls, &scenario).await;
+            let former = freeze_owner(&run, calls as usize, Duration::from_secs(60)).await;
+            let frozen_at = run.cluster.world.now();
+            run.until("a new owner", |cluster| {
+                cluster.ledger().unwrap().owner.is_some_and(|owner| !owner.ends_with(&format!("-{former}")))
+            })
+            .await;
+            run.reaches(CampaignState::Completed).await;
+            tokio::time::sleep((frozen_at + Duration::from_secs(65)).saturating_sub(run.cluster.world.now()))
+                .await;
+            in_hand.set(in_hand.get() + run.cluster.world.report().matches("comes too late").count());
+            for call in run.cluster.calls().iter().filter(|call| call.process == former) {
+                assert!(
+                    call.at < frozen_at + LIFE,
+                    "called {:?} after the freeze: {call:?}",
+                    call.at - frozen_at
+                );
+            }
+            run.ends().await.assert_no_attempt_twice();
+        }
+    });
+    assert!(in_hand.get() > 100, "only {} calls were in the hand of a frozen owner", in_hand.get());
+}
+
+#[test]
+fn hazard_05_a_short_freeze_in_a_hasty_group_calls_nobody_twice() {
+    for_each("frozen ms", (200..4_000).step_by(190), |time| async move {
+        let run = Run::started(time, &Scenario { group: hasty(), rows: 60, ..scenario() }).await;
+        freeze_owner(&run, 5, ms(time)).await;
+        run.completes().await.assert_no_attempt_twice();
+    });
+}
+
+#[test]
+fn hazard_06_a_former_member_that_wakes_up_does_not_take_the_page_back() {
+    let before_its_take = Cell::new(0);
+    for_each("frozen after ms", 0..40, |after| {
+        let before_its_take = &before_its_take;
+        async move {
+            let scenario = Scenario { group: hasty(), rows: 60, nodes: 1, ..scenario() };
+            let mut run = Run::started(after, &scenario).await;
+            let member = run.nodes[0].process;
+            run.until("a descriptor", |cluster| cluster.has_descriptors()).await;
+            tokio::time::sleep(ms(2 * after)).await;
+            // Its commit was accepted: what follows at once is a rightful take, however late it is carried out.
+            let had_asked = (0..PARTITIONS).any(|shard| {
+                run.cluster.log.inspect_committed("sender", Topic::Chunks, Partition(shard)).is_some()
+            });
+            let time = Duration::from_secs(5);
+            let thaw_at = run.cluster.world.now() + time;
+            run.freeze(member, time);
+            run.start("node-2");
+            run.until("another owner", |cluster| {
+                cluster
+                    .ledger()
+                    .and_then(|ledger| ledger.owner)
+                    .is_some_and(|owner| !owner.ends_with(&format!("-{member}")))
+            })
+            .await;
+            // It may become the owner again, but only after the other one has handed over.
+            let mut owner = run.cluster.ledger().unwrap().owner;
+            while run.cluster.world.now() < thaw_at + ms(1_500) {
+                tokio::time::sleep(ms(1)).await;
+                let now = run.cluster.ledger().unwrap().owner;
+                let stolen = owner.is_some()
+                    && now != owner
+                    && now.as_ref().is_some_and(|now| now.ends_with(&format!("-{member}")));
+                assert!(
+                    !stolen || had_asked,
+                    "taken from {owner:?} by {now:?} at {:?}",
+                    run.cluster.world.now()
+                );
+                owner = now;
+            }
+            if !had_asked {
+                before_its_take.set(before_its_take.get() + 1);
+            }
+            let cluster = run.completes().await;
+            cluster.assert_no_attempt_twice();
+            rate_is_kept(&cluster);
+        }
+    });
+    assert!(before_its_take.get() > 3, "only {} froze before they took the page", before_its_take.get());
+}
+
+#[test]
+fn hazard_07_a_takeover_keeps_the_rate_whatever_the_clocks_say() {
+    let taken_over = Cell::new(0);
+    for_each("seed", 0..24, |seed| {
+        let taken_over = &taken_over;
+        async move {
+            let faults = Faults { skew_ms_max: 6_000, ..scenario().faults };
+            let run = Run::started(seed, &Scenario { faults, group: hasty(), ..scenario() }).await;
+            for _ in 0..3 {
+                let calls = run.cluster.calls().len() + 7;
+                if calls > 70 {
+                    break;
+                }
+                // It wakes up while its own grants are still good, and goes on beside its successor.
+                freeze_owner(&run, calls, ms(600 + 50 * seed)).await;
+                let epoch = run.cluster.ledger().unwrap().fence.epoch;
+                run.until("a takeover", |cluster| cluster.ledger().unwrap().fence.epoch > epoch).await;
+                taken_over.set(taken_over.get() + 1);
+            }
+            let cluster = run.completes().await;
+            rate_is_kept(&cluster);
+            cluster.assert_no_attempt_twice();
+        }
+    });
+    assert!(taken_over.get() > 20);
+}
