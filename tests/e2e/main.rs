@@ -1,0 +1,23 @@
+//! The real program from the outside: started, killed, misconfigured, disturbed, and judged by the other side's log.
+//!
+//! Each test has a directory, ports and processes of its own. `SLUICE_TEST_SEED=…` repeats the moments of a run,
+//! `SLUICE_TEST_PROGRAM=…` tests another program than the one beside the tests.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test may fail loudly and say why"
+)]
+
+mod audiences;
+mod bad_input;
+mod demo;
+mod disk_full;
+mod kills;
+mod launches;
+mod outages;
+mod service;
+mod stops;
+mod trouble;
+mod webhooks;
