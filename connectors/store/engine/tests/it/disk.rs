@@ -60,11 +60,15 @@ impl<'a> Mount<'a> {
     fn new(dir: &'a Path, size: &str) -> Option<Self> {
         let options = format!("size={size}");
         let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(dir).output();
-        mount.is_ok_and(|output| output.status.success()).then_some(Self(dir))
+        mount.is_ok_and(|output| output.status.success()).then(|| Self(dir))
     }
 
     fn grow(&self) {
-        let grown = Command::new("mount").args(["-o", "remount,size=200m"]).arg(self.0).status().unwrap();
+        // The source is named so that options in force, such as the owner's number, are not given again: in a
+        // namespace that is refused.
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", "remount,size=200m", "tmpfs"]).arg(self.0);
+        let grown = mount.status().unwrap();
         assert!(grown.success());
     }
 }
