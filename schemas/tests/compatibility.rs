@@ -2,8 +2,6 @@
 //!
 //! A new version of a schema gets a new fixture: `SLUICE_WRITE_FIXTURES=1 cargo test -p sluice-schemas`.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail loudly")]
-
 use apache_avro::schema_compatibility::SchemaCompatibility;
 use serde_bytes::ByteArray;
 use sluice_schemas::*;
