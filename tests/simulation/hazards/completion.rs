@@ -15,7 +15,7 @@ fn hazard_21_a_seal_that_comes_after_the_last_chunk_ends_the_campaign() {
         let scenario =
             Scenario { faults: Faults::latency(), nodes: 1 + seed as usize % 2, ..Scenario::default() };
         let mut run = Run::new(seed, &scenario).await;
-        run.cluster.audience.pause_before_end = Duration::from_secs(90);
+        run.cluster.audience.pause_before_end = Duration::from_secs(40);
         run.start_all();
         let rows = run.cluster.audience.rows;
         run.until("everybody", |cluster| {

@@ -1,4 +1,4 @@
-//! Hazards 23, 25, 35: what a person asks for in the middle.
+//! Hazards 20, 23, 25, 35: what a person asks for in the middle.
 
 use super::run::{Run, for_each, ms};
 use crate::cluster::Scenario;
@@ -9,6 +9,28 @@ use sluice_schemas::CampaignEventKind;
 use sluice_simulation::{Faults, ProviderFaults};
 use std::collections::BTreeSet;
 use std::time::Duration;
+
+#[test]
+fn hazard_20_a_cancel_while_a_page_is_taken_for_the_first_time_is_heard() {
+    for_each("cancelled after ms", (0..160).step_by(4), |after| async move {
+        let faults = Faults { latency_ms_max: 30, ..Faults::none() };
+        let scenario =
+            Scenario { faults, rows: 600, pages: 1, page_rate: Some("20/s"), ..Scenario::default() };
+        let mut run = Run::new(after, &scenario).await;
+        // The end of the expansion, after which everybody is told once more, is far away.
+        run.cluster.audience.pause = ms(400);
+        run.start_all();
+        run.until("a descriptor", |cluster| cluster.has_descriptors()).await;
+        tokio::time::sleep(ms(after)).await;
+        cancel(&run.cluster.commands(), run.cluster.id(), None).await.unwrap();
+        let cancelled_at = run.cluster.world.now();
+        run.reaches(CampaignState::Cancelled).await;
+        for call in run.cluster.calls() {
+            assert!(call.at < cancelled_at + ms(2_000 + 100), "called after the cancel: {call:?}");
+        }
+        run.ends().await;
+    });
+}
 
 #[test]
 fn hazard_23_a_campaign_cancelled_at_three_percent_expanded_counts_everybody() {
@@ -96,9 +118,9 @@ fn hazard_25_failed_ones_are_tried_again_once_however_often_it_is_asked() {
         let not_failed = |send| !failed.contains(send);
 
         // Twice at the same time, while webhooks of the first run still arrive.
-        let ports = run.cluster.commands();
+        let (left, right) = (run.cluster.commands(), run.cluster.commands());
         let id = run.cluster.id();
-        let (first, second) = tokio::join!(retry_failed(&ports, id), retry_failed(&ports, id));
+        let (first, second) = tokio::join!(retry_failed(&left, id), retry_failed(&right, id));
         let refused = [first, second].into_iter().filter_map(Result::err).collect::<Vec<_>>();
         assert_eq!(refused.len(), 1, "{refused:?}");
         assert!(matches!(refused[0], CommandError::WrongState { .. }), "{refused:?}");

@@ -23,6 +23,7 @@
 //! | 17 | a topic was made anew | [`receipts`]; `receipts/tests/it/merging`, `core::chunk_state` |
 //! | 18 | a clock that is ahead shadows facts | [`receipts`] |
 //! | 19 | a webhook before its send | [`receipts`]; `receipts/tests/it/webhooks`, `store::conformance::correlation` |
+//! | 20 | a page hears of a command too late | [`control`]; `completion/tests/it/cancelling` |
 //! | 21 | last chunk done, then sealed: nobody looks | [`completion`]; `completion/tests/it/ending` |
 //! | 22 | the end is told twice or never | [`completion`]; `completion/tests/it/ending`, `expander/tests/it/launches` |
 //! | 23 | cancelled while most of it is not expanded | [`control`]; `completion/tests/it/cancelling`, `expander/tests/it/cancelling` |

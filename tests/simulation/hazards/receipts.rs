@@ -116,7 +116,8 @@ fn hazard_17_a_log_that_starts_again_under_the_same_generation_is_refused_with_t
         let record = NewRecord { key: chunk.0.to_vec().into(), value: encode(&receipt).into() };
         let partition = Partition(u32::from(chunk.receipts_partition()));
         run.cluster.hands.log.append(Topic::Receipts, partition, vec![record]).await.unwrap();
-        let (role, ended) = run.nodes[0].role_ended().await;
+        let refused = tokio::time::timeout(Duration::from_secs(60), run.nodes[0].role_ended()).await;
+        let (role, ended) = refused.unwrap();
         let message = ended.unwrap_err();
         assert_eq!(role, "receipts");
         assert!(message.contains("the topic was made anew; raise its generation"), "{message}");

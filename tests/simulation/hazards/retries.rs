@@ -54,6 +54,8 @@ fn hazard_14_a_resend_waits_until_the_old_call_is_surely_over() {
             faults: Faults::latency(),
             provider: ProviderFaults { latency_ms_max: 900, ..silent() },
             nodes: 2,
+            // Nothing but the rule makes it wait.
+            settles_by_webhook: false,
             on_unknown: OnUnknown::Resend,
             page_rate: Some("20/s"),
             ..Scenario::default()

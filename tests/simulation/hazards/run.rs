@@ -117,9 +117,12 @@ impl Run {
     /// Lets time pass until `is_there`, at most a virtual half hour.
     pub(super) async fn until(&self, what: &str, is_there: impl Fn(&Cluster) -> bool) {
         let limit = self.cluster.world.now() + Duration::from_secs(1_800);
+        let mut looks = 0;
         while !is_there(&self.cluster) {
             assert!(self.cluster.world.now() < limit, "never: {what}\n{}", checks::stuck(&self.cluster));
-            tokio::time::sleep(ms(5)).await;
+            // A look costs a copy of the store: what takes long may take a little longer.
+            looks += 1;
+            tokio::time::sleep(if looks < 400 { ms(5) } else { ms(50) }).await;
         }
     }
 
@@ -154,6 +157,11 @@ impl Cluster {
         PageId::from("page-1")
     }
 
+    /// Who has `page-1` now.
+    pub(super) async fn owner_name(&self) -> Option<String> {
+        self.hands.store.ledger(&Self::page()).await.unwrap().and_then(|ledger| ledger.owner)
+    }
+
     /// The ledger of `page-1`.
     pub(super) fn ledger(&self) -> Option<LedgerRow> {
         self.store.snapshot().ledgers.get(&Self::page()).cloned()
@@ -163,10 +171,18 @@ impl Cluster {
         self.provider.truth().calls
     }
 
-    /// What commands of a person stand on.
+    /// What commands of a person stand on: a process of its own, which takes its time.
     pub(super) fn commands(&self) -> CompletionPorts {
-        let clock = self.world.clock(self.world.observer("person"));
-        CompletionPorts { log: self.hands.log.clone(), store: self.hands.store.clone(), clock }
+        let process = self.world.start("person");
+        let (log, store) = (self.log.handle(process), self.store.handle(process));
+        CompletionPorts { log, store, clock: self.world.clock(process) }
+    }
+
+    /// When the newest grant that had hung was tried after all; zero before the first.
+    pub(super) fn late_grants(&self) -> Duration {
+        let trace = self.world.trace();
+        let late = trace.iter().rev().find(|entry| entry.what.starts_with("ledger grant: wakes up"));
+        late.map_or(Duration::ZERO, |entry| entry.at)
     }
 
     pub(super) fn has_descriptors(&self) -> bool {
