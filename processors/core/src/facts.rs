@@ -142,7 +142,9 @@ impl Recipient {
     }
 
     /// Whether attempt `attempt` may be claimed, as far as receipts tell: it and all later ones are blank,
-    /// the one before failed or was reopened, and nothing says that a message went out.
+    /// the one before failed without ending the run, or was reopened, and nothing says that a message went out.
+    /// Only a pending recipient may be: a retry that was asked for before a webhook or a later owner said that
+    /// the attempt was accepted or unresolved as well is never made.
     pub fn may_attempt(self, attempt: u8) -> bool {
         if self.is_excluded() || self.0 & (DELIVERED | READ | RESPONDED) != 0 || self.attempts() >= attempt {
             return false;
@@ -157,7 +159,7 @@ impl Recipient {
         }
         match self.verdict(before) {
             _ if attempt == 1 => true,
-            Verdict::Failed => reopened || self.attempt_bits(before) & FOR_GOOD == 0,
+            Verdict::Failed => !self.ends_run(before),
             Verdict::Unresolved => reopened,
             Verdict::Blank | Verdict::Accepted => false,
         }
@@ -316,7 +318,7 @@ mod tests {
         ) {
             let state = of(&facts);
             if state.may_attempt(attempt) {
-                prop_assert!(matches!(state.status(), Status::Pending | Status::Failed | Status::OptedOut), "{state:?}");
+                prop_assert_eq!(state.status(), Status::Pending, "{:?}", state);
                 prop_assert!(!state.is_settled(attempt));
             }
         }
@@ -343,6 +345,17 @@ mod tests {
         let state = of(&[(Fact::Failed, 1)]);
         assert_eq!(state.status(), Status::Pending);
         assert!(state.may_attempt(2) && !state.may_attempt(1) && !state.may_attempt(3));
+    }
+
+    #[test]
+    fn g1_a_failure_that_the_provider_contradicts_is_not_tried_again() {
+        let failed = of(&[(Fact::Failed, 1)]);
+        for doubt in [Fact::Accepted, Fact::Unresolved] {
+            let state = failed.join(of(&[(doubt, 1)]));
+            assert_eq!(state.status(), Status::Failed, "{doubt:?}");
+            assert!(!state.may_attempt(2), "{doubt:?}");
+            assert!(state.join(of(&[(Fact::Reopened, 1)])).may_attempt(2), "a person may, {doubt:?}");
+        }
     }
 
     #[test]
