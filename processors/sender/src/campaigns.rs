@@ -2,9 +2,10 @@
 
 use sluice_core::gcra::Gcra;
 use sluice_core::rate::Rate;
-use sluice_core::{CampaignId, CampaignRow, PageId};
+use sluice_core::{CampaignId, CampaignRow, CampaignState, PageId};
 use sluice_runtime::ports::messages::{MessagePlan, Messages};
 use sluice_runtime::ports::store::{Store, StoreError};
+use sluice_schemas::Channel;
 use std::sync::Arc;
 
 /// A campaign ready to be sent from one page.
@@ -20,9 +21,12 @@ pub(crate) struct Campaign {
 pub(crate) enum CampaignProblem {
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Nothing of it is to be sent: it is unknown, cancelled or ended.
+    /// Nothing of it is to be sent: it is unknown or has ended.
     #[error("not running")]
     NotRunning,
+    /// Nothing of it is to be sent, and what was claimed is to be settled.
+    #[error("being cancelled")]
+    Cancelling(Channel),
     /// Configuration is missing or wrong; a person has to act.
     #[error("{0}")]
     Configuration(String),
@@ -38,6 +42,9 @@ impl Campaign {
         empty_bucket_at: std::time::Duration,
     ) -> Result<Self, CampaignProblem> {
         let row = store.campaign(id).await?.ok_or(CampaignProblem::NotRunning)?;
+        if row.state == CampaignState::Cancelling {
+            return Err(CampaignProblem::Cancelling(row.launch.channel));
+        }
         if !row.state.may_send() {
             return Err(CampaignProblem::NotRunning);
         }

@@ -51,10 +51,10 @@ pub(super) async fn answered(grant: &mut Option<PendingGrant>) -> (Duration, Sto
 }
 
 impl Page {
-    /// Takes the page at its first work, after a fresh synchronous commit: a former member is refused there
+    /// Takes the page at its first work, or to settle what was claimed for a cancelled campaign, after a fresh synchronous commit: a former member is refused there
     /// and can't steal the page (hazard 6).
     pub(super) async fn own(&mut self) -> Result<(), SenderError> {
-        if self.ownership.is_some() || !self.has_work() {
+        if self.ownership.is_some() || !self.has_work() && self.closing.is_empty() {
             return Ok(());
         }
         match self.shard.commit().await {
@@ -79,9 +79,9 @@ impl Page {
             Predecessor::HandedOver | Predecessor::Gone => Duration::ZERO,
             Predecessor::MayRun => self.ms(options.takeover_wait_ms),
         };
-        let campaign = self.lanes.values().next().map(|state| &state.campaign.row.launch);
-        let rate =
-            campaign.and_then(|launch| self.context.ports.messages.page_rate(launch.channel, &self.id));
+        let opened = self.lanes.values().map(|state| state.campaign.row.launch.channel);
+        let channel = opened.chain(self.closing.values().map(|closing| closing.channel)).next();
+        let rate = channel.and_then(|channel| self.context.ports.messages.page_rate(channel, &self.id));
         let never_used = taken.fence.epoch <= 1;
         let gcra =
             rate.map(|rate| if never_used { Gcra::fresh(rate) } else { Gcra::empty(rate, now + wait) });
@@ -315,14 +315,17 @@ impl Page {
                     answer => break answer?,
                 }
             };
-            if row.is_some_and(|row| row.state.may_send()) {
+            if row.as_ref().is_some_and(|row| row.state.may_send()) {
                 continue;
             }
             self.ungrant(id);
             if let Some(state) = self.lanes.remove(&id) {
                 let records: Vec<u64> =
                     state.lane.works().flat_map(|work| work.records.iter().copied()).collect();
-                self.shard.finish(&records);
+                match row {
+                    Some(row) if !row.state.is_ended() => self.close(id, row.launch.channel, records),
+                    _ => self.shard.finish(&records),
+                }
             }
         }
         Ok(())

@@ -50,6 +50,7 @@ impl Page {
                 debug!(page = %self.id, campaign = %id, "descriptor of a campaign that does not run");
                 self.shard.finish(&[record]);
             }
+            Err(CampaignProblem::Cancelling(channel)) => self.close(id, channel, [record]),
             Err(CampaignProblem::Configuration(problem)) => {
                 if self.problem.as_ref() != Some(&problem) {
                     warn!(page = %self.id, campaign = %id, %problem, "campaign can't be sent");

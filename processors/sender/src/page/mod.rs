@@ -6,6 +6,7 @@
 //!                 └──────── settle: what the chunk states show ◄──────────────────────┘
 //! ```
 
+mod closing;
 mod dispatch;
 mod grant;
 mod load;
@@ -95,6 +96,8 @@ pub(crate) struct Page {
     id: PageId,
     inbox: UnboundedReceiver<PageCommand>,
     lanes: BTreeMap<CampaignId, LaneState>,
+    /// Campaigns that are being cancelled and may have claims here.
+    closing: BTreeMap<CampaignId, closing::Closing>,
     /// Descriptors whose campaign can't be opened now, and when to try again.
     waiting: Vec<(Duration, u64, Descriptor)>,
     /// Rotates, so that campaigns take turns.
@@ -126,6 +129,7 @@ impl Page {
             id,
             inbox,
             lanes: BTreeMap::new(),
+            closing: BTreeMap::new(),
             waiting: Vec::new(),
             turn: 0,
             ownership: None,
@@ -160,6 +164,7 @@ impl Page {
             self.dispatch();
             self.report_if_due();
             self.settle_if_due().await?;
+            self.finish_closing();
             self.show();
             if self.is_drained() {
                 return self.hand_over().await;
@@ -209,8 +214,8 @@ impl Page {
         Ok(())
     }
 
-    /// Puts a descriptor into its campaign's lane. One of a campaign that does not run needs nothing: the
-    /// finalizer settles what is cancelled, and what has ended is settled.
+    /// Puts a descriptor into its campaign's lane. One of a campaign that has ended needs nothing; one of a
+    /// campaign that is being cancelled waits until what is claimed is settled, the finalizer does the rest.
     async fn open(&mut self, record: u64, descriptor: Descriptor) -> Result<(), SenderError> {
         let (Descriptor::First { chunk, .. } | Descriptor::Retry { chunk, .. }) = &descriptor;
         let id = chunk.campaign();

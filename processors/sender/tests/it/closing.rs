@@ -1,0 +1,68 @@
+//! What is claimed when a campaign is cancelled is settled, whoever dies or stops in between.
+
+use crate::support::{Bench, SIZE, chunk, page};
+use sluice_core::chunk_state::{Stamp, entry};
+use sluice_core::{ChunkState, IndexSet};
+use sluice_runtime::ports::store::ChunkSave;
+use sluice_schemas::Fact;
+use std::time::Duration;
+
+#[tokio::test(start_paused = true)]
+async fn g8_claims_of_a_dead_owner_become_unresolved_also_when_the_campaign_was_cancelled() {
+    let bench = Bench::new();
+    bench.campaign(&[2, 3, 4]).await;
+    bench.cancel().await;
+
+    // Its grants end, its calls end, its receipts are merged; this channel has no webhooks to wait for.
+    let running = bench.start("after the cancel");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let receipts = bench.receipts();
+    let settled: Vec<_> = receipts.iter().map(|entry| (entry.fact, entry.first, entry.last)).collect();
+    assert_eq!(settled, [(Fact::Unresolved, 2, 4)]);
+    assert_eq!(bench.calls(), 0);
+    assert_eq!(bench.committed(), 0, "until it shows, a restart has to find the descriptor");
+    assert_eq!(bench.store().ledger(&page()).await.unwrap().unwrap().body.claimed(chunk()).len(), 3);
+
+    // The receipt processor merges it.
+    let mut state = ChunkState::new();
+    receipts.iter().for_each(|entry| state.merge(entry));
+    state.merge(&entry(Fact::Closed, 0, SIZE as u16 - 1, 0, 0));
+    let counters = state.counters();
+    let save = ChunkSave { chunk: chunk(), stamp: Stamp::new(1, 1), state, counters, details: Vec::new() };
+    bench.store().save_chunks(vec![save]).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(bench.committed(), 1);
+    running.stop().await;
+    let ledger = bench.store().ledger(&page()).await.unwrap().unwrap();
+    assert_eq!((ledger.owner, ledger.body.claimed(chunk())), (None, IndexSet::new()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn g8_a_stop_between_the_cancel_and_the_last_answer_leaves_the_descriptor_to_the_next_owner() {
+    let bench = Bench::new();
+    bench.campaign(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]).await;
+    let first = bench.start("before the cancel");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    bench.cancel().await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    first.stop().await;
+    assert_eq!(bench.committed(), 0);
+
+    let second = bench.start("after the stop");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let unresolved: Vec<_> = bench.receipts().iter().map(|entry| (entry.fact, entry.last)).collect();
+    assert_eq!(unresolved, [(Fact::Unresolved, 9)]);
+    assert_eq!(bench.calls(), 0);
+    second.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_descriptor_of_a_cancelled_campaign_without_claims_is_finished_at_once() {
+    let bench = Bench::new();
+    bench.campaign(&[]).await;
+    bench.cancel().await;
+    let running = bench.start("after the cancel");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!((bench.committed(), bench.calls()), (1, 0));
+    running.stop().await;
+}

@@ -1,0 +1,6 @@
+//! The sender over the simulated log, store and provider.
+
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
+
+mod closing;
+mod support;

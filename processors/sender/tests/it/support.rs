@@ -1,0 +1,191 @@
+//! A world with one campaign on one page.
+
+use sluice_core::{CampaignId, CampaignRow, CampaignState, ChunkId, IndexSet, LedgerBody, PageId};
+use sluice_log::simulated::SimLog;
+use sluice_runtime::ports::caller::{Answer, AnswerRules, CallRequest, CallResult, Endpoint};
+use sluice_runtime::ports::log::{NewRecord, Partition, Topic};
+use sluice_runtime::ports::messages::{Correlation, MessagePlan, Messages, PlanProblem, RenderProblem};
+use sluice_runtime::ports::store::{Granted, Store, Transition};
+use sluice_runtime::{ShutdownTrigger, shutdown};
+use sluice_schemas::{
+    Audience, CampaignLaunch, Channel, ChunkReady, Message, OnUnknown, Receipt, ReceiptEntry, SendRequest,
+    decode, encode,
+};
+use sluice_sender::{Sender, SenderError, SenderOptions, SenderPorts};
+use sluice_simulation::{Faults, ProcessId, ProviderFaults, SimProvider, World};
+use sluice_store::simulated::SimStore;
+use std::sync::Arc;
+use tokio::task::JoinHandle;
+
+pub(crate) const SIZE: u32 = 10;
+const SHARD: Partition = Partition(1);
+
+pub(crate) fn page() -> PageId {
+    PageId::from("page")
+}
+
+pub(crate) fn id() -> CampaignId {
+    CampaignId::of("t", "c")
+}
+
+pub(crate) fn chunk() -> ChunkId {
+    ChunkId::new(id(), 0, 1, 0)
+}
+
+pub(crate) struct Bench {
+    pub(crate) world: World,
+    pub(crate) log: SimLog,
+    store: SimStore,
+    provider: SimProvider,
+    hand: ProcessId,
+}
+
+/// A process that sends; dropped, it is not told to stop.
+pub(crate) struct Running {
+    task: JoinHandle<Result<(), SenderError>>,
+    trigger: ShutdownTrigger,
+}
+
+impl Running {
+    pub(crate) async fn stop(self) {
+        self.trigger.stop();
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        let world = World::new(1, Faults::none());
+        let (log, store) = (SimLog::new(&world), SimStore::new(&world));
+        let provider = SimProvider::new(&world, ProviderFaults::none());
+        let hand = world.observer("hand");
+        Self { world, log, store, provider, hand }
+    }
+
+    pub(crate) fn store(&self) -> Arc<dyn Store> {
+        self.store.handle(self.hand)
+    }
+
+    /// A campaign with one announced chunk, whose claims `claimed` an owner left that died.
+    pub(crate) async fn campaign(&self, claimed: &[u16]) {
+        let launch = CampaignLaunch {
+            campaign: "c".to_owned(),
+            tenant: "t".to_owned(),
+            channel: Channel::Http,
+            pages: vec![page().as_str().to_owned()],
+            audience: Audience::default(),
+            message: Message::default(),
+            variables: Default::default(),
+            rate: None,
+            max_retries: 1,
+            on_unknown: OnUnknown::Keep,
+            time_zone: None,
+        };
+        let store = self.store();
+        store.create_campaign(CampaignRow::launched(launch, self.world.wall_ms())).await.unwrap();
+        let mut body = LedgerBody::new();
+        let indexes: IndexSet = claimed.iter().copied().collect();
+        body.claim(chunk(), 1, &indexes).unwrap();
+        let taken = store.take(&page(), "the dead").await.unwrap();
+        assert!(matches!(store.grant(&page(), taken.fence, &body).await.unwrap(), Granted::Yes(_)));
+        let ready = ChunkReady {
+            chunk: chunk().0.into(),
+            page: page().as_str().to_owned(),
+            size: SIZE as i32,
+            spans: Vec::new(),
+        };
+        let record = NewRecord { key: Vec::new().into(), value: encode(&ready).into() };
+        self.log.handle(self.hand).append(Topic::Chunks, SHARD, vec![record]).await.unwrap();
+    }
+
+    pub(crate) async fn cancel(&self) {
+        let step = Transition {
+            from: CampaignState::Running,
+            run: 1,
+            to: CampaignState::Cancelling,
+            reason: None,
+            at_ms: self.world.wall_ms(),
+        };
+        self.store().transition(id(), step).await.unwrap().unwrap();
+        self.store().bump_control(&page()).await.unwrap();
+    }
+
+    pub(crate) fn start(&self, name: &str) -> Running {
+        let process = self.world.start(name);
+        let ports = SenderPorts {
+            log: self.log.handle(process),
+            store: self.store.handle(process),
+            caller: self.provider.caller(process),
+            messages: Arc::new(Plain),
+            clock: self.world.clock(process),
+        };
+        let (trigger, stop) = shutdown::channel();
+        let sender = Sender::new(ports, SenderOptions::default(), name.to_owned());
+        Running { task: tokio::spawn(sender.run(stop)), trigger }
+    }
+
+    pub(crate) fn calls(&self) -> usize {
+        self.provider.truth().calls.len()
+    }
+
+    pub(crate) fn receipts(&self) -> Vec<ReceiptEntry> {
+        let partition = Partition(u32::from(chunk().receipts_partition()));
+        let records = self.log.inspect(Topic::Receipts, partition);
+        records.iter().flat_map(|record| decode::<Receipt>(&record.value).unwrap().entries).collect()
+    }
+
+    /// The committed position of the chunk's shard.
+    pub(crate) fn committed(&self) -> u64 {
+        self.log.inspect_committed("sender", Topic::Chunks, SHARD).map_or(0, |position| position.0)
+    }
+}
+
+/// A channel without webhooks.
+struct Plain;
+
+struct PlainPlan;
+
+struct NoAnswers;
+
+impl AnswerRules for NoAnswers {
+    fn classify(&self, _: &Answer<'_>) -> CallResult {
+        CallResult::Unknown { detail: "no answer is ever classified here".to_owned() }
+    }
+}
+
+impl Messages for Plain {
+    fn plan(&self, _: &CampaignLaunch, _: &PageId) -> Result<Arc<dyn MessagePlan>, PlanProblem> {
+        Ok(Arc::new(PlainPlan))
+    }
+
+    fn page_rate(&self, _: Channel, _: &PageId) -> Option<sluice_core::rate::Rate> {
+        None
+    }
+}
+
+impl MessagePlan for PlainPlan {
+    fn render(
+        &self,
+        send: &SendRequest,
+        tag: sluice_core::ids::EchoTag,
+    ) -> Result<CallRequest, RenderProblem> {
+        let endpoint = Endpoint {
+            page: page(),
+            method: "POST".to_owned(),
+            url: "http://provider.invalid/".to_owned(),
+            headers: Vec::new(),
+            answers: Arc::new(NoAnswers),
+            timeout_ms: self.timeout_ms(),
+        };
+        let body = send.address.clone().into_bytes().into();
+        Ok(CallRequest { endpoint: Arc::new(endpoint), body, tag: Some(tag.to_string()) })
+    }
+
+    fn correlation(&self) -> Correlation {
+        Correlation { settles_by_webhook: false, by_person: false }
+    }
+
+    fn timeout_ms(&self) -> u64 {
+        2_000
+    }
+}
