@@ -13,6 +13,8 @@ pub struct PageStatus {
     pub in_flight: usize,
     /// Sends granted and not called yet.
     pub granted: usize,
+    /// Campaigns that are open here.
+    pub campaigns: usize,
     /// Claims whose outcome no chunk state shows yet.
     pub claims: u32,
     /// Why it waits, and until when on the monotonic clock.

@@ -9,6 +9,7 @@
 mod closing;
 mod dispatch;
 mod grant;
+mod idle;
 mod load;
 mod receipts;
 mod settle;
@@ -98,6 +99,8 @@ pub(crate) struct Page {
     lanes: BTreeMap<CampaignId, LaneState>,
     /// Campaigns that are being cancelled and may have claims here.
     closing: BTreeMap<CampaignId, closing::Closing>,
+    /// When lanes without work are looked for.
+    idle_look_at: Duration,
     /// Descriptors whose campaign can't be opened now, and when to try again.
     waiting: Vec<(Duration, u64, Descriptor)>,
     /// Rotates, so that campaigns take turns.
@@ -130,6 +133,7 @@ impl Page {
             inbox,
             lanes: BTreeMap::new(),
             closing: BTreeMap::new(),
+            idle_look_at: Duration::ZERO,
             waiting: Vec::new(),
             turn: 0,
             ownership: None,
@@ -165,6 +169,7 @@ impl Page {
             self.report_if_due();
             self.settle_if_due().await?;
             self.finish_closing();
+            self.forget_idle_lanes();
             self.show();
             if self.is_drained() {
                 return self.hand_over().await;
@@ -310,6 +315,7 @@ impl Page {
             PageStatus {
                 in_flight: self.calling.len(),
                 granted: self.granted_sends(),
+                campaigns: self.lanes.len(),
                 claims: self.ownership.as_ref().map_or(0, |ownership| ownership.claims),
                 hold,
                 problem: self.problem.clone(),

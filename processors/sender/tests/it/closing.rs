@@ -1,9 +1,7 @@
 //! What is claimed when a campaign is cancelled is settled, whoever dies or stops in between.
 
-use crate::support::{Bench, SIZE, chunk, page};
-use sluice_core::chunk_state::{Stamp, entry};
-use sluice_core::{ChunkState, IndexSet};
-use sluice_runtime::ports::store::ChunkSave;
+use crate::support::{Bench, chunk, page};
+use sluice_core::IndexSet;
 use sluice_schemas::Fact;
 use std::time::Duration;
 
@@ -24,12 +22,7 @@ async fn g8_claims_of_a_dead_owner_become_unresolved_also_when_the_campaign_was_
     assert_eq!(bench.store().ledger(&page()).await.unwrap().unwrap().body.claimed(chunk()).len(), 3);
 
     // The receipt processor merges it.
-    let mut state = ChunkState::new();
-    receipts.iter().for_each(|entry| state.merge(entry));
-    state.merge(&entry(Fact::Closed, 0, SIZE as u16 - 1, 0, 0));
-    let counters = state.counters();
-    let save = ChunkSave { chunk: chunk(), stamp: Stamp::new(1, 1), state, counters, details: Vec::new() };
-    bench.store().save_chunks(vec![save]).await.unwrap();
+    bench.merge(1, &receipts).await;
     tokio::time::sleep(Duration::from_secs(10)).await;
     assert_eq!(bench.committed(), 1);
     running.stop().await;

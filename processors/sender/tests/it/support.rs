@@ -1,17 +1,20 @@
 //! A world with one campaign on one page.
 
-use sluice_core::{CampaignId, CampaignRow, CampaignState, ChunkId, IndexSet, LedgerBody, PageId};
+use sluice_core::chunk_state::{Stamp, entry};
+use sluice_core::{
+    CampaignId, CampaignRow, CampaignState, ChunkId, ChunkState, IndexSet, LedgerBody, PageId,
+};
 use sluice_log::simulated::SimLog;
 use sluice_runtime::ports::caller::{Answer, AnswerRules, CallRequest, CallResult, Endpoint};
 use sluice_runtime::ports::log::{NewRecord, Partition, Topic};
 use sluice_runtime::ports::messages::{Correlation, MessagePlan, Messages, PlanProblem, RenderProblem};
-use sluice_runtime::ports::store::{Granted, Store, Transition};
+use sluice_runtime::ports::store::{ChunkSave, Granted, Store, Transition};
 use sluice_runtime::{ShutdownTrigger, shutdown};
 use sluice_schemas::{
-    Audience, CampaignLaunch, Channel, ChunkReady, Message, OnUnknown, Receipt, ReceiptEntry, SendRequest,
-    decode, encode,
+    Audience, CampaignLaunch, Channel, ChunkReady, Fact, Message, OnUnknown, Receipt, ReceiptEntry,
+    SendRequest, decode, encode,
 };
-use sluice_sender::{Sender, SenderError, SenderOptions, SenderPorts};
+use sluice_sender::{Board, Sender, SenderError, SenderOptions, SenderPorts};
 use sluice_simulation::{Faults, ProcessId, ProviderFaults, SimProvider, World};
 use sluice_store::simulated::SimStore;
 use std::sync::Arc;
@@ -44,6 +47,7 @@ pub(crate) struct Bench {
 pub(crate) struct Running {
     task: JoinHandle<Result<(), SenderError>>,
     trigger: ShutdownTrigger,
+    pub(crate) board: Board,
 }
 
 impl Running {
@@ -121,7 +125,8 @@ impl Bench {
         };
         let (trigger, stop) = shutdown::channel();
         let sender = Sender::new(ports, SenderOptions::default(), name.to_owned());
-        Running { task: tokio::spawn(sender.run(stop)), trigger }
+        let board = sender.board();
+        Running { task: tokio::spawn(sender.run(stop)), trigger, board }
     }
 
     pub(crate) fn calls(&self) -> usize {
@@ -132,6 +137,17 @@ impl Bench {
         let partition = Partition(u32::from(chunk().receipts_partition()));
         let records = self.log.inspect(Topic::Receipts, partition);
         records.iter().flat_map(|record| decode::<Receipt>(&record.value).unwrap().entries).collect()
+    }
+
+    /// What the receipt processor stores when it has merged these, all that there is up to a position.
+    pub(crate) async fn merge(&self, position: u64, receipts: &[ReceiptEntry]) {
+        let mut state = ChunkState::new();
+        receipts.iter().for_each(|entry| state.merge(entry));
+        state.merge(&entry(Fact::Closed, 0, SIZE as u16 - 1, 0, 0));
+        let counters = state.counters();
+        let stamp = Stamp::new(1, position);
+        let save = ChunkSave { chunk: chunk(), stamp, state, counters, details: Vec::new() };
+        self.store().save_chunks(vec![save]).await.unwrap();
     }
 
     /// The committed position of the chunk's shard.
