@@ -2,7 +2,7 @@
 
 use crate::support::{Place, Said, object, said, sink, url};
 use serde_json::json;
-use sluice_simulator::{Simulator, SimulatorConfig};
+use sluice_simulator::{Faults, Simulator, SimulatorConfig};
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -32,6 +32,7 @@ fn g1_g2_g8_every_recipient_gets_exactly_one_call_and_a_second_run_ends_at_once(
 
     let again = send(&place, "spring.json", &url(&sink), &["--json"]);
     assert_eq!(again.exit, 0, "{again:?}");
+    assert!(again.err.contains("nothing was sent now"), "{again:?}");
     let result = object(&again.out);
     assert_eq!((&result["state"], &result["counters"]["sent"]), (&json!("completed"), &json!(2_000)));
     assert_eq!(sink.stats().requests, 2_000);
@@ -109,6 +110,37 @@ fn another_campaign_of_the_directory_waits_for_its_own_command() {
 
     assert_eq!(place.run(&first).exit, 0);
     assert_eq!((sink.stats().distinct, sink.stats().twice), (400, 0));
+}
+
+#[test]
+fn g1_after_a_kill_calls_without_an_answer_are_not_waited_for_where_no_webhook_can_come() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let faults = Faults { latency_ms: 300, ..Faults::default() };
+    let config = SimulatorConfig { faults, ..SimulatorConfig::default() };
+    let simulator = runtime.block_on(Simulator::start(config)).unwrap();
+    let place = Place::new();
+    let rows: String = (0..120).map(|row| format!("+55119876{row:05}\n")).collect();
+    place.write("killed.csv", &format!("phone\n{rows}"));
+    let launch = json!({
+        "campaign": "killed", "channel": "whatsapp", "pages": ["1"], "audience": { "path": "killed.csv" },
+        "message": { "template": { "name": "t", "language": "en_US" } },
+    });
+    place.write("killed.json", &launch.to_string());
+    let target = simulator.url();
+    let mut child = place.start(&["send", "killed.json", "--data-dir", "data", "--provider-url", &target]);
+    wait_for(|| simulator.stats().calls >= 40);
+    child.kill().unwrap();
+    drop(child.wait_with_output());
+
+    let begun = Instant::now();
+    let ended = send(&place, "killed.json", &target, &["--json"]);
+    assert!(begun.elapsed() < Duration::from_secs(60), "{ended:?}");
+    assert_eq!(ended.exit, 0, "{ended:?}");
+    let counters = &object(&ended.out)["counters"];
+    let count = |name: &str| counters[name].as_u64().unwrap();
+    assert!(count("unknown") > 0, "{ended:?}");
+    assert_eq!(count("sent") + count("unknown") + count("failed"), 120, "{ended:?}");
+    assert_eq!(simulator.stats().accepted_twice, 0);
 }
 
 #[test]

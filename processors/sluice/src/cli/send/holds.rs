@@ -1,6 +1,7 @@
 //! Why pages wait: said once, and when waiting can't help. Pure: time is an argument.
 
 use crate::error::Failure;
+use crate::view::numbers::{counted, duration};
 use sluice_core::PageId;
 use sluice_schemas::Channel;
 use sluice_sender::PageStatus;
@@ -10,10 +11,19 @@ use std::time::Duration;
 /// A page whose account is refused so long, while nothing gets through, needs a person.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Nothing has moved for so long before the calls without an answer are told.
+const QUIET: Duration = Duration::from_secs(3);
+
 /// What each page was last said to wait for.
 #[derive(Debug, Default)]
 pub(in crate::cli) struct Holds {
     pages: BTreeMap<PageId, Waiting>,
+    /// How long a call without an answer stays open for its webhook.
+    unresolved_after: Duration,
+    /// When something got through last, and how much by then.
+    moved: Option<(Duration, u64)>,
+    /// Whether the calls without an answer were told since then.
+    told_unanswered: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -26,6 +36,11 @@ struct Waiting {
 }
 
 impl Holds {
+    /// `unresolved_after`: how long a call without an answer stays open for its webhook.
+    pub(in crate::cli) fn new(unresolved_after: Duration) -> Self {
+        Self { unresolved_after, ..Self::default() }
+    }
+
     /// Takes in what the board shows; gives the lines to say. `done`: recipients that are through.
     pub(in crate::cli) fn observe(
         &mut self,
@@ -33,7 +48,7 @@ impl Holds {
         done: u64,
         now: Duration,
     ) -> Vec<String> {
-        let mut lines = Vec::new();
+        let mut lines: Vec<String> = self.unanswered(pages, done, now).into_iter().collect();
         for (page, status) in pages {
             let hold = status.hold.as_ref().filter(|(until, _)| *until > now).map(|(_, reason)| reason);
             let waits = hold.map(|reason| (reason.as_str(), reason.detail().to_owned()));
@@ -60,6 +75,35 @@ impl Holds {
             }
         }
         lines
+    }
+
+    /// Calls whose outcome nobody told are all that is left: without a word this looks like a program that hangs.
+    fn unanswered(
+        &mut self,
+        pages: &BTreeMap<PageId, PageStatus>,
+        done: u64,
+        now: Duration,
+    ) -> Option<String> {
+        let since = match self.moved {
+            Some((since, before)) if before == done => since,
+            _ => {
+                self.moved = Some((now, done));
+                self.told_unanswered = false;
+                now
+            }
+        };
+        let idle = |page: &PageStatus| page.in_flight == 0 && page.granted == 0 && page.hold.is_none();
+        let calls: u64 = pages.values().map(|page| u64::from(page.claims)).sum();
+        if self.told_unanswered || calls == 0 || now < since + QUIET || !pages.values().all(idle) {
+            return None;
+        }
+        self.told_unanswered = true;
+        let left = self.unresolved_after.saturating_sub(now.saturating_sub(since));
+        Some(format!(
+            "{} without an answer: waiting up to {} for webhooks that tell what became of them; then they are settled as the launch says (on_unknown). Ctrl-C is safe",
+            counted(calls, "call", "calls"),
+            duration(left),
+        ))
     }
 
     /// Whether every page with work has waited too long for something that only a person can change.
@@ -154,6 +198,22 @@ mod tests {
             failure.message.contains("page p") && failure.actionable.contains("SLUICE_WHATSAPP_TOKEN"),
             "{failure:?}"
         );
+    }
+
+    #[test]
+    fn calls_without_an_answer_are_told_once_when_nothing_else_moves() {
+        let mut holds = Holds::new(Duration::from_secs(900));
+        let page = |in_flight| PageStatus { in_flight, claims: 317, ..PageStatus::default() };
+        let pages = |in_flight| BTreeMap::from([(PageId::from("p"), page(in_flight))]);
+        assert!(holds.observe(&pages(5), 10, at(0)).is_empty());
+        assert!(holds.observe(&pages(5), 10, at(4_000)).is_empty(), "calls are under way");
+        assert!(holds.observe(&pages(0), 11, at(5_000)).is_empty(), "something got through");
+        let said = holds.observe(&pages(0), 11, at(8_000));
+        assert!(
+            said.len() == 1 && said[0].starts_with("317 calls without an answer: waiting up to"),
+            "{said:?}"
+        );
+        assert!(holds.observe(&pages(0), 11, at(60_000)).is_empty());
     }
 
     #[test]

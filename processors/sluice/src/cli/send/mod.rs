@@ -17,10 +17,13 @@ use crate::view::out;
 use crate::view::progress::Progress;
 use clap::Args;
 use sluice_core::{CampaignId, CampaignRow, CampaignState};
-use sluice_schemas::Channel;
+use sluice_schemas::{Channel, OnUnknown};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// How long a call without an answer is left open where no webhook can come.
+const UNRESOLVED_ALONE_MS: u64 = 1_000;
 
 /// Which campaign, and how.
 #[derive(Debug, Clone, Args)]
@@ -56,13 +59,26 @@ pub(super) async fn run(common: Common, args: SendArgs) -> Outcome {
     let directory = Directory::open(&config.data_dir, config.topics.partitions).await?;
     let known = launching::existing(&directory, launch).await?;
     if let Some(row) = known.as_ref().filter(|row| row.state.is_ended()) {
+        if !common.quiet {
+            out::note(format_args!(
+                "{} has ended before; this is its result, and nothing was sent now. To send again, give it another campaign name",
+                launch.campaign
+            ));
+        }
         return finish(&common, &directory, row).await;
     }
     // Before the campaign exists: what can't be sent is refused, and the same name is free to try again.
     launching::check_sendable(&valid, &config, directory.temporary(), known.as_ref()).await?;
 
+    if args.webhook_listen.is_none() && launch.on_unknown == OnUnknown::Keep {
+        // Nobody here could take the webhook that is waited for. One that another process takes later still
+        // settles an `unknown`.
+        config.sender.unresolved_after_ms = config.sender.unresolved_after_ms.min(UNRESOLVED_ALONE_MS);
+    }
+
     let id = CampaignId::of(&launch.tenant, &launch.campaign);
     say_others(&common, &directory, id).await?;
+    let unresolved_after = Duration::from_millis(config.sender.unresolved_after_ms);
     let options = NodeOptions { listen: args.webhook_listen, only: vec![id], ..NodeOptions::new(config) };
     let node = Node::over(directory.clone(), options).await?;
     let row = node.launch(launch).await?;
@@ -71,7 +87,7 @@ pub(super) async fn run(common: Common, args: SendArgs) -> Outcome {
         campaigns: vec![row],
         signals,
         progress: Progress::new(common.talk()),
-        holds: Holds::default(),
+        holds: Holds::new(unresolved_after),
     };
     match drive.run_to_the_end(late_after(args.linger)).await? {
         Ended::All(rows) => match rows.first() {
