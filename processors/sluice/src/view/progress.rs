@@ -4,7 +4,7 @@ use super::numbers::{duration, percent, thousands};
 use super::out;
 use crate::campaign::status::CampaignStatus;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -19,8 +19,11 @@ pub enum Talk {
 
 /// How often a line is written where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(1);
-/// Rates are measured over about this long.
-const RATE_OVER: Duration = Duration::from_millis(900);
+/// Before that there is no rate to tell.
+const RATE_FROM: Duration = Duration::from_millis(900);
+/// Rates are measured over about this long: counters come in strides, and over less than a few of them a
+/// page seems to exceed its limit.
+const RATE_OVER: Duration = Duration::from_secs(5);
 
 /// Shows campaigns while they run.
 #[derive(Debug)]
@@ -39,7 +42,7 @@ enum Shown {
 /// One campaign's recent past.
 #[derive(Debug, Clone, Default)]
 struct Track {
-    measured: Option<(Duration, u64)>,
+    measured: VecDeque<(Duration, u64)>,
     rate: f64,
     line_at: Option<Duration>,
     line: String,
@@ -115,13 +118,13 @@ impl Progress {
 
 impl Track {
     fn measure(&mut self, done: u64, now: Duration) {
-        match self.measured {
-            None => self.measured = Some((now, done)),
-            Some((then, before)) if now >= then + RATE_OVER => {
-                self.rate = done.saturating_sub(before) as f64 / (now - then).as_secs_f64();
-                self.measured = Some((now, done));
-            }
-            Some(_) => {}
+        self.measured.push_back((now, done));
+        while self.measured.get(1).is_some_and(|(second, _)| now >= *second + RATE_OVER) {
+            self.measured.pop_front();
+        }
+        let Some(&(then, before)) = self.measured.front() else { return };
+        if now >= then + RATE_FROM {
+            self.rate = done.saturating_sub(before) as f64 / (now - then).as_secs_f64();
         }
     }
 }
@@ -162,4 +165,22 @@ fn describe(status: &CampaignStatus, rate: f64) -> String {
         }
     }
     parts.join("  ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_that_come_in_strides_show_the_rate_behind_them() {
+        let mut track = Track::default();
+        for ms in (0..20_000).step_by(100) {
+            // 1,000/s, stored every 700 ms.
+            track.measure(ms / 700 * 700, Duration::from_millis(ms));
+            if ms > 6_000 {
+                assert!((850.0..1_150.0).contains(&track.rate), "{} at {ms}", track.rate);
+            }
+        }
+        assert!(track.measured.len() < 60);
+    }
 }
