@@ -82,6 +82,11 @@ fn lines(report: &CheckReport, source: &str, all: bool) -> Vec<String> {
         thousands(skipped),
     )];
     lines.extend(findings(&report.findings, all));
+    if report.findings.iter().any(|finding| finding.what == "no_opt_in") {
+        lines.push(
+            "An opt-in column says yes with: true, yes, 1, t, y, on. Every other word is a no.".to_owned(),
+        );
+    }
     if report.valid_without_variables > 0 {
         let people = counted(report.valid_without_variables, "recipient", "recipients");
         lines.push(format!(
