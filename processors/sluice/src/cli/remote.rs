@@ -14,6 +14,10 @@ use std::time::Duration;
 /// An answer has to be there by then.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What helps where the service wants another token.
+const TOKEN_TO_DO: &str =
+    "set SLUICE_GATEWAY_TOKEN, or gateway.control_token in sluice.toml, to the token of the service";
+
 /// A service.
 #[derive(Debug, Clone)]
 pub(super) struct Remote {
@@ -83,12 +87,12 @@ impl Remote {
         Err(match serde_json::from_slice::<Refusal>(&body) {
             Ok(refusal) => {
                 let exit = if status.as_u16() == 503 { Exit::TryAgain } else { Exit::Refused };
-                let mut failure = Failure::new(
-                    exit,
-                    &refusal.code,
-                    refusal.message,
-                    refusal.actionable.unwrap_or_default(),
-                );
+                let to_do = match status.as_u16() {
+                    // The API speaks of a header; here it is a setting.
+                    401 => TOKEN_TO_DO.to_owned(),
+                    _ => refusal.actionable.unwrap_or_default(),
+                };
+                let mut failure = Failure::new(exit, &refusal.code, refusal.message, to_do);
                 failure.details = refusal.details;
                 failure
             }

@@ -293,7 +293,7 @@ async fn bind(address: SocketAddr) -> Outcome<TcpListener> {
         Failure::refused(
             "port_in_use",
             format!("cannot listen on {address}"),
-            "choose another port: gateway.listen in sluice.toml, SLUICE_GATEWAY_LISTEN, or --webhook-listen",
+            "choose another port: gateway.listen in sluice.toml, SLUICE_GATEWAY_LISTEN, `run --listen` or `send --webhook-listen`",
         )
         .with(error.to_string())
     })
