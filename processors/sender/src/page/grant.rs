@@ -22,9 +22,7 @@ pub(super) struct Ownership {
     pub(super) claims: u32,
     /// Claims were given back that the stored ledger still holds.
     pub(super) gave_back: bool,
-    /// Monotonic; buckets are empty then.
-    pub(super) taken_at: Duration,
-    /// A former owner may still be calling before this time.
+    /// Monotonic: a former owner may still be calling before this time, buckets are empty then.
     pub(super) grants_from: Duration,
     /// The page's own limit.
     pub(super) gcra: Option<Gcra>,
@@ -116,7 +114,6 @@ impl Page {
             claims: taken.body.len(),
             gave_back: false,
             body: taken.body,
-            taken_at: now,
             grants_from: now + wait,
             gcra,
             hold: Hold::default(),

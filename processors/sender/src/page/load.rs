@@ -28,8 +28,9 @@ impl Page {
         descriptor: &Descriptor,
     ) -> Result<bool, SenderError> {
         let ports = &self.context.ports;
-        let taken_at = self.ownership.as_ref().map_or(Duration::ZERO, |ownership| ownership.taken_at);
-        let opened = Campaign::open(&*ports.store, &*ports.messages, id, &self.id, taken_at).await;
+        // A former owner may still be calling until then, also for this campaign (G4).
+        let empty_at = self.ownership.as_ref().map_or(Duration::ZERO, |ownership| ownership.grants_from);
+        let opened = Campaign::open(&*ports.store, &*ports.messages, id, &self.id, empty_at).await;
         let again = |page: &mut Self, ms: u64| {
             let due = page.now() + page.ms(ms);
             page.waiting.push((due, record, copy(descriptor)));

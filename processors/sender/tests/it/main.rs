@@ -4,4 +4,5 @@
 
 mod closing;
 mod idle;
+mod limits;
 mod support;

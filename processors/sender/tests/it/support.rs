@@ -8,7 +8,7 @@ use sluice_log::simulated::SimLog;
 use sluice_runtime::ports::caller::{Answer, AnswerRules, CallRequest, CallResult, Endpoint};
 use sluice_runtime::ports::log::{NewRecord, Partition, Topic};
 use sluice_runtime::ports::messages::{Correlation, MessagePlan, Messages, PlanProblem, RenderProblem};
-use sluice_runtime::ports::store::{ChunkSave, Granted, Store, Transition};
+use sluice_runtime::ports::store::{ChunkSave, Granted, RecipientRow, Store, Transition};
 use sluice_runtime::{ShutdownTrigger, shutdown};
 use sluice_schemas::{
     Audience, CampaignLaunch, Channel, ChunkReady, Fact, Message, OnUnknown, Receipt, ReceiptEntry,
@@ -18,6 +18,7 @@ use sluice_sender::{Board, Sender, SenderError, SenderOptions, SenderPorts};
 use sluice_simulation::{Faults, ProcessId, ProviderFaults, SimProvider, World};
 use sluice_store::simulated::SimStore;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::task::JoinHandle;
 
 pub(crate) const SIZE: u32 = 10;
@@ -33,6 +34,22 @@ pub(crate) fn id() -> CampaignId {
 
 pub(crate) fn chunk() -> ChunkId {
     ChunkId::new(id(), 0, 1, 0)
+}
+
+fn launch(name: &str) -> CampaignLaunch {
+    CampaignLaunch {
+        campaign: name.to_owned(),
+        tenant: "t".to_owned(),
+        channel: Channel::Http,
+        pages: vec![page().as_str().to_owned()],
+        audience: Audience::default(),
+        message: Message::default(),
+        variables: Default::default(),
+        rate: None,
+        max_retries: 1,
+        on_unknown: OnUnknown::Keep,
+        time_zone: None,
+    }
 }
 
 pub(crate) struct Bench {
@@ -72,28 +89,42 @@ impl Bench {
 
     /// A campaign with one announced chunk, whose claims `claimed` an owner left that died.
     pub(crate) async fn campaign(&self, claimed: &[u16]) {
-        let launch = CampaignLaunch {
-            campaign: "c".to_owned(),
-            tenant: "t".to_owned(),
-            channel: Channel::Http,
-            pages: vec![page().as_str().to_owned()],
-            audience: Audience::default(),
-            message: Message::default(),
-            variables: Default::default(),
-            rate: None,
-            max_retries: 1,
-            on_unknown: OnUnknown::Keep,
-            time_zone: None,
-        };
         let store = self.store();
-        store.create_campaign(CampaignRow::launched(launch, self.world.wall_ms())).await.unwrap();
+        store.create_campaign(CampaignRow::launched(launch("c"), self.world.wall_ms())).await.unwrap();
         let mut body = LedgerBody::new();
         let indexes: IndexSet = claimed.iter().copied().collect();
         body.claim(chunk(), 1, &indexes).unwrap();
         let taken = store.take(&page(), "the dead").await.unwrap();
         assert!(matches!(store.grant(&page(), taken.fence, &body).await.unwrap(), Granted::Yes(_)));
+        self.announce(chunk()).await;
+    }
+
+    /// Another campaign on the same page, with a limit and a chunk whose rows are there.
+    pub(crate) async fn limited_campaign(&self, rate: &str) {
+        let store = self.store();
+        let launch = CampaignLaunch { rate: Some(rate.to_owned()), ..launch("limited") };
+        let row = CampaignRow::launched(launch, self.world.wall_ms());
+        let chunk = ChunkId::new(row.id, 0, 1, 0);
+        store.create_campaign(row).await.unwrap();
+        let recipient = |index: u16| {
+            let send = SendRequest {
+                chunk: chunk.0.into(),
+                index: i32::from(index),
+                address: format!("+1{index}"),
+                name: None,
+                customer_id: None,
+                time_zone: None,
+                variables: Default::default(),
+            };
+            RecipientRow { index, line: u64::from(index), skipped: None, payload: encode(&send).into() }
+        };
+        store.write_recipients(chunk, (0..SIZE as u16).map(recipient).collect()).await.unwrap();
+        self.announce(chunk).await;
+    }
+
+    async fn announce(&self, chunk: ChunkId) {
         let ready = ChunkReady {
-            chunk: chunk().0.into(),
+            chunk: chunk.0.into(),
             page: page().as_str().to_owned(),
             size: SIZE as i32,
             spans: Vec::new(),
@@ -131,6 +162,11 @@ impl Bench {
 
     pub(crate) fn calls(&self) -> usize {
         self.provider.truth().calls.len()
+    }
+
+    /// When the first call was made.
+    pub(crate) fn first_call(&self) -> Option<Duration> {
+        self.provider.truth().calls.first().map(|call| call.at)
     }
 
     pub(crate) fn receipts(&self) -> Vec<ReceiptEntry> {

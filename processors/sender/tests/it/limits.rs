@@ -1,0 +1,22 @@
+//! Limits across a change of owners.
+
+use crate::support::Bench;
+use std::time::Duration;
+
+#[tokio::test(start_paused = true)]
+async fn g4_a_campaign_opened_after_a_takeover_waits_for_the_former_owners_last_call() {
+    let bench = Bench::new();
+    bench.campaign(&[0]).await;
+    let running = bench.start("after a crash");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    // The page is taken; the dead one's grants are good for 2 s yet, and it may have had this campaign open.
+    let taken = bench.world.now();
+    bench.limited_campaign("10/min").await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let first = bench.first_call().unwrap();
+    assert!(
+        first >= taken + Duration::from_millis(2_500 + 6_000),
+        "called at {first:?}, taken before {taken:?}"
+    );
+    running.stop().await;
+}
