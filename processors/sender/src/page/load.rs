@@ -11,7 +11,7 @@ use sluice_runtime::ports::log::{LogError, Partition, Position, ReadLimit, Topic
 use sluice_runtime::ports::store::StoreError;
 use sluice_schemas::{Fact, ReceiptEntry, SendRequest, decode};
 use std::time::Duration;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 /// Records of `sends` of one read: about 100 KiB, and a tenth of a window.
 const READ: ReadLimit = ReadLimit { records_max: 512, bytes_max: 1 << 20 };
@@ -123,7 +123,7 @@ impl Page {
                     return Ok(true);
                 }
             },
-            Source::Rows => self.read_rows(id, wall, chunk).await?,
+            Source::Rows => self.read_rows(id, wall, chunk, attempt).await?,
         };
         let Some(sends) = sends else { return Ok(false) };
         self.render(id, chunk, attempt, sends, known.as_ref()).await?;
@@ -210,11 +210,14 @@ impl Page {
         Ok(sends)
     }
 
+    /// Somebody whose row is missing or damaged can never be sent to: a failure by name, so that the campaign ends
+    /// (G8) and nobody else waits (G6).
     async fn read_rows(
         &mut self,
         id: CampaignId,
         wall: i64,
         chunk: ChunkId,
+        attempt: u8,
     ) -> Result<Option<Vec<SendRequest>>, SenderError> {
         let Some(wanted) = self.change_work(id, wall, |work| work.take_unloaded(READ.records_max)) else {
             return Ok(None);
@@ -228,21 +231,30 @@ impl Page {
             }
             Err(error) => return Err(error.into()),
         };
-        if (rows.len() as u32) < wanted.len() {
-            warn!(page = %self.id, %chunk, missing = wanted.len() - rows.len() as u32, "recipient rows are missing");
-        }
+        let mut missing = wanted;
         let mut sends = Vec::with_capacity(rows.len());
-        for row in rows.into_iter().filter(|row| row.skipped.is_none()) {
+        let now_ms = self.context.ports.clock.wall_ms();
+        let lost = |first, last, message: String| ReceiptEntry {
+            reason: Some("recipient_lost".to_owned()),
+            message: Some(message),
+            ..entry(Fact::FailedForGood, first, last, attempt, now_ms)
+        };
+        for row in rows {
+            missing.remove(row.index);
+            if row.skipped.is_some() {
+                continue;
+            }
             match decode::<SendRequest>(&row.payload) {
                 Ok(send) => sends.push(send),
                 Err(error) => {
-                    return Err(StoreError::Damaged {
-                        what: format!("recipient {} of chunk {chunk}", row.index),
-                        reason: error.to_string(),
-                    }
-                    .into());
+                    error!(page = %self.id, %chunk, index = row.index, %error, "recipient row can't be read");
+                    self.report(chunk, lost(row.index, row.index, format!("its row can't be read: {error}")));
                 }
             }
+        }
+        for (first, last) in missing.ranges() {
+            error!(page = %self.id, %chunk, first, last, "recipient rows are missing");
+            self.report(chunk, lost(first, last, "its row is missing in the store".to_owned()));
         }
         Ok(Some(sends))
     }

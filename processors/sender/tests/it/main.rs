@@ -5,4 +5,5 @@
 mod closing;
 mod idle;
 mod limits;
+mod rows;
 mod support;
