@@ -35,7 +35,8 @@ pub struct SenderOptions {
     /// How long calls under way may take to end when the process stops, before they are left to become
     /// `unknown`. Default 30,000; a supervisor's patience has to be longer.
     pub drain_ms: u64,
-    /// Unfinished records of `chunks` in memory, per partition. Default 100,000, about 30 MB.
+    /// Unfinished records of `chunks` in memory, per partition. Default 20,000, about 25 MB: each
+    /// holds a bitmap of up to 1 KiB, and beyond it the partition is paused.
     pub records_max: usize,
     /// An unfinished record with so many newer ones is produced again at the end, so that it does not pin the
     /// committed offset. Default 10,000 (hazard 27).
@@ -63,7 +64,7 @@ impl Default for SenderOptions {
             unresolved_after_ms: 900_000,
             takeover_wait_ms: 3_000,
             drain_ms: 30_000,
-            records_max: 100_000,
+            records_max: 20_000,
             carry_after: 10_000,
             commit_ms: 500,
             again_ms: 200,

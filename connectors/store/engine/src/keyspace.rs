@@ -16,7 +16,7 @@ pub enum Shape {
 }
 
 /// Rows held in memory before they are written as a table file, in bytes.
-const MEMTABLE_BYTES_MAX: u64 = 16 << 20;
+const MEMTABLE_BYTES_MAX: u64 = 8 << 20;
 
 /// Values of a table of blocks below this stay beside their keys.
 const BLOCK_BYTES_MIN: u32 = 1 << 10;

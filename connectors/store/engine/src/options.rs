@@ -24,7 +24,7 @@ impl Default for EngineOptions {
     fn default() -> Self {
         Self {
             commit_interval: Duration::from_millis(2),
-            cache_bytes: 32 << 20,
+            cache_bytes: 16 << 20,
             journal_bytes_max: 64 << 20,
             low_bytes_per_commit: 256 << 10,
             low_bytes_waiting_max: 8 << 20,

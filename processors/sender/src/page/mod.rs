@@ -110,6 +110,8 @@ pub(crate) struct Page {
     throughput: dispatch::Throughput,
     calling: BTreeMap<(ChunkId, u16), Calling>,
     outcomes: (UnboundedSender<CallOutcome>, UnboundedReceiver<CallOutcome>),
+    /// Outcomes are left to gather until then.
+    rest_until: Duration,
     gathered: Gathered,
     /// When the gathered outcomes become a receipt.
     report_at: Option<Duration>,
@@ -141,6 +143,7 @@ impl Page {
             throughput: dispatch::Throughput::default(),
             calling: BTreeMap::new(),
             outcomes: unbounded_channel(),
+            rest_until: Duration::ZERO,
             gathered: Gathered::default(),
             report_at: None,
             appends: FuturesUnordered::new(),
@@ -174,14 +177,16 @@ impl Page {
             if self.is_drained() {
                 return self.hand_over().await;
             }
-            let pause = self.next_wake().saturating_sub(self.now());
+            let now = self.now();
+            let rested = now >= self.rest_until;
+            let pause = self.next_wake().saturating_sub(now);
             let limit = self.context.options.outcomes_max;
             tokio::select! {
                 biased;
                 command = self.inbox.recv(), if self.stop.is_none() => {
                     self.command(command.unwrap_or(PageCommand::Stop(StopMode::Lost))).await?;
                 }
-                count = self.outcomes.1.recv_many(&mut outcomes, limit) => {
+                count = self.outcomes.1.recv_many(&mut outcomes, limit), if rested => {
                     if count > 0 {
                         self.take_outcomes(&mut outcomes);
                     }
@@ -277,12 +282,13 @@ impl Page {
         let mut wake = now + Duration::from_secs(1);
         let mut at_least = |time: Duration| wake = wake.min(time.max(now));
         self.report_at.into_iter().for_each(&mut at_least);
-        self.waiting.iter().for_each(|(due, ..)| at_least(*due));
+        Some(self.rest_until).filter(|until| *until > now).into_iter().for_each(&mut at_least);
         self.settling.next_due().into_iter().for_each(&mut at_least);
         if let Some(StopMode::Drain { deadline }) = self.stop {
             at_least(deadline);
         }
         if self.stop.is_none() {
+            self.waiting.iter().for_each(|(due, ..)| at_least(*due));
             self.next_grant_or_call().into_iter().for_each(&mut at_least);
             let wall = self.context.ports.clock.wall_ms();
             for due in

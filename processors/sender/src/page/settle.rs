@@ -59,7 +59,7 @@ impl Settling {
             Some(last)
                 if last.chunk == chunk
                     && last.attempt == attempt
-                    && due - last.due < Duration::from_secs(1) =>
+                    && due.saturating_sub(last.due) < Duration::from_secs(1) =>
             {
                 last.indexes.insert(index);
             }

@@ -1,6 +1,6 @@
 //! Processes of our own: ended with their owner, whatever happens.
 
-use super::worker::Job;
+use super::worker::{self, Job};
 use super::{Common, failed};
 use crate::error::{Failure, Outcome};
 use serde_json::Value;
@@ -74,6 +74,11 @@ impl Process {
         let line = self.next().await?;
         serde_json::from_value(line.clone())
             .map_err(|error| failed("a process said something else", error).with(line.to_string()))
+    }
+
+    /// Processor time of it so far, in seconds.
+    pub(super) fn cpu_seconds(&self) -> f64 {
+        worker::cpu_seconds(&self.child.id().to_string())
     }
 
     fn ended(&mut self) -> Failure {

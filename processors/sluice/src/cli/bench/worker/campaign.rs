@@ -39,7 +39,7 @@ pub(super) async fn run(
     if expanded_before {
         expand(&directory, &config, &launch).await?;
     }
-    let cpu = cpu_seconds();
+    let cpu = cpu_seconds("self");
     let node = Node::over(directory, NodeOptions::new(config)).await?;
     let began;
     let id = CampaignId::of(&launch.tenant, &launch.campaign);
@@ -62,7 +62,7 @@ pub(super) async fn run(
     say(&Ran {
         sent_seconds: (sent - began).as_secs_f64(),
         ended_seconds: (ended - began).as_secs_f64(),
-        cpu_seconds: cpu_seconds() - cpu,
+        cpu_seconds: cpu_seconds("self") - cpu,
         peak_rss_mb: peak_rss_mb(),
     })
 }

@@ -32,9 +32,9 @@ pub(in crate::cli::bench) struct Expanded {
 pub(super) async fn run(config: Config, raw_dir: PathBuf, audience: &Path) -> Outcome<()> {
     let launch = valid(&http_launch("bench", audience))?.launch;
     let directory = Directory::open(&config.data_dir, config.topics.partitions).await?;
-    let cpu = cpu_seconds();
+    let cpu = cpu_seconds("self");
     let (took, campaign) = expand(&directory, &config, &launch).await?;
-    let (cpu, peak_rss_mb) = (cpu_seconds() - cpu, peak_rss_mb());
+    let (cpu, peak_rss_mb) = (cpu_seconds("self") - cpu, peak_rss_mb());
 
     let chunks = directory.store().chunks(campaign.id).await?;
     let first = chunks.first().ok_or_else(|| failed("nothing was expanded", "the audience is empty"))?;
