@@ -128,6 +128,12 @@ impl CampaignRow {
         }
     }
 
+    /// Whether something is still to be done for it: it goes on, or nobody was told of its end yet.
+    pub fn is_unfinished(&self) -> bool {
+        let told = self.announced.as_ref().is_some_and(|event| *event == self.event_id());
+        !self.state.is_ended() || !told
+    }
+
     /// The deterministic id of the event that belongs to the present state: the same transition, the same id.
     pub fn event_id(&self) -> String {
         format!("{}-{}-{}", self.id, self.run, self.state.as_str())

@@ -7,6 +7,8 @@
 //! - What was read once is read again with the same offset and bytes, until retention removes it from the front.
 //! - Reading below the first kept record is an error, never a skip (hazard 26).
 //! - In a group each partition is assigned to one member at a time; a commit by a former member is refused.
+//! - While the log can't be reached for a time, every operation waits inside and goes on by itself; meanwhile
+//!   [`Log::trouble`] says why. An error is final: asking again does not help.
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -141,6 +143,22 @@ pub enum LogError {
         asked: Position,
         /// The first kept record.
         start: Position,
+    },
+    /// The partition ends before a position that was worked off already: it was made anew or restored from an
+    /// older copy (hazard 17).
+    #[error(
+        "{topic}/{}: it ends at {}, but was read up to {} before; the topic was made anew or restored from an older copy",
+        partition.0, end.0, known.0
+    )]
+    Behind {
+        /// The topic.
+        topic: Topic,
+        /// The partition.
+        partition: Partition,
+        /// After its last record.
+        end: Position,
+        /// The position that is known.
+        known: Position,
     },
     /// There is no such partition.
     #[error("{topic}/{}: no such partition", partition.0)]
@@ -312,4 +330,20 @@ pub trait Log: Send + Sync + 'static {
 
     /// Removes all records below `position` (retention).
     async fn trim(&self, topic: Topic, partition: Partition, position: Position) -> Result<(), LogError>;
+
+    /// What keeps the log from working now, for people; `None` while all is well.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Numbers the lives of a topic, where the log itself only tells one from another (hazard 17).
+#[async_trait]
+pub trait Generations: Send + Sync {
+    /// The number of the life that the log calls `life`: the newest stays what it is, one never seen gets the
+    /// next number. Linearisable.
+    ///
+    /// # Errors
+    /// A sentence for people: the numbers can't be read or written, or `life` is an older one.
+    async fn generation(&self, topic: &str, life: &str) -> Result<u32, String>;
 }

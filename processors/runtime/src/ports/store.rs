@@ -205,6 +205,13 @@ pub trait Store: Send + Sync + 'static {
     async fn campaign(&self, id: CampaignId) -> StoreResult<Option<CampaignRow>>;
     /// Reads all campaigns, oldest first.
     async fn campaigns(&self) -> StoreResult<Vec<CampaignRow>>;
+    /// Reads those that are not ended, and those whose end is not announced; oldest first. The cost does not
+    /// grow with the campaigns of the past where the implementation can do better than this default.
+    async fn unfinished(&self) -> StoreResult<Vec<CampaignRow>> {
+        let mut rows = self.campaigns().await?;
+        rows.retain(CampaignRow::is_unfinished);
+        Ok(rows)
+    }
     /// Raises the expansion epoch, then reads what was committed.
     async fn lease_expansion(&self, id: CampaignId) -> StoreResult<ExpansionLease>;
     /// Binds the audience's pin to the campaign; gives back the pin that stands (the first one).
@@ -283,4 +290,9 @@ pub trait Store: Send + Sync + 'static {
     ) -> StoreResult<()>;
     /// Which of `addresses` are suppressed, in their order.
     async fn suppressed(&self, tenant: &str, channel: Channel, addresses: &[&str]) -> StoreResult<Vec<bool>>;
+
+    /// What keeps the store from working now, for people; `None` while all is well.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
 }
