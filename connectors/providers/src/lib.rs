@@ -13,7 +13,7 @@
 //! - [`classes`]: classes of errors and what they mean for a call.
 //! - [`webhook`]: facts that webhooks tell.
 //! - [`client`]: makes calls.
-//! - [`config`], [`secret`]: pages and their credentials.
+//! - [`config`]: pages and their credentials.
 
 pub mod classes;
 pub mod client;
@@ -26,7 +26,6 @@ pub mod messages;
 pub mod messenger;
 mod people;
 pub mod plan;
-pub mod secret;
 mod tag;
 mod variables;
 pub mod webhook;
@@ -36,5 +35,5 @@ pub use client::{HttpCaller, HttpCallerOptions};
 pub use config::{PageConfig, PagesConfig};
 pub use messages::ProviderMessages;
 pub use plan::{PagePlan, PlanError, RenderError};
-pub use secret::Secret;
+pub use sluice_runtime::Secret;
 pub use webhook::{Parsed, Suppression, Target, WebhookError, WebhookFact};

@@ -11,10 +11,13 @@
 //! - [`ports::audience`]: decided rows of an audience, in source order.
 //! - [`ports::messages`]: from a send to the request that a provider takes.
 //! - [`clock`], [`shutdown`]: time and the end of it.
+//! - [`secret`]: text that is never shown.
 
 pub mod clock;
 pub mod ports;
+pub mod secret;
 pub mod shutdown;
 
 pub use clock::{Clock, SystemClock};
+pub use secret::Secret;
 pub use shutdown::{Shutdown, ShutdownTrigger};
