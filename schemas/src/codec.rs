@@ -1,18 +1,17 @@
 //! Avro single-object encoding of the records.
 
+use crate::framing::{Framed, HEADER, header};
 use crate::records::{
     CampaignControl, CampaignEvent, CampaignLaunch, CampaignProgress, ChunkReady, DeadLetter, Receipt,
     RetryReady, SendRequest, WebhookReceived,
 };
 use apache_avro::rabin::Rabin;
 use apache_avro::reader::datum::GenericDatumReader;
+use apache_avro::types::Value;
 use apache_avro::writer::datum::GenericDatumWriter;
 use apache_avro::{Schema, from_value};
 use serde::{Serialize, de::DeserializeOwned};
 use std::sync::LazyLock;
-
-const MAGIC: [u8; 2] = [0xC3, 0x01];
-const HEADER: usize = 10;
 
 /// Why a value could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +19,19 @@ pub enum DecodeError {
     /// Neither framing is recognised.
     #[error("not in Avro single-object encoding: it does not begin with C3 01")]
     NotFramed,
+    /// Schema registry framing that nobody has translated: the connector of the log does it where a registry is
+    /// configured and knows the schema.
+    #[error(
+        "it names schema {id} of a schema registry, and that could not be translated to {record}: either no registry \
+         is configured here, or it has no such schema, or the schema or the bytes do not fit {record}; configure \
+         the registry that the producer uses and look into the log, which says what is wrong with schema {id}"
+    )]
+    Registry {
+        /// The id that the value carries.
+        id: u32,
+        /// The record that was expected.
+        record: &'static str,
+    },
     /// The fingerprint belongs to no version of the record.
     #[error("schema fingerprint {fingerprint} is none of the known versions of {record}")]
     UnknownSchema {
@@ -49,6 +61,7 @@ pub trait Record: Serialize + DeserializeOwned + 'static {
 /// All versions of one record's schema with what is derived from them.
 #[derive(Debug)]
 pub struct Versions {
+    texts: &'static [&'static str],
     schemas: Vec<(Schema, [u8; 8])>,
 }
 
@@ -61,17 +74,16 @@ struct Newest {
 
 impl Versions {
     #[expect(clippy::expect_used, reason = "the schemas are part of the program; a test parses each")]
-    fn parse(texts: &[&str]) -> Self {
+    fn parse(texts: &'static [&'static str]) -> Self {
         let schemas = texts
             .iter()
             .map(|text| {
                 let schema = Schema::parse_str(text).expect("a bundled schema parses");
-                let mut fingerprint = [0; 8];
-                fingerprint.copy_from_slice(&schema.fingerprint::<Rabin>().bytes);
+                let fingerprint = rabin(&schema);
                 (schema, fingerprint)
             })
             .collect();
-        Self { schemas }
+        Self { texts, schemas }
     }
 
     /// The schemas, oldest first.
@@ -79,20 +91,35 @@ impl Versions {
         self.schemas.iter().map(|(schema, _)| schema)
     }
 
-    fn newest(&self) -> &(Schema, [u8; 8]) {
+    /// Their documents with the fingerprint of each, oldest first.
+    pub fn texts(&self) -> impl Iterator<Item = (&'static str, [u8; 8])> {
+        self.texts.iter().zip(&self.schemas).map(|(text, (_, fingerprint))| (*text, *fingerprint))
+    }
+
+    /// Whether one of them has this fingerprint.
+    pub(crate) fn has(&self, fingerprint: [u8; 8]) -> bool {
+        self.schemas.iter().any(|(_, known)| *known == fingerprint)
+    }
+
+    pub(crate) fn newest(&self) -> &(Schema, [u8; 8]) {
         &self.schemas[self.schemas.len() - 1]
     }
+}
+
+/// The fingerprint of a schema's canonical form, in the order of the wire. Schemas that share it write the same
+/// bytes: documentation, defaults and the order of attributes are not part of it.
+pub(crate) fn rabin(schema: &Schema) -> [u8; 8] {
+    let mut fingerprint = [0; 8];
+    fingerprint.copy_from_slice(&schema.fingerprint::<Rabin>().bytes);
+    fingerprint
 }
 
 impl Newest {
     #[expect(clippy::expect_used, reason = "the schemas are part of the program; a test builds each")]
     fn build(versions: &'static Versions) -> Self {
         let (schema, fingerprint) = versions.newest();
-        let mut header = [0; HEADER];
-        header[..2].copy_from_slice(&MAGIC);
-        header[2..].copy_from_slice(fingerprint);
         Self {
-            header,
+            header: header(*fingerprint),
             writer: GenericDatumWriter::builder(schema)
                 .human_readable(false)
                 .build()
@@ -116,8 +143,8 @@ macro_rules! records {
             impl Record for $record {
                 const NAME: &'static str = stringify!($record);
                 fn versions() -> &'static Versions {
-                    static VERSIONS: LazyLock<Versions> =
-                        LazyLock::new(|| Versions::parse(&[$(include_str!(concat!("../avro/", $file))),+]));
+                    const TEXTS: &[&str] = &[$(include_str!(concat!("../avro/", $file))),+];
+                    static VERSIONS: LazyLock<Versions> = LazyLock::new(|| Versions::parse(TEXTS));
                     &VERSIONS
                 }
             }
@@ -128,6 +155,35 @@ macro_rules! records {
                 }
             }
         )+
+
+        /// The records, for what is decided by name at run time.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum RecordKind {
+            $(#[doc = concat!("[`", stringify!($record), "`].")] $record,)+
+        }
+
+        impl RecordKind {
+            /// Every record.
+            pub const ALL: &'static [RecordKind] = &[$(RecordKind::$record),+];
+
+            /// The schema's name, without its namespace.
+            pub fn name(self) -> &'static str {
+                match self { $(RecordKind::$record => $record::NAME),+ }
+            }
+
+            /// All versions of its schema.
+            pub fn versions(self) -> &'static Versions {
+                match self { $(RecordKind::$record => $record::versions()),+ }
+            }
+
+            /// Appends a value of the newest schema, framed.
+            pub(crate) fn encode_value(self, value: &Value, out: &mut Vec<u8>) -> Result<(), apache_avro::Error> {
+                match self {
+                    $(RecordKind::$record => encode_into(&from_value::<$record>(value)?, out)),+
+                }
+                Ok(())
+            }
+        }
     };
 }
 
@@ -169,20 +225,15 @@ pub fn encode<T: Codec>(record: &T) -> Vec<u8> {
 /// # Errors
 /// [`DecodeError::NotFramed`].
 pub fn fingerprint_of(value: &[u8]) -> Result<[u8; 8], DecodeError> {
-    match value.first_chunk::<HEADER>() {
-        Some(header) if header[..2] == MAGIC => {
-            let mut fingerprint = [0; 8];
-            fingerprint.copy_from_slice(&header[2..]);
-            Ok(fingerprint)
-        }
-        _ => Err(DecodeError::NotFramed),
+    match Framed::of(value) {
+        Framed::SingleObject { fingerprint, .. } => Ok(fingerprint),
+        Framed::Registry { .. } | Framed::Neither => Err(DecodeError::NotFramed),
     }
 }
 
 /// Whether `value` was written by some version of `T`.
 pub fn is<T: Record>(value: &[u8]) -> bool {
-    fingerprint_of(value)
-        .is_ok_and(|found| T::versions().schemas.iter().any(|(_, fingerprint)| *fingerprint == found))
+    fingerprint_of(value).is_ok_and(|found| T::versions().has(found))
 }
 
 /// Reads a framed record that any version of its schema wrote.
@@ -191,8 +242,11 @@ pub fn is<T: Record>(value: &[u8]) -> bool {
 /// When the frame is missing, the schema is unknown or the bytes are damaged.
 #[expect(private_bounds, reason = "the set of records is closed")]
 pub fn decode<T: Codec>(value: &[u8]) -> Result<T, DecodeError> {
-    let found = fingerprint_of(value)?;
-    let mut datum = &value[HEADER..];
+    let (found, mut datum) = match Framed::of(value) {
+        Framed::SingleObject { fingerprint, datum } => (fingerprint, datum),
+        Framed::Registry { id, .. } => return Err(DecodeError::Registry { id, record: T::NAME }),
+        Framed::Neither => return Err(DecodeError::NotFramed),
+    };
     let damaged =
         |error: apache_avro::Error| DecodeError::Damaged { record: T::NAME, reason: error.to_string() };
     let (newest, fingerprint) = T::versions().newest();
