@@ -1,0 +1,6 @@
+//! The meters around the ports, from outside.
+#![expect(clippy::unwrap_used, reason = "a failed call is a failed test")]
+
+mod caller;
+mod exposition;
+mod support;
