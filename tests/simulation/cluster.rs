@@ -5,6 +5,7 @@ use crate::checks;
 use crate::messages::SimMessages;
 use crate::node::{Node, NodeOptions};
 use crate::webhooks;
+use sluice_core::partition::partition_of;
 use sluice_core::{CampaignId, CampaignRow, CampaignState};
 use sluice_log::simulated::{GroupTimes, SimLog};
 use sluice_runtime::ports::log::{Log, NewRecord, Partition, Topic};
@@ -116,12 +117,22 @@ impl Cluster {
         CampaignId::of(&self.launch.tenant, &self.launch.campaign)
     }
 
+    /// The partition of launches whose owner expands the campaign.
+    pub(crate) fn home(&self) -> Partition {
+        Partition(partition_of(&self.id().0, PARTITIONS))
+    }
+
     /// Produces the launch event, twice, as an upstream system that retries does.
     pub(crate) async fn launch(&self) {
+        self.launch_at(self.home()).await;
+    }
+
+    /// The same by a producer with a partitioner of its own.
+    pub(crate) async fn launch_at(&self, partition: Partition) {
         for _ in 0..2 {
             let key = self.launch.campaign.clone().into_bytes().into();
             let record = NewRecord { key, value: encode(&self.launch).into() };
-            self.hands.log.append(Topic::Launches, Partition(0), vec![record]).await.unwrap();
+            self.hands.log.append(Topic::Launches, partition, vec![record]).await.unwrap();
         }
     }
 

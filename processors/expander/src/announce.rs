@@ -6,14 +6,20 @@ use crate::patience::until_answered;
 use bytes::Bytes;
 use serde_bytes::ByteArray;
 use sluice_core::partition::partition_of;
-use sluice_core::{CampaignId, CampaignRow};
+use sluice_core::{CampaignId, CampaignRow, CampaignState};
 use sluice_runtime::ports::log::{NewRecord, Partition, Topic};
 use sluice_schemas::{CampaignControl, CampaignEvent, encode};
 use std::collections::BTreeMap;
 
-/// Whether the event of the row's present state may be missing in the log.
-pub(crate) fn is_unannounced(row: &CampaignRow) -> bool {
-    row.announced.as_deref() != Some(row.event_id().as_str())
+/// Whether the expander has to tell of the row's state, and may not have done so: its start, and that it failed.
+/// A later run is no other start.
+pub(crate) fn is_untold(row: &CampaignRow) -> bool {
+    let tells = match row.state {
+        CampaignState::Running => row.run <= 1,
+        CampaignState::Failed => true,
+        CampaignState::Cancelling | CampaignState::Completed | CampaignState::Cancelled => false,
+    };
+    tells && row.announced.as_deref() != Some(row.event_id().as_str())
 }
 
 /// Produces the event of the row's present state, then notes that it is there. Doing it twice gives two

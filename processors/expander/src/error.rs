@@ -60,3 +60,12 @@ impl From<StoreError> for StepError {
         }
     }
 }
+
+/// Outside of an expansion every refusal stops the expander: the loop can't skip a launch.
+pub(crate) fn fatal(error: StepError) -> ExpanderError {
+    match error {
+        StepError::Fatal(error) => error,
+        StepError::Campaign(error) => ExpanderError::Store(error),
+        other => ExpanderError::Store(StoreError::Fenced(other.to_string())),
+    }
+}

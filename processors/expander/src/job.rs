@@ -1,13 +1,14 @@
 //! One campaign's expansion: lease, resume, read, seal; again when the source can't be read for a while.
 
-use crate::announce::{announce, wake};
+use crate::announce::{announce, is_untold, wake};
 use crate::emit::emit_again;
 use crate::error::{ExpanderError, StepError};
 use crate::expansion::Expansion;
+use crate::jobs::Cause;
 use crate::patience::{Waits, until_answered};
 use crate::reading::{Read, Reading};
 use crate::{ExpanderOptions, ExpanderPorts};
-use sluice_core::{CampaignId, CampaignState, PageId, Seal};
+use sluice_core::{CampaignId, CampaignRow, CampaignState, PageId, Seal};
 use sluice_runtime::Shutdown;
 use sluice_runtime::ports::audience::AudienceProblem;
 use sluice_runtime::ports::store::Transition;
@@ -23,14 +24,38 @@ pub(crate) struct Job {
     pub(crate) id: CampaignId,
     /// As many permits as campaigns may expand at a time.
     pub(crate) places: Arc<Semaphore>,
+    /// The campaign as it was seen.
+    pub(crate) row: CampaignRow,
+    pub(crate) cause: Cause,
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// Sealed, failed, or over already.
+    Done,
+    /// It was asked to stop.
+    Stopped,
+    /// Another expander took the campaign over.
+    Fenced,
+    /// A row of the campaign can't be used: trying again soon does not help.
+    Broken,
 }
 
 /// How one attempt ended, if nothing was wrong with the engines.
 enum Attempt {
     /// Sealed, failed, or over already.
     Finished,
+    /// It was asked to stop.
+    Stopped,
     /// The source can't be read now, and giving the campaign up would lose people.
     TryAgain { campaign: String, problem: AudienceProblem },
+}
+
+/// What is there before the first row is read.
+enum Prepared {
+    Reading(Arc<Expansion>, Box<Reading>),
+    Over(Attempt),
 }
 
 /// What is known when a source makes trouble.
@@ -47,57 +72,133 @@ enum Seen {
 }
 
 impl Job {
-    /// Runs until the campaign is sealed or failed, another expander takes over, or `shutdown`. Everything
-    /// is dropped where it stands then: a stop is nothing else than a crash, and as safe.
-    pub(crate) async fn run(self, mut shutdown: Shutdown) -> Result<(), ExpanderError> {
+    /// Runs until the campaign is sealed or failed, another expander takes over, or it is asked to stop: `soon`
+    /// lets it finish what is being written, `now` drops everything where it stands, which is nothing else than a
+    /// crash, and as safe.
+    pub(crate) async fn run(self, soon: Shutdown, mut now: Shutdown) -> Result<Ended, ExpanderError> {
         tokio::select! {
             biased;
-            () = shutdown.stopping() => Ok(()),
-            ended = self.expand() => ended,
+            () = now.stopping() => Ok(Ended::Stopped),
+            ended = self.work(soon) => ended,
         }
     }
 
-    async fn expand(&self) -> Result<(), ExpanderError> {
+    async fn work(&self, mut soon: Shutdown) -> Result<Ended, ExpanderError> {
+        let told = tokio::select! {
+            biased;
+            () = soon.stopping() => return Ok(Ended::Stopped),
+            told = self.tell() => told,
+        };
+        match told {
+            Ok(true) => self.expand(soon).await,
+            Ok(false) => Ok(Ended::Done),
+            Err(error) => self.ends_by(error),
+        }
+    }
+
+    /// Says what may not have been said before; whether something is left to be expanded.
+    async fn tell(&self) -> Result<bool, StepError> {
+        let store = &self.ports.store;
+        let row = match self.cause {
+            Cause::Launched => self.row.clone(),
+            Cause::Found { .. } => match until_answered("campaign", || store.campaign(self.id)).await? {
+                Some(row) => row,
+                None => return Ok(false),
+            },
+        };
+        if is_untold(&row) {
+            match announce(&self.ports, &row).await {
+                Err(StepError::Campaign(error)) => {
+                    tracing::error!(campaign = row.launch.campaign, %error, "its event can't be noted");
+                }
+                told => told?,
+            }
+        }
+        let is_over = row.state.is_ended() || row.seal.is_some();
+        // A former owner may have ended between the seal and the wake-up that follows it (hazard 21).
+        if is_over && !row.state.is_ended() && self.cause == (Cause::Found { wakes: true }) {
+            wake(&self.ports, row.id).await?;
+        }
+        Ok(!is_over)
+    }
+
+    fn ends_by(&self, error: StepError) -> Result<Ended, ExpanderError> {
+        match error {
+            StepError::Fenced | StepError::OutOfTurn => {
+                tracing::info!(campaign_id = %self.id, "another expander has taken the campaign over");
+                Ok(Ended::Fenced)
+            }
+            StepError::Campaign(error) => {
+                tracing::error!(campaign_id = %self.id, %error, "the expansion can't go on; it starts again with the process");
+                Ok(Ended::Broken)
+            }
+            StepError::Fatal(error) => Err(error),
+        }
+    }
+
+    async fn expand(&self, mut soon: Shutdown) -> Result<Ended, ExpanderError> {
         let (first, max) = self.options.source_retry_ms;
         let mut waits = Waits::new(Duration::from_millis(first), Duration::from_millis(max));
         let mut tries = 1;
         loop {
             let attempt = {
                 // Not held while waiting for a source: others expand meanwhile (G6).
-                let _place = self.places.acquire().await;
-                self.attempt(tries).await
+                let _place = tokio::select! {
+                    biased;
+                    () = soon.stopping() => return Ok(Ended::Stopped),
+                    place = self.places.acquire() => place,
+                };
+                self.attempt(tries, &mut soon).await
             };
             match attempt {
-                Ok(Attempt::Finished) => return Ok(()),
+                Ok(Attempt::Finished) => return Ok(Ended::Done),
+                Ok(Attempt::Stopped) => return Ok(Ended::Stopped),
                 Ok(Attempt::TryAgain { campaign, problem }) => {
                     let wait = waits.pass();
                     tries += 1;
                     let (code, to_do, wait_ms) = (problem.code, &problem.actionable, wait.as_millis() as u64);
                     tracing::error!(campaign, code, %problem, to_do, wait_ms, "the audience can't be read, trying again");
-                    tokio::time::sleep(wait).await;
+                    tokio::select! {
+                        biased;
+                        () = soon.stopping() => return Ok(Ended::Stopped),
+                        () = tokio::time::sleep(wait) => {}
+                    }
                 }
-                Err(StepError::Fenced | StepError::OutOfTurn) => {
-                    tracing::info!(campaign_id = %self.id, "another expander has taken the campaign over");
-                    return Ok(());
-                }
-                Err(StepError::Campaign(error)) => {
-                    tracing::error!(campaign_id = %self.id, %error, "the expansion can't go on; it starts again with the process");
-                    return Ok(());
-                }
-                Err(StepError::Fatal(error)) => return Err(error),
+                Err(error) => return self.ends_by(error),
             }
         }
     }
 
-    async fn attempt(&self, tries: u32) -> Result<Attempt, StepError> {
+    async fn attempt(&self, tries: u32, soon: &mut Shutdown) -> Result<Attempt, StepError> {
+        let prepared = tokio::select! {
+            biased;
+            () = soon.stopping() => return Ok(Attempt::Stopped),
+            prepared = self.prepare(tries) => prepared?,
+        };
+        let (expansion, reading) = match prepared {
+            Prepared::Reading(expansion, reading) => (expansion, reading),
+            Prepared::Over(attempt) => return Ok(attempt),
+        };
+        match reading.run(soon.clone()).await? {
+            Read::All(seal) => self.seal(&expansion, seal).await,
+            Read::Ended => Ok(Attempt::Finished),
+            Read::Stopped => Ok(Attempt::Stopped),
+            Read::Trouble { problem, known, cancelled } => {
+                self.trouble(&expansion, problem, Known { seal: known, cancelled }, Seen::Rows, tries).await
+            }
+        }
+    }
+
+    /// Takes the lease, repeats what earlier expansions may not have said, opens the source.
+    async fn prepare(&self, tries: u32) -> Result<Prepared, StepError> {
         let (ports, store) = (&self.ports, &self.ports.store);
         let lease = until_answered("lease_expansion", || store.lease_expansion(self.id)).await?;
         if lease.row.seal.is_some() || lease.row.state.is_ended() {
-            return Ok(Attempt::Finished);
+            return Ok(Prepared::Over(Attempt::Finished));
         }
         let row = lease.row.clone();
         let Some(expansion) = Expansion::new(ports.clone(), lease.row) else {
-            return self.fail(&row, "the launch names no page").await;
+            return self.fail(&row, "the launch names no page").await.map(Prepared::Over);
         };
         let expansion = Arc::new(expansion);
         let known = || {
@@ -114,24 +215,20 @@ impl Job {
         // First of all: people in committed chunks are waiting, whatever has become of the source.
         emit_again(&expansion, &lease.chunks).await?;
 
-        let opened = match ports.audiences.open(&row.launch).await {
-            Ok(opened) => opened,
-            Err(problem) => return self.trouble(&expansion, problem, known(), Seen::Nothing, tries).await,
-        };
-        let pin =
-            until_answered("pin_source", || store.pin_source(self.id, row.exp_epoch, &opened.pin)).await?;
-        if pin != opened.pin {
-            let problem = changed(row.launch.audience.path.as_deref(), &pin, &opened.pin);
-            return self.trouble(&expansion, problem, known(), Seen::Nothing, tries).await;
-        }
-        let reading = Reading::new(expansion.clone(), opened.rows, &lease.chunks, &self.options);
-        match reading.run().await? {
-            Read::All(seal) => self.seal(&expansion, seal).await,
-            Read::Ended => Ok(Attempt::Finished),
-            Read::Trouble { problem, known, cancelled } => {
-                self.trouble(&expansion, problem, Known { seal: known, cancelled }, Seen::Rows, tries).await
+        let problem = match ports.audiences.open(&row.launch).await {
+            Ok(opened) => {
+                let pin =
+                    until_answered("pin_source", || store.pin_source(self.id, row.exp_epoch, &opened.pin));
+                let pin = pin.await?;
+                if pin == opened.pin {
+                    let reading = Reading::new(expansion.clone(), opened.rows, &lease.chunks, &self.options);
+                    return Ok(Prepared::Reading(expansion, Box::new(reading)));
+                }
+                changed(row.launch.audience.path.as_deref(), &pin, &opened.pin)
             }
-        }
+            Err(problem) => problem,
+        };
+        self.trouble(&expansion, problem, known(), Seen::Nothing, tries).await.map(Prepared::Over)
     }
 
     /// The end of an expansion. Whether all recipients are done already is looked at by those who are woken.
@@ -179,7 +276,7 @@ impl Job {
     /// Cancels; the next attempt seals what there is.
     async fn give_up(
         &self,
-        row: &sluice_core::CampaignRow,
+        row: &CampaignRow,
         reason: String,
         problem: AudienceProblem,
     ) -> Result<Attempt, StepError> {
@@ -200,7 +297,7 @@ impl Job {
         Ok(Attempt::TryAgain { campaign: row.launch.campaign.clone(), problem })
     }
 
-    async fn fail(&self, row: &sluice_core::CampaignRow, reason: &str) -> Result<Attempt, StepError> {
+    async fn fail(&self, row: &CampaignRow, reason: &str) -> Result<Attempt, StepError> {
         let store = &self.ports.store;
         let step = Transition {
             from: CampaignState::Running,

@@ -1,23 +1,28 @@
-//! The consumer of `campaign.launches`: a launch becomes a row and a job beside it, never work in this loop.
+//! The consumer of `campaign.launches`: a launch becomes a row; the row becomes a job of whoever has the partition
+//! that the campaign's id hashes to. No work is done in this loop, so it hears of everything at once.
 
-use crate::announce::{announce, is_unannounced, wake};
-use crate::error::{ExpanderError, StepError};
-use crate::job::Job;
-use crate::patience::until_answered;
+use crate::error::ExpanderError;
+use crate::intake::take;
+use crate::jobs::{Cause, Jobs};
+use crate::positions::Positions;
+use crate::sweep::{Looked, look};
 use crate::{ExpanderOptions, ExpanderPorts};
-use sluice_core::launch::validate;
-use sluice_core::{CampaignId, CampaignRow, CampaignState};
+use sluice_core::CampaignRow;
 use sluice_runtime::Shutdown;
-use sluice_runtime::ports::log::{Committer, Delivery, LogError, NewRecord, Partition, StoredRecord, Topic};
-use sluice_runtime::ports::store::{Created, StoreError};
-use sluice_schemas::{CampaignLaunch, DeadLetter, decode, encode};
-use std::collections::BTreeSet;
+use sluice_runtime::ports::log::{Deliveries, Delivery, Partition, RevokeGuard, StoredRecord, Topic};
+use std::collections::{BTreeSet, VecDeque};
+use std::pin::Pin;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
-use tokio::task::{JoinError, JoinSet};
+use std::time::Duration;
+use tokio::time::MissedTickBehavior;
 
 /// The consumer group.
 const GROUP: &str = "expander";
+
+/// Launches that wait, above which their partition delivers no more.
+const PENDING_MAX: usize = 64;
+
+type Work<T> = Pin<Box<dyn Future<Output = Result<T, ExpanderError>> + Send>>;
 
 /// See [`crate::Expander::run`].
 pub(crate) async fn run(
@@ -25,199 +30,218 @@ pub(crate) async fn run(
     options: ExpanderOptions,
     mut shutdown: Shutdown,
 ) -> Result<(), ExpanderError> {
+    let membership = tokio::select! {
+        biased;
+        () = shutdown.stopping() => return Ok(()),
+        joined = ports.log.join(GROUP, Topic::Launches) => joined?,
+    };
+    let mut deliveries = membership.deliveries;
     let mut launches = Launches {
-        places: Arc::new(Semaphore::new(options.expansions_max)),
-        jobs: JoinSet::new(),
-        running: BTreeSet::new(),
+        positions: Arc::new(Positions::new(membership.committer)),
+        jobs: Jobs::new(ports.clone(), options.clone()),
+        pending: VecDeque::new(),
+        paused: BTreeSet::new(),
+        fresh: BTreeSet::new(),
+        look_due: false,
+        leaving: Vec::new(),
         ports,
         options,
-        shutdown: shutdown.clone(),
     };
-    let ended = tokio::select! {
+    tokio::select! {
         biased;
-        () = shutdown.stopping() => Ok(()),
-        ended = launches.consume() => ended,
-    };
-    // They hear of the shutdown themselves; after an error they are dropped with the set.
-    if ended.is_ok() {
-        while let Some(job) = launches.jobs.join_next().await {
-            launches.note_end(job)?;
-        }
+        () = shutdown.stopping() => {}
+        // After an error jobs are dropped with the set.
+        ended = launches.consume(&mut *deliveries) => return ended,
     }
-    ended
+    launches.drain(&mut *deliveries).await
+}
+
+/// The launch that is handled now.
+struct Taking {
+    partition: Partition,
+    work: Work<Option<(Partition, CampaignRow)>>,
+}
+
+/// Partitions that go to another member when their jobs have ended.
+struct Leaving {
+    partitions: BTreeSet<Partition>,
+    /// On the monotonic clock; `None` once it has passed and the jobs are dropped.
+    deadline: Option<Duration>,
+    /// Dropped with this: the partitions may go.
+    _guard: RevokeGuard,
 }
 
 struct Launches {
     ports: ExpanderPorts,
     options: ExpanderOptions,
-    places: Arc<Semaphore>,
-    jobs: JoinSet<(CampaignId, Result<(), ExpanderError>)>,
-    /// Campaigns that have a job here: a second one would only fence the first.
-    running: BTreeSet<CampaignId>,
-    shutdown: Shutdown,
+    jobs: Jobs,
+    positions: Arc<Positions>,
+    /// Launches to be handled, in order.
+    pending: VecDeque<(Partition, StoredRecord)>,
+    paused: BTreeSet<Partition>,
+    /// Assigned since the last look.
+    fresh: BTreeSet<Partition>,
+    look_due: bool,
+    leaving: Vec<Leaving>,
 }
 
 impl Launches {
-    async fn consume(&mut self) -> Result<(), ExpanderError> {
-        self.resume().await?;
-        let mut membership = self.ports.log.join(GROUP, Topic::Launches).await?;
+    async fn consume(&mut self, deliveries: &mut dyn Deliveries) -> Result<(), ExpanderError> {
+        let mut sweep = tokio::time::interval(Duration::from_millis(self.options.sweep_ms));
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        sweep.reset();
+        let mut taking: Option<Taking> = None;
+        let mut looking: Option<Work<Looked>> = None;
         loop {
+            if taking.is_none() {
+                taking = self.begin();
+            }
+            if looking.is_none() && std::mem::take(&mut self.look_due) {
+                let (ports, positions) = (self.ports.clone(), self.positions.clone());
+                let fresh = self.fresh.clone();
+                looking = Some(Box::pin(async move { look(ports, &positions, fresh).await }));
+            }
+            let deadline = self.leaving.iter().filter_map(|leaving| leaving.deadline).min();
+            let wait = deadline.map(|at| at.saturating_sub(self.ports.clock.monotonic()));
             tokio::select! {
                 biased;
-                Some(job) = self.jobs.join_next() => self.note_end(job)?,
-                delivery = membership.deliveries.next() => {
-                    self.handle(delivery?, membership.committer.as_ref()).await?;
+                Some(ended) = self.jobs.next_end() => {
+                    self.jobs.ended(ended)?;
+                    self.let_go();
+                }
+                delivery = deliveries.next() => self.hear(delivery?, &mut taking),
+                taken = work(taking.as_mut().map(|taking| &mut taking.work)) => {
+                    taking = None;
+                    if let Some((home, row)) = taken? {
+                        self.start(home, row, Cause::Launched);
+                    }
+                }
+                looked = work(looking.as_mut()) => {
+                    looking = None;
+                    self.looked(looked?);
+                }
+                () = tokio::time::sleep(wait.unwrap_or_default()), if wait.is_some() => self.hurry(),
+                _ = sweep.tick() => self.look_due = true,
+            }
+        }
+    }
+
+    fn begin(&mut self) -> Option<Taking> {
+        let (partition, record) = self.pending.pop_front()?;
+        if self.pending.is_empty() {
+            for partition in std::mem::take(&mut self.paused) {
+                self.positions.pause(partition, false);
+            }
+        }
+        let (ports, positions) = (self.ports.clone(), self.positions.clone());
+        let work = Box::pin(async move { take(ports, &positions, partition, record).await });
+        Some(Taking { partition, work })
+    }
+
+    fn hear(&mut self, delivery: Delivery, taking: &mut Option<Taking>) {
+        match delivery {
+            Delivery::Assigned { partition, position, .. } => {
+                self.positions.assigned(partition, position);
+                self.jobs.assigned(partition);
+                self.fresh.insert(partition);
+                self.look_due = true;
+            }
+            Delivery::Records { partition, records } => {
+                self.pending.extend(records.into_iter().map(|record| (partition, record)));
+                if self.pending.len() > PENDING_MAX && self.paused.insert(partition) {
+                    self.positions.pause(partition, true);
                 }
             }
+            Delivery::Revoking { partitions, done } => {
+                let partitions = self.forget(partitions, taking);
+                self.jobs.stop_soon(&partitions);
+                self.leaving.push(Leaving { partitions, deadline: Some(done.deadline), _guard: done });
+                self.let_go();
+            }
+            Delivery::Lost { partitions } => {
+                let partitions = self.forget(partitions, taking);
+                self.jobs.stop_now(&partitions);
+            }
         }
     }
 
-    /// What a former process left: events that may be missing, expansions that are not sealed.
-    async fn resume(&mut self) -> Result<(), ExpanderError> {
-        let store = self.ports.store.clone();
-        let campaigns = until_answered("campaigns", || store.campaigns()).await.map_err(fatal)?;
-        for row in campaigns {
-            let tells = matches!(row.state, CampaignState::Running | CampaignState::Failed);
-            if tells && is_unannounced(&row) {
-                self.announce(&row).await?;
-            }
-            match row.seal {
-                _ if row.state.is_ended() => {}
-                None => self.start(row.id),
-                // The stop may have come between the seal and the wake-up that follows it (hazard 21).
-                Some(_) => wake(&self.ports, row.id).await.map_err(fatal)?,
-            }
+    /// Nothing of these partitions is begun any more. A launch that is handled is dropped where it stands: the new
+    /// member reads it again.
+    fn forget(&mut self, partitions: Vec<Partition>, taking: &mut Option<Taking>) -> BTreeSet<Partition> {
+        let partitions: BTreeSet<Partition> = partitions.into_iter().collect();
+        for partition in &partitions {
+            self.positions.gone(*partition);
+            self.fresh.remove(partition);
+            self.paused.remove(partition);
         }
-        Ok(())
+        self.pending.retain(|(partition, _)| !partitions.contains(partition));
+        taking.take_if(|taking| partitions.contains(&taking.partition));
+        partitions
     }
 
-    async fn handle(&mut self, delivery: Delivery, committer: &dyn Committer) -> Result<(), ExpanderError> {
-        // A launch is handled and committed before the next is looked at, so a partition can be given away at
-        // any time.
-        let Delivery::Records { partition, records } = delivery else { return Ok(()) };
-        for record in records {
-            let position = record.offset.next();
-            self.launch(partition, record).await?;
-            // At once: the row is what is kept, not the record (hazard 33).
-            match committer.commit(partition, position).await {
-                Ok(()) => {}
-                // The new member reads it again and finds the row.
-                Err(LogError::Fenced { .. }) => return Ok(()),
-                Err(error) => return Err(error.into()),
-            }
+    fn looked(&mut self, looked: Looked) {
+        for (partition, row) in looked.found {
+            let wakes = looked.fresh.contains(&partition);
+            self.start(partition, row, Cause::Found { wakes });
         }
-        Ok(())
+        self.fresh.retain(|partition| !looked.fresh.contains(partition));
     }
 
-    async fn launch(&mut self, partition: Partition, record: StoredRecord) -> Result<(), ExpanderError> {
-        let launch: CampaignLaunch = match decode(&record.value) {
-            Ok(launch) => launch,
-            Err(error) => return self.bury(partition, record, error.to_string()).await,
-        };
-        if let Err(problems) = validate(&launch) {
-            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            return self.bury(partition, record, problems.join("; ")).await;
+    fn start(&mut self, home: Partition, row: CampaignRow, cause: Cause) {
+        if self.positions.has(home) {
+            self.jobs.start(home, row, cause);
         }
-        let row = CampaignRow::launched(launch, self.ports.clock.wall_ms());
-        let store = &self.ports.store;
-        let created = until_answered("create_campaign", || async {
-            match store.create_campaign(row.clone()).await {
-                // Another campaign's name has the same id: a fault of this launch, not of an epoch.
-                Err(StoreError::Fenced(_)) => Ok(None),
-                other => other.map(Some),
+    }
+
+    /// Partitions without jobs may go.
+    fn let_go(&mut self) {
+        let jobs = &self.jobs;
+        self.leaving.retain(|leaving| jobs.any_of(&leaving.partitions));
+    }
+
+    /// Jobs that took too long are dropped; their partitions go when they are.
+    fn hurry(&mut self) {
+        let now = self.ports.clock.monotonic();
+        for leaving in &mut self.leaving {
+            if leaving.deadline.take_if(|deadline| *deadline <= now).is_some() {
+                self.jobs.stop_now(&leaving.partitions);
             }
-        });
-        let row = match created.await.map_err(fatal)? {
-            None => {
-                let reason = "another campaign has the same id; launch it under another name".to_owned();
-                return self.bury(partition, record, reason).await;
-            }
-            Some(Created::New(row)) => {
-                tracing::info!(campaign = row.launch.campaign, channel = %row.launch.channel, "launched");
-                row
-            }
-            Some(Created::Existing(there)) => {
-                if there.launch == row.launch {
-                    tracing::info!(campaign = there.launch.campaign, "launched before: it is started once");
-                } else {
-                    tracing::warn!(
-                        campaign = there.launch.campaign,
-                        "launched before with other content, which stands"
-                    );
+        }
+    }
+
+    /// Ends the jobs inside the group: whoever leaves first has its expansions taken over while they are written.
+    async fn drain(mut self, deliveries: &mut dyn Deliveries) -> Result<(), ExpanderError> {
+        self.jobs.stop_all(false);
+        let mut late = std::pin::pin!(tokio::time::sleep(Duration::from_millis(self.options.drain_ms)));
+        let (mut is_late, mut listens) = (false, true);
+        let mut held: Vec<RevokeGuard> = Vec::new();
+        while !self.jobs.is_empty() {
+            tokio::select! {
+                biased;
+                Some(ended) = self.jobs.next_end() => self.jobs.ended(ended)?,
+                () = &mut late, if !is_late => {
+                    is_late = true;
+                    self.jobs.stop_all(true);
                 }
-                there
+                delivery = deliveries.next(), if listens => match delivery {
+                    Ok(Delivery::Revoking { done, .. }) => held.push(done),
+                    Ok(Delivery::Lost { partitions }) => {
+                        self.jobs.stop_now(&partitions.into_iter().collect());
+                    }
+                    // Nothing new is begun.
+                    Ok(Delivery::Assigned { .. } | Delivery::Records { .. }) => {}
+                    Err(_) => listens = false,
+                },
             }
-        };
-        if row.state == CampaignState::Running && is_unannounced(&row) {
-            self.announce(&row).await?;
         }
-        if row.seal.is_none() && !row.state.is_ended() {
-            self.start(row.id);
-        }
-        Ok(())
-    }
-
-    async fn announce(&self, row: &CampaignRow) -> Result<(), ExpanderError> {
-        match announce(&self.ports, row).await {
-            Err(StepError::Fatal(error)) => Err(error),
-            Err(error) => {
-                tracing::error!(campaign = row.launch.campaign, %error, "its event can't be noted");
-                Ok(())
-            }
-            Ok(()) => Ok(()),
-        }
-    }
-
-    /// Starts the campaign's job beside this loop, unless it has one.
-    fn start(&mut self, id: CampaignId) {
-        if !self.running.insert(id) {
-            return;
-        }
-        let job =
-            Job { ports: self.ports.clone(), options: self.options.clone(), id, places: self.places.clone() };
-        let shutdown = self.shutdown.clone();
-        self.jobs.spawn(async move { (id, job.run(shutdown).await) });
-    }
-
-    fn note_end(
-        &mut self,
-        job: Result<(CampaignId, Result<(), ExpanderError>), JoinError>,
-    ) -> Result<(), ExpanderError> {
-        let (id, ended) = job.map_err(|error| ExpanderError::Panicked(error.to_string()))?;
-        self.running.remove(&id);
-        ended
-    }
-
-    /// A record nobody can use is kept with the reason, and does not hold up others.
-    async fn bury(
-        &self,
-        partition: Partition,
-        record: StoredRecord,
-        reason: String,
-    ) -> Result<(), ExpanderError> {
-        let (topic, log) = (Topic::Launches, &self.ports.log);
-        tracing::error!(%topic, partition = partition.0, offset = record.offset.0, reason, "a launch is refused");
-        let letter = DeadLetter {
-            topic: topic.name().to_owned(),
-            partition: i32::try_from(partition.0).unwrap_or(i32::MAX),
-            offset: i64::try_from(record.offset.0).unwrap_or(i64::MAX),
-            reason,
-            at_ms: self.ports.clock.wall_ms(),
-            key: record.key.to_vec(),
-            value: record.value.to_vec(),
-        };
-        let value = encode(&letter).into();
-        let to = Partition(partition.0 % log.partitions(Topic::DeadLetters).max(1));
-        log.append(Topic::DeadLetters, to, vec![NewRecord { key: record.key, value }]).await?;
         Ok(())
     }
 }
 
-/// Outside of an expansion every refusal stops the expander: the loop can't skip a launch.
-fn fatal(error: StepError) -> ExpanderError {
-    match error {
-        StepError::Fatal(error) => error,
-        StepError::Campaign(error) => ExpanderError::Store(error),
-        other => ExpanderError::Store(StoreError::Fenced(other.to_string())),
+/// The work's end, or never where there is none.
+async fn work<T>(work: Option<&mut Work<T>>) -> Result<T, ExpanderError> {
+    match work {
+        Some(work) => work.await,
+        None => std::future::pending().await,
     }
 }

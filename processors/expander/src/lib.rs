@@ -11,7 +11,12 @@
 //! [`Audiences`] does), sends nothing, merges no receipts, and writes
 //! no `rejected.csv`: the recipient rows say why somebody was skipped.
 //!
-//! - `launches`: the consumer of `campaign.launches` and the jobs it starts.
+//! A campaign is expanded by the process that has the partition of `campaign.launches` to which its id hashes; the
+//! epoch of its lease fences whoever believes so wrongly.
+//!
+//! - `launches`: the consumer of `campaign.launches`: who works on what.
+//! - `intake`, `sweep`: campaigns from launch records, and from the store; `positions`: what is committed.
+//! - `jobs`: the campaigns that this process works on.
 //! - `job`, `expansion`: one campaign, from the lease to the seal; what all steps of one lease share.
 //! - `reading`: from the first row to the last commit, with a few chunks in flight.
 //! - `chunker`, `class`: which rows make a chunk; pure.
@@ -27,11 +32,15 @@ mod emit;
 mod encode;
 mod error;
 mod expansion;
+mod intake;
 mod job;
+mod jobs;
 mod launches;
 mod options;
 mod patience;
+mod positions;
 mod reading;
+mod sweep;
 
 pub use error::ExpanderError;
 pub use options::ExpanderOptions;
@@ -74,8 +83,8 @@ impl Expander {
         Self { ports, options }
     }
 
-    /// Resumes what an earlier process left, then starts campaigns as their launches come, until `shutdown`.
-    /// Stopping at any moment is safe: what was not committed is expanded again.
+    /// Starts campaigns as their launches come and resumes what other processes left, as far as they belong to this
+    /// one, until `shutdown`. Stopping at any moment is safe: what was not committed is expanded again.
     ///
     /// # Errors
     /// When the log or the store can't go on without a restart; a fault of one campaign is no error.

@@ -28,6 +28,12 @@ pub struct ExpanderOptions {
     /// How often a source that can't be read is tried before a cancelled campaign, of which nothing more is
     /// sent anyway, is sealed without the count of the rest. Default 5.
     pub cancelled_source_tries_max: u32,
+    /// How often campaigns of this process's partitions are looked for that nobody works on, in ms: those whose
+    /// launch was read by another process. Default 2,000.
+    pub sweep_ms: u64,
+    /// How long chunks that are being written may take when the process stops, in ms. Default 5,000; what is not
+    /// committed by then is expanded again.
+    pub drain_ms: u64,
 }
 
 impl Default for ExpanderOptions {
@@ -42,6 +48,8 @@ impl Default for ExpanderOptions {
             refresh_ms: 1_000,
             source_retry_ms: (1_000, 60_000),
             cancelled_source_tries_max: 5,
+            sweep_ms: 2_000,
+            drain_ms: 5_000,
         }
     }
 }
@@ -58,6 +66,7 @@ impl ExpanderOptions {
             ("chunks_in_flight_max", self.chunks_in_flight_max as u64),
             ("refresh_ms", self.refresh_ms),
             ("source_retry_ms", self.source_retry_ms.0),
+            ("sweep_ms", self.sweep_ms),
         ];
         if let Some((option, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
             return refuse(option, "it is 0, it has to be at least 1".to_owned());

@@ -7,6 +7,7 @@ use crate::encode::weight;
 use crate::error::{ExpanderError, StepError};
 use crate::expansion::Expansion;
 use sluice_core::{CampaignState, ChunkRow, Seal};
+use sluice_runtime::Shutdown;
 use sluice_runtime::ports::audience::{AudienceProblem, DecidedRow, Rows};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -30,6 +31,8 @@ pub(crate) enum Read {
     },
     /// The campaign ended while it was expanded.
     Ended,
+    /// It was asked to stop, and what was being written is committed.
+    Stopped,
 }
 
 /// The state of one reading.
@@ -87,16 +90,19 @@ impl Reading {
         }
     }
 
-    /// Reads to the end.
-    pub(crate) async fn run(mut self) -> Result<Read, StepError> {
+    /// Reads to the end, or until it is asked to stop.
+    pub(crate) async fn run(mut self, mut stop: Shutdown) -> Result<Read, StepError> {
         let mut refresh = tokio::time::interval(self.refresh);
         refresh.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         refresh.reset();
-        let mut source_ended = false;
+        let (mut source_ended, mut stopping) = (false, false);
         loop {
             self.begin_commits();
             // Memory is bounded by this: nothing is read, and nothing closes early, while chunks wait.
-            let room = self.closed.is_empty() && self.in_flight.len() < self.in_flight_max;
+            let room = !stopping && self.closed.is_empty() && self.in_flight.len() < self.in_flight_max;
+            if stopping && self.in_flight.is_empty() {
+                return Ok(Read::Stopped);
+            }
             if source_ended && self.closed.is_empty() && self.in_flight.is_empty() {
                 return Ok(Read::All(self.known()));
             }
@@ -106,6 +112,10 @@ impl Reading {
             tokio::select! {
                 biased;
                 Some(ended) = self.in_flight.join_next() => self.settle(ended).await?,
+                () = stop.stopping(), if !stopping => {
+                    stopping = true;
+                    self.closed.clear();
+                }
                 batch = self.rows.next(), if room && !source_ended => match batch {
                     Ok(Some(rows)) => self.take(rows),
                     Ok(None) if self.cancelled || self.chunker.met_all_committed() => {

@@ -7,7 +7,7 @@
 //! | # | what is broken elsewhere | tests |
 //! |---|---|---|
 //! | 1 | indexes shift when somebody opts out | [`expansion`]; `expander::{encode, class, chunker}`, `expander/tests/it/{crashes, sources}` |
-//! | 2 | two expanders commit overlapping chunks | [`expansion`]; `store::conformance::campaigns`, `expander/tests/it/crashes` |
+//! | 2 | two expanders commit overlapping chunks | [`expansion`], [`ownership`]; `store::conformance::campaigns`, `expander/tests/it/crashes` |
 //! | 3 | a grant that hangs is applied after the next one | [`grants`]; `store::conformance::ledgers`, `store/tests/it/simulated` |
 //! | 4 | claims are forgotten while their records can still be read | [`grants`]; `core::ledger` |
 //! | 5 | a frozen owner wakes up and calls | [`takeover`]; `providers/tests/it/caller`, `simulation/tests/it/provider` |
@@ -41,6 +41,7 @@ mod completion;
 mod control;
 mod expansion;
 mod grants;
+mod ownership;
 mod receipts;
 mod retries;
 mod run;

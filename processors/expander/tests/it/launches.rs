@@ -48,8 +48,8 @@ async fn hazard_33_a_launch_is_committed_before_it_is_expanded() {
 async fn hazard_22_a_started_event_that_may_be_missing_is_produced_again_under_one_id() {
     let world = World::new(vec![Person::Valid; 3]);
     world.submit(&launch(1));
-    // Created and appended; noting it is lost.
-    world.fuel.limit(2, false);
+    // Created, committed and appended; noting it is lost.
+    world.fuel.limit(3, false);
     world.run(options(), Duration::from_secs(5), World::is_over).await;
     world.fuel.no_limit();
     world.run_until_over().await;

@@ -100,7 +100,7 @@ impl Log for MemoryLog {
 
     async fn join(&self, _group: &str, _topic: Topic) -> Result<Membership, LogError> {
         let next = self.committed_launches().0 as usize;
-        let member = Member { state: self.state.clone(), next };
+        let member = Member { state: self.state.clone(), next, assigned: false };
         let committer = Commits { state: self.state.clone(), fuel: self.fuel.clone() };
         Ok(Membership { deliveries: Box::new(member), committer: Arc::new(committer) })
     }
@@ -118,11 +118,16 @@ impl Log for MemoryLog {
 struct Member {
     state: Arc<Mutex<State>>,
     next: usize,
+    assigned: bool,
 }
 
 #[async_trait]
 impl Deliveries for Member {
     async fn next(&mut self) -> Result<Delivery, LogError> {
+        if !std::mem::replace(&mut self.assigned, true) {
+            let position = Position(self.next as u64);
+            return Ok(Delivery::Assigned { partition: Partition(0), position, generation: 1 });
+        }
         loop {
             let records: Vec<StoredRecord> = {
                 let state = self.state.lock().unwrap();
