@@ -2,6 +2,7 @@
 
 use crate::control::Control;
 use crate::error::ApiError;
+use crate::metrics::GatewayMetrics;
 use crate::signature::{ChannelKeys, Token};
 use crate::webhooks;
 use axum::body::Bytes;
@@ -87,10 +88,22 @@ pub fn router(gateway: Gateway) -> Router {
 }
 
 /// Serves until shutdown is asked for, then finishes the requests it has.
-pub async fn serve(listener: TcpListener, gateway: Gateway, mut shutdown: Shutdown) -> std::io::Result<()> {
-    axum::serve(listener, router(gateway))
-        .with_graceful_shutdown(async move { shutdown.stopping().await })
-        .await
+pub async fn serve(listener: TcpListener, gateway: Gateway, shutdown: Shutdown) -> std::io::Result<()> {
+    serve_routes(listener, router(gateway), shutdown).await
+}
+
+/// The same, measured.
+pub async fn serve_measured(
+    listener: TcpListener,
+    gateway: Gateway,
+    metrics: GatewayMetrics,
+    shutdown: Shutdown,
+) -> std::io::Result<()> {
+    serve_routes(listener, metrics.around(router(gateway)), shutdown).await
+}
+
+async fn serve_routes(listener: TcpListener, routes: Router, mut shutdown: Shutdown) -> std::io::Result<()> {
+    axum::serve(listener, routes).with_graceful_shutdown(async move { shutdown.stopping().await }).await
 }
 
 async fn healthz() -> Json<Value> {

@@ -1,4 +1,4 @@
-//! The doors of the service: webhooks of providers, and the control API of the CLI.
+//! The doors of the service: webhooks of providers, the control API of the CLI, and metrics.
 //!
 //! Guarantee: a webhook is answered with 200 only after its raw body is durable in the log, and nothing unsigned
 //! gets in unless that was configured.
@@ -10,14 +10,19 @@
 //! - [`signature`]: `X-Hub-Signature-256`, verification tokens.
 //! - [`control`]: what the control API asks of the service.
 //! - [`error`]: errors as JSON.
+//! - [`metrics`]: what is counted around the routes; [`telemetry`]: the port of `/metrics` and health.
 
 pub mod control;
 pub mod error;
 pub mod gateway;
+pub mod metrics;
 pub mod signature;
+pub mod telemetry;
 mod webhooks;
 
 pub use control::Control;
 pub use error::ApiError;
-pub use gateway::{Gateway, GatewayOptions, router, serve};
+pub use gateway::{Gateway, GatewayOptions, router, serve, serve_measured};
+pub use metrics::GatewayMetrics;
 pub use signature::{ChannelKeys, SigningKey, Token};
+pub use telemetry::{metrics_router, serve_metrics};

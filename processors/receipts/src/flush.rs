@@ -47,8 +47,10 @@ impl Worker {
         let touched = self.save(touched).await?;
         retries.send(&*self.log).await?;
         self.follow_up(&touched).await?;
+        let now_ms = self.clock.wall_ms();
         for touched in &touched {
             if let Some(cached) = self.cache.get_mut(touched.chunk) {
+                self.stats.stored(&cached.news, now_ms);
                 cached.news.clear();
                 cached.wants = Default::default();
             }

@@ -15,6 +15,7 @@
 //! - [`decide`]: which failures are tried again, and when.
 //! - [`ReceiptProcessor`]: merges `receipts`.
 //! - [`WebhookProcessor`]: splits `webhooks.raw` into receipts.
+//! - [`metrics`]: what is exported.
 //! - [`options`]: every limit.
 
 mod again;
@@ -24,6 +25,7 @@ mod effects;
 mod error;
 mod flush;
 mod known;
+pub mod metrics;
 pub mod options;
 mod outbox;
 mod policies;
@@ -35,7 +37,7 @@ mod webhooks;
 pub use error::ReceiptError;
 pub use options::{ReceiptOptions, WebhookOptions};
 pub use processor::{ReceiptPorts, ReceiptProcessor};
-pub use stats::{ReceiptStats, WebhookStats};
+pub use stats::{Count, FactCount, ReceiptStats, WebhookStats};
 pub use webhooks::{
     ParseWebhook, ParsedWebhook, Suppression, WebhookFact, WebhookPorts, WebhookProcessor, WebhookTarget,
 };

@@ -224,7 +224,7 @@ impl Worker {
                 Ok((chunk, receipt)) => {
                     self.ensure_loaded(chunk, partition).await?;
                     self.facts += receipt.entries.len();
-                    self.stats.facts.add(receipt.entries.len() as u64);
+                    self.stats.merged(&receipt.entries);
                     self.cache.merge(chunk, receipt.entries, Stamp::new(generation, record.offset.next().0));
                 }
                 Err(reason) => {

@@ -4,4 +4,5 @@
 
 mod control;
 mod fake_log;
+mod metrics;
 mod webhooks;

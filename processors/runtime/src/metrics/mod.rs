@@ -9,7 +9,7 @@
 //! - [`definition`]: a metric as a constant; [`family`]: its series as handles; [`labels`]: labels in common.
 //! - [`log`], [`lag`], [`store`], [`campaigns`], [`grants`], [`calls`], [`pages`], [`process`]: the metrics of each
 //!   component.
-//! - [`docs`]: `docs/metrics.md`.
+//! - [`docs`]: writes `docs/metrics.md`.
 
 pub mod calls;
 pub mod campaigns;
