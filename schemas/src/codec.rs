@@ -1,6 +1,6 @@
 //! Avro single-object encoding of the records.
 
-use crate::framing::{Framed, HEADER, header};
+use crate::framing::{Framed, HEADER, header, read_resolved};
 use crate::records::{
     CampaignControl, CampaignEvent, CampaignLaunch, CampaignProgress, ChunkReady, DeadLetter, Receipt,
     RetryReady, SendRequest, WebhookReceived,
@@ -260,10 +260,7 @@ pub fn decode<T: Codec>(value: &[u8]) -> Result<T, DecodeError> {
                 record: T::NAME,
             }
         })?;
-    let reader = GenericDatumReader::builder(writer)
-        .reader_schema(newest)
-        .human_readable(false)
-        .build()
-        .map_err(damaged)?;
-    from_value(&reader.read_value(&mut datum).map_err(damaged)?).map_err(damaged)
+    let value = read_resolved(writer, newest, datum)
+        .map_err(|reason| DecodeError::Damaged { record: T::NAME, reason })?;
+    from_value(&value).map_err(damaged)
 }

@@ -14,6 +14,8 @@ use crate::codec::{DecodeError, RecordKind, rabin};
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::schema_compatibility::SchemaCompatibility;
+use apache_avro::types::Value;
+use std::io::Read;
 
 const SINGLE_OBJECT: [u8; 2] = [0xC3, 0x01];
 const REGISTRY: u8 = 0x00;
@@ -165,7 +167,7 @@ impl Translation {
     /// # Errors
     /// [`DecodeError::Damaged`] when the datum does not fit its schema, or holds a value that ours has no place
     /// for: an enum's symbol, a variant of a union.
-    pub fn apply(&self, mut datum: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
+    pub fn apply(&self, datum: &[u8], out: &mut Vec<u8>) -> Result<(), DecodeError> {
         out.clear();
         match &self.way {
             Way::Same(header) => {
@@ -176,17 +178,44 @@ impl Translation {
             }
             Way::Resolved(writer) => {
                 let (newest, _) = self.record.versions().newest();
-                // Built for each value, as it borrows the schema: foreign schemas write launches, not sends.
-                let value = GenericDatumReader::builder(writer)
-                    .reader_schema(newest)
-                    .human_readable(false)
-                    .build()
-                    .and_then(|reader| reader.read_value(&mut datum));
-                value.and_then(|value| self.record.encode_value(&value, out)).map_err(|error| {
-                    DecodeError::Damaged { record: self.record.name(), reason: error.to_string() }
-                })
+                let value = read_resolved(writer, newest, datum);
+                value
+                    .and_then(|value| {
+                        self.record.encode_value(&value, out).map_err(|error| error.to_string())
+                    })
+                    .map_err(|reason| DecodeError::Damaged { record: self.record.name(), reason })
             }
         }
+    }
+}
+
+/// Reads all of a datum that `writer` wrote as a value of `reader`.
+pub(crate) fn read_resolved(writer: &Schema, reader: &Schema, datum: &[u8]) -> Result<Value, String> {
+    let mut bytes = Whole { rest: datum, is_short: false };
+    // Built for each value, as it borrows the schemas: foreign schemas write launches, not sends.
+    let value = GenericDatumReader::builder(writer)
+        .reader_schema(reader)
+        .human_readable(false)
+        .build()
+        .and_then(|reader| reader.read_value(&mut bytes))
+        .map_err(|error| error.to_string())?;
+    match (bytes.is_short, bytes.rest.len()) {
+        (true, _) => Err("it ends too early".to_owned()),
+        (false, 0) => Ok(value),
+        (false, more) => Err(format!("{more} bytes follow it")),
+    }
+}
+
+/// Notes that more was asked for than there is: the generic reader takes a string that is cut off for null.
+struct Whole<'d> {
+    rest: &'d [u8],
+    is_short: bool,
+}
+
+impl Read for Whole<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.is_short |= self.rest.len() < buffer.len();
+        self.rest.read(buffer)
     }
 }
 

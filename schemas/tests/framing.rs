@@ -1,4 +1,5 @@
 //! Which schema a value names, and values of foreign schemas.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a failed call is a failed test")]
 
 use serde_bytes::ByteArray;
 use sluice_schemas::framing::frame_for_registry;
@@ -217,6 +218,25 @@ fn damaged_bytes_of_a_foreign_schema_are_an_error() {
         let error = translation.apply(&whole[..end], &mut out).unwrap_err();
         assert!(matches!(error, DecodeError::Damaged { .. }), "{error}");
     }
+}
+
+#[test]
+fn a_string_that_is_cut_off_is_not_taken_for_none_and_bytes_too_many_are_noticed() {
+    let mut schema = launch_schema();
+    let more = serde_json::json!({"name": "owner", "type": ["null", "string"], "default": null});
+    schema["fields"].as_array_mut().unwrap().push(more);
+    let translation = Translation::new(&schema.to_string(), &[RecordKind::CampaignLaunch]).unwrap();
+    let mut whole = encode(&launch())[10..].to_vec();
+    whole.extend_from_slice(b"\x02\x06Ana");
+    let mut out = Vec::new();
+    translation.apply(&whole, &mut out).unwrap();
+    for cut in 1..=5 {
+        let error = translation.apply(&whole[..whole.len() - cut], &mut out).unwrap_err();
+        assert!(matches!(error, DecodeError::Damaged { .. }), "{error}");
+    }
+    whole.push(0);
+    let error = translation.apply(&whole, &mut out).unwrap_err().to_string();
+    assert!(error.ends_with("1 bytes follow it"), "{error}");
 }
 
 /// Each record in a schema that differs from ours by a further field, so that it goes the slow way.
