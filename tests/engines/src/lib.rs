@@ -1,1 +1,42 @@
-//! Real engines as plain processes, for tests: resolved, started, stopped, killed and restarted.
+//! Real engines as plain processes, for tests: Kafka, Cassandra, a schema registry and Prometheus are
+//! resolved, started, stopped, killed, frozen and restarted, without containers.
+//!
+//! An engine has ports and a directory of its own and ends with its handle, and also when the test
+//! process ends, however it ends. Its artefacts are fetched once for a machine. A program that is missing
+//! is an error that says what to install; no test is skipped.
+//!
+//! This crate speaks none of the engines' protocols beyond asking "do you answer?": what is stored in
+//! them is the business of the crates that use them.
+//!
+//! - [`shared_kafka`], [`shared_cql`], [`shared_registry`]: an engine for a test that leaves it in peace
+//! - [`Kafka`], [`Cassandra`], [`Registry`], [`Prometheus`]: an engine of the test's own
+//! - [`Proxy`]: a connection that can be cut, delayed and hung
+
+mod artefacts;
+mod cache;
+mod cassandra;
+mod cassandra_settings;
+mod error;
+mod jvm;
+mod kafka;
+mod kafka_settings;
+mod ports;
+mod probe;
+mod process;
+mod programs;
+mod prometheus;
+mod proxy;
+mod registry;
+mod shared;
+mod wait;
+
+pub use cassandra::{Cassandra, CassandraOptions};
+pub use error::EngineError;
+pub use jvm::Jit;
+pub use kafka::{Kafka, KafkaOptions};
+pub use prometheus::Prometheus;
+pub use proxy::Proxy;
+pub use registry::Registry;
+pub use shared::{
+    CQL_VARIABLE, KAFKA_VARIABLE, REGISTRY_VARIABLE, shared_cql, shared_kafka, shared_registry,
+};
