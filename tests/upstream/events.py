@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import fastavro
-from confluent_kafka import Consumer, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka.schema_registry import SchemaRegistryClient
 from fastavro.schema import fingerprint, parse_schema, to_parsing_canonical_form
 
@@ -78,7 +78,11 @@ def main():
             if message is None:
                 continue
             if message.error():
-                raise KafkaException(message.error())
+                # Lost connections come back by themselves, a missing topic does not.
+                if message.error().fatal() or message.error().code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+                    raise KafkaException(message.error())
+                print(message.error(), file=sys.stderr)
+                continue
             event = values.read(message.value())
             if options.campaign in (None, event["campaign"]):
                 print(json.dumps(event), flush=True)

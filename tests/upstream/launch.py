@@ -22,8 +22,12 @@ SCHEMAS = Path(__file__).parents[2] / "schemas" / "avro"
 
 
 def read_launch(path):
-    """A launch as a person writes it; JSON documents inside it become text, as the schema has them."""
+    """A launch as a person writes it. JSON documents inside it become text, as the schema has them, and the
+    audience's path, which counts from the launch, a whole one."""
     launch = json.loads(Path(path).read_text())
+    audience = launch["audience"]
+    if audience.get("path") and "://" not in audience["path"]:
+        audience["path"] = str((Path(path).parent / audience["path"]).resolve())
     for part, field in (("template", "components"), ("http", "body")):
         document = (launch["message"].get(part) or {}).get(field, "")
         if not isinstance(document, str):
@@ -72,6 +76,7 @@ def main():
         "enable.idempotence": True,
         # The same launch twice starts one campaign, so a retry is harmless; a launch nobody wrote is not.
         "acks": "all",
+        "reconnect.backoff.ms": 1000,
     })
     # Any key will do; the campaign's name keeps the launches of one campaign in order.
     key = f"{launch.get('tenant', 'default')}/{launch['campaign']}"
