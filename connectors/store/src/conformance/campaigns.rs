@@ -1,6 +1,6 @@
 //! Campaign rows: one history, whoever asks.
 
-use super::{campaign, chunk_row};
+use super::{campaign, chunk_row, tenant};
 use sluice_core::{CampaignState, Seal};
 use sluice_runtime::ports::store::{Created, Store, StoreError, Transition};
 
@@ -30,8 +30,8 @@ pub async fn campaigns_are_listed_oldest_first(store: &dyn Store) {
     for (name, at_ms) in [("b", 3), ("c", 1), ("a", 2)] {
         store.create_campaign(campaign(name, at_ms)).await.unwrap();
     }
-    let names: Vec<String> =
-        store.campaigns().await.unwrap().into_iter().map(|row| row.launch.campaign).collect();
+    let rows = store.campaigns().await.unwrap().into_iter().filter(|row| row.launch.tenant == tenant());
+    let names: Vec<String> = rows.map(|row| row.launch.campaign).collect();
     assert_eq!(names, ["c", "a", "b"]);
 }
 
@@ -176,4 +176,42 @@ pub async fn hazard_22_the_announced_event_is_remembered(store: &dyn Store) {
         assert_eq!(told.announced, Some(ended.event_id()));
         assert_eq!((told.state, told.run, told.ended_at_ms), (Completed, 1, Some(5_000)));
     }
+}
+
+/// Whoever works on campaigns finds each that goes on, in every run, until its end was told; and no other one.
+pub async fn unfinished_are_those_whose_end_was_not_told(store: &dyn Store) {
+    use CampaignState::{Cancelled, Cancelling, Completed, Running};
+    let going_on = async || -> Vec<String> {
+        let rows = store.unfinished().await.unwrap().into_iter().filter(|row| row.launch.tenant == tenant());
+        rows.map(|row| row.launch.campaign).collect()
+    };
+    let tell = async |id| {
+        let row = store.campaign(id).await.unwrap().unwrap();
+        store.announced(id, &row.event_id()).await.unwrap();
+    };
+    let (old, new) = (campaign("old", 1), campaign("new", 2));
+    for row in [&new, &old, &new] {
+        store.create_campaign(row.clone()).await.unwrap();
+    }
+    assert_eq!(going_on().await, ["old", "new"]);
+    tell(old.id).await;
+    assert_eq!(going_on().await, ["old", "new"], "it was told that it runs");
+    store.transition(old.id, step(Running, 1, Completed, 5)).await.unwrap().unwrap();
+    store.transition(new.id, step(Running, 1, Cancelling, 5)).await.unwrap().unwrap();
+    store.transition(new.id, step(Cancelling, 1, Cancelled, 6)).await.unwrap().unwrap();
+    assert_eq!(going_on().await, ["old", "new"], "nobody was told of the ends");
+    tell(old.id).await;
+    assert_eq!(going_on().await, ["new"]);
+    store.create_campaign(old.clone()).await.unwrap();
+    assert_eq!(going_on().await, ["new"], "a launch that comes again does not wake it");
+    for run in 1..4 {
+        assert_eq!(store.transition(old.id, step(Completed, run + 7, Running, 7)).await, Ok(None));
+        store.transition(old.id, step(Completed, run, Running, 7)).await.unwrap().unwrap();
+        assert_eq!(going_on().await, ["old", "new"], "run {}", run + 1);
+        store.transition(old.id, step(Running, run + 1, Completed, 8)).await.unwrap().unwrap();
+        tell(old.id).await;
+        assert_eq!(going_on().await, ["new"], "run {}", run + 1);
+    }
+    tell(new.id).await;
+    assert_eq!(going_on().await, [""; 0]);
 }

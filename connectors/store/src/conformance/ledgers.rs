@@ -1,7 +1,7 @@
 //! Page ledgers: one owner, one sequence of grants.
 
-use super::{campaign, chunk_id};
-use sluice_core::{IndexSet, LedgerBody, PageId};
+use super::{campaign, chunk_id, page};
+use sluice_core::{IndexSet, LedgerBody};
 use sluice_runtime::ports::store::{Granted, Predecessor, Store, StoreError};
 
 fn claims(count: u32) -> LedgerBody {
@@ -19,7 +19,7 @@ fn yes(granted: Granted) -> sluice_runtime::ports::store::Fence {
 
 /// Nobody has called for it before.
 pub async fn a_fresh_page_is_taken_without_a_predecessor(store: &dyn Store) {
-    let page = PageId::from("page-1");
+    let page = page();
     assert_eq!(store.ledger(&page).await, Ok(None));
     let taken = store.take(&page, "a").await.unwrap();
     assert_eq!((taken.predecessor, &taken.body), (Predecessor::HandedOver, &LedgerBody::new()));
@@ -29,7 +29,7 @@ pub async fn a_fresh_page_is_taken_without_a_predecessor(store: &dyn Store) {
 
 /// A grant that was overtaken does not come true later.
 pub async fn hazard_3_a_grant_is_conditional_on_the_sequence(store: &dyn Store) {
-    let page = PageId::from("page-1");
+    let page = page();
     let first = store.take(&page, "a").await.unwrap().fence;
     let second = yes(store.grant(&page, first, &claims(1)).await.unwrap());
     assert!(second.seq > first.seq && second.epoch == first.epoch);
@@ -42,7 +42,7 @@ pub async fn hazard_3_a_grant_is_conditional_on_the_sequence(store: &dyn Store) 
 
 /// Of two grants under one fence one is written, and the other one is told so.
 pub async fn g1_of_racing_grants_one_is_written(store: &dyn Store) {
-    let page = PageId::from("page-1");
+    let page = page();
     let mut fence = store.take(&page, "a").await.unwrap().fence;
     for round in 0..10 {
         let (left, right) = (claims(round * 2 + 1), claims(round * 2 + 2));
@@ -59,7 +59,7 @@ pub async fn g1_of_racing_grants_one_is_written(store: &dyn Store) {
 
 /// The new owner finds the claims of the former one, who grants nothing more.
 pub async fn g1_a_former_owner_grants_nothing(store: &dyn Store) {
-    let page = PageId::from("page-1");
+    let page = page();
     let first = store.take(&page, "a").await.unwrap().fence;
     let granted = yes(store.grant(&page, first, &claims(5)).await.unwrap());
     let taken = store.take(&page, "b").await.unwrap();
@@ -76,7 +76,7 @@ pub async fn g1_a_former_owner_grants_nothing(store: &dyn Store) {
 
 /// After a release the next owner need not wait, and the former one is fenced.
 pub async fn a_page_that_was_handed_over_has_nobody_calling(store: &dyn Store) {
-    let page = PageId::from("page-1");
+    let page = page();
     let first = store.take(&page, "a").await.unwrap().fence;
     let granted = yes(store.grant(&page, first, &claims(5)).await.unwrap());
     store.release(&page, granted, &claims(2)).await.unwrap();
@@ -89,7 +89,7 @@ pub async fn a_page_that_was_handed_over_has_nobody_calling(store: &dyn Store) {
 
 /// A grant that did not see the command is refused without a trace.
 pub async fn g7_a_command_makes_the_next_grant_look_again(store: &dyn Store) {
-    let page = PageId::from("page-1");
+    let page = page();
     let before = store.bump_control(&page).await.unwrap();
     let fence = store.take(&page, "a").await.unwrap().fence;
     assert_eq!(fence.control, before, "a command before the first take counts");

@@ -7,7 +7,7 @@ use super::codec::{FORMAT, damaged, from_json, json};
 use super::keys;
 use super::tables::{Access, Tables, storage};
 use serde::{Deserialize, Serialize};
-use sluice_engine::{Tx, Value};
+use sluice_engine::Tx;
 use sluice_runtime::ports::store::{CorrelatedSend, CorrelationKey, EarlyFact, StoreResult};
 use sluice_schemas::Fact;
 use std::ops::Bound;
@@ -89,11 +89,11 @@ struct FactRow {
 
 impl FactRow {
     fn new(key: &CorrelationKey, fact: EarlyFact) -> StoreResult<Self> {
-        let EarlyFact { fact, at_ms, reason, message, received_at_ms } = fact;
-        let value = json(WHAT, &StoredFact { fact, at_ms, reason, message, received_at_ms })?;
+        let time = keys::time(fact.received_at_ms);
+        let value = encode_fact(fact)?;
         Ok(Self {
             key: keys::correlation(key),
-            time: keys::time(received_at_ms),
+            time,
             digest: xxhash_rust::xxh3::xxh3_64(&value).to_be_bytes(),
             value,
             expires: matches!(key, CorrelationKey::Message(..)),
@@ -109,7 +109,12 @@ impl FactRow {
     }
 }
 
-fn decode_fact(bytes: &Value) -> StoreResult<EarlyFact> {
+pub(crate) fn encode_fact(fact: EarlyFact) -> StoreResult<Vec<u8>> {
+    let EarlyFact { fact, at_ms, reason, message, received_at_ms } = fact;
+    json(WHAT, &StoredFact { fact, at_ms, reason, message, received_at_ms })
+}
+
+pub(crate) fn decode_fact(bytes: &[u8]) -> StoreResult<EarlyFact> {
     let StoredFact { fact, at_ms, reason, message, received_at_ms } = from_json(WHAT, bytes)?;
     Ok(EarlyFact { fact, at_ms, reason, message, received_at_ms })
 }

@@ -32,7 +32,7 @@ pub(crate) fn chunk_part(id: ChunkId, part: &[u8]) -> Vec<u8> {
 }
 
 /// Stored; never given another meaning.
-fn channel_code(channel: Channel) -> u8 {
+pub(crate) fn channel_code(channel: Channel) -> u8 {
     match channel {
         Channel::Whatsapp => 1,
         Channel::Messenger => 2,

@@ -7,11 +7,11 @@
 
 mod campaigns;
 mod chunks;
-mod codec;
-mod correlation;
-mod keys;
+pub(crate) mod codec;
+pub(crate) mod correlation;
+pub(crate) mod keys;
 mod ledgers;
-mod recipients;
+pub(crate) mod recipients;
 mod store;
 mod suppressions;
 mod tables;

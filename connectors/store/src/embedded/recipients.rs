@@ -15,21 +15,21 @@ use sluice_runtime::ports::store::{RecipientRow, StoreResult};
 use std::collections::BTreeMap;
 
 /// Indexes of a block; blocks begin at its multiples, so that the block of an index is known.
-const INDEXES: u16 = 256;
+pub(crate) const INDEXES: u16 = 256;
 
 /// More blocks than this are packed or unpacked apart from the threads that serve others.
-const BLOCKS_INLINE: usize = 2;
+pub(crate) const BLOCKS_INLINE: usize = 2;
 
-struct Packed {
-    block: u8,
-    bytes: Vec<u8>,
+pub(crate) struct Packed {
+    pub(crate) block: u8,
+    pub(crate) bytes: Vec<u8>,
 }
 
 fn what(chunk: ChunkId, block: u8) -> String {
     format!("recipients {chunk} from {}", u16::from(block) * INDEXES)
 }
 
-fn pack(mut rows: Vec<RecipientRow>) -> Vec<Packed> {
+pub(crate) fn pack(mut rows: Vec<RecipientRow>) -> Vec<Packed> {
     rows.sort_by_key(|row| row.index);
     let mut raw = Vec::new();
     let mut blocks = Vec::new();
@@ -50,7 +50,7 @@ fn pack(mut rows: Vec<RecipientRow>) -> Vec<Packed> {
 }
 
 /// The rows of a block for which `wanted` holds.
-fn unpack(
+pub(crate) fn unpack(
     chunk: ChunkId,
     block: u8,
     bytes: &[u8],

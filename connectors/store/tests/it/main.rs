@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed call is a failed test")]
 
 mod conformance;
+mod cql;
 mod kill;
 mod reopen;
 mod simulated;
