@@ -14,7 +14,7 @@ use sluice_core::{
 use sluice_runtime::ports::log::{NewRecord, Partition, Topic};
 use sluice_schemas::{Fact, Receipt, encode};
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 /// Who is counted as cancelled: whoever is open and not claimed. A claimed one may be on the phone just now; its
@@ -43,6 +43,11 @@ impl Finalizer {
     /// The campaign has ended.
     pub(crate) fn forget(&mut self, campaign: CampaignId) {
         self.campaigns.remove(&campaign);
+    }
+
+    /// Forgets all but these.
+    pub(crate) fn retain(&mut self, known: &BTreeSet<CampaignId>) {
+        self.campaigns.retain(|id, _| known.contains(id));
     }
 
     /// Appends a `cancelled` receipt for each chunk with somebody to cancel. `again` is how long an earlier one

@@ -13,7 +13,7 @@
 //! What this crate does not do: it merges no receipts and calls nobody.
 //!
 //! - [`check`]: whether a campaign is at its end. Pure.
-//! - [`Completion`]: looks, and takes the last step.
+//! - [`Completion`]: looks, and takes the last step. Several processes share the campaigns by their ids.
 //! - [`cancel`], [`retry_failed`]: what a person asks for.
 
 mod announce;
@@ -23,6 +23,7 @@ mod control;
 mod error;
 mod finalize;
 mod look;
+mod looker;
 mod options;
 mod processor;
 mod reopen;

@@ -9,7 +9,7 @@ use crate::reopen::reopen;
 use crate::watched::Watched;
 use sluice_core::{CampaignId, CampaignRow, CampaignState, ChunkId, ChunkRow, Counters};
 use sluice_runtime::ports::store::Transition;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 /// What looks remember; all of it can be lost.
@@ -80,6 +80,13 @@ impl Looks {
         self.watched.forget(id);
         self.finalizer.forget(id);
         self.begun.remove(&id);
+    }
+
+    /// Forgets all but these campaigns: others have ended, or are looked at elsewhere.
+    pub(crate) fn retain(&mut self, known: &BTreeSet<CampaignId>) {
+        self.watched.retain(known);
+        self.finalizer.retain(known);
+        self.begun.retain(|id, _| known.contains(id));
     }
 
     fn note_done(&mut self, row: &CampaignRow, chunks: &[ChunkRow], counters: &[(ChunkId, Counters)]) {

@@ -1,21 +1,27 @@
-//! The loop: hears of progress and commands, decides whom to look at, and when.
+//! Hears of progress and commands; the looker does what is to be done about them.
 
-use crate::announce::is_due;
 use crate::error::CompletionError;
-use crate::look::Looks;
+use crate::looker::{Hint, Looker, Owned};
 use crate::options::CompletionOptions;
 use sluice_core::{CampaignId, ChunkId};
-use sluice_runtime::ports::log::{Committer, Delivery, Log, LogError, Partition, Position, Topic};
+use sluice_runtime::ports::log::{Delivery, Log, LogError, Membership, Partition, Position, Topic};
 use sluice_runtime::ports::store::Store;
 use sluice_runtime::{Clock, Shutdown};
 use sluice_schemas::{CampaignControl, CampaignProgress, decode};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc::{Sender, channel};
 use tokio::time::{Instant, MissedTickBehavior};
 
 const PROGRESS_GROUP: &str = "completion";
 const CONTROL_GROUP: &str = "completion-control";
+
+/// Hints that wait for the looker at most.
+const HINTS_WAITING_MAX: usize = 4_096;
+
+/// How long the last commit may take when the process stops.
+const LAST_COMMIT: Duration = Duration::from_secs(2);
 
 /// What completion and its commands stand on.
 #[derive(Clone)]
@@ -52,158 +58,156 @@ impl Completion {
     /// # Errors
     /// When the log or the storage fails; a store that does not answer is asked again instead.
     pub async fn run(self, mut shutdown: Shutdown) -> Result<(), CompletionError> {
-        let mut progress = self.ports.log.join(PROGRESS_GROUP, Topic::Progress).await?;
-        let mut control = self.ports.log.join(CONTROL_GROUP, Topic::Control).await?;
-        let every = Duration::from_millis(self.options.sweep_ms.max(1));
-        let mut sweep = tokio::time::interval_at(Instant::now() + every, every);
-        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut worker = Worker {
-            looks: Looks::new(self.options.chunks_max, Duration::from_millis(self.options.settle_ms)),
-            ports: self.ports,
-            options: self.options,
-            due: BTreeMap::new(),
-            heard: Default::default(),
+        let joined = async {
+            let progress = self.ports.log.join(PROGRESS_GROUP, Topic::Progress).await?;
+            Ok::<_, LogError>((progress, self.ports.log.join(CONTROL_GROUP, Topic::Control).await?))
         };
-        worker.sweep().await?;
-        loop {
-            let next = worker.due.values().min().copied();
+        let (progress, control) = tokio::select! {
+            biased;
+            () = shutdown.stopping() => return Ok(()),
+            joined = joined => joined?,
+        };
+        let (sender, hints) = channel(HINTS_WAITING_MAX);
+        let every = Duration::from_millis(self.options.sweep_ms.max(1));
+        let owned = Owned::default();
+        let mut ears = [
+            Ear { membership: progress, source: Source::Progress, heard: BTreeMap::new() },
+            Ear { membership: control, source: Source::Control, heard: BTreeMap::new() },
+        ];
+        let looker = Looker::new(self.ports, self.options, owned.clone());
+        // Looks wait for the store, at times for long; hearing never does, so that partitions can be given away.
+        {
+            let [progress, control] = &mut ears;
             tokio::select! {
                 biased;
-                () = shutdown.stopping() => {
-                    worker.commit(0, &*progress.committer).await?;
-                    return worker.commit(1, &*control.committer).await;
-                }
-                _ = sweep.tick() => {
-                    worker.sweep().await?;
-                    worker.commit(0, &*progress.committer).await?;
-                    worker.commit(1, &*control.committer).await?;
-                }
-                () = tokio::time::sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
-                    worker.look_at_due().await?;
-                }
-                delivery = progress.deliveries.next() => {
-                    worker.take(0, delivery?, &*progress.committer).await?;
-                }
-                delivery = control.deliveries.next() => {
-                    worker.take(1, delivery?, &*control.committer).await?;
-                }
+                () = shutdown.stopping() => {}
+                ended = progress.hear(&sender, &owned, every) => return ended,
+                ended = control.hear(&sender, &owned, every) => return ended,
+                ended = looker.run(hints) => return ended,
             }
         }
+        let commits = async {
+            for ear in &mut ears {
+                ear.commit().await?;
+            }
+            Ok(())
+        };
+        // Only hints: where the log is away, they are heard once more.
+        tokio::time::timeout(LAST_COMMIT, commits).await.unwrap_or(Ok(()))
     }
 }
 
-struct Worker {
-    ports: CompletionPorts,
-    options: CompletionOptions,
-    looks: Looks,
-    /// Whom to look at, and when at the earliest.
-    due: BTreeMap<CampaignId, Instant>,
-    /// Positions to commit, of progress and of control. What was heard is only a hint, so they follow at leisure.
-    heard: [BTreeMap<Partition, Position>; 2],
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Progress,
+    Control,
 }
 
-impl Worker {
-    fn look_soon(&mut self, campaign: CampaignId) {
-        self.due
-            .entry(campaign)
-            .or_insert_with(|| Instant::now() + Duration::from_millis(self.options.look_ms));
+/// One group membership.
+struct Ear {
+    membership: Membership,
+    source: Source,
+    /// Positions to commit. What was heard is only a hint, so they follow at leisure.
+    heard: BTreeMap<Partition, Position>,
+}
+
+impl Ear {
+    async fn hear(
+        &mut self,
+        hints: &Sender<Hint>,
+        owned: &Owned,
+        commit_every: Duration,
+    ) -> Result<(), CompletionError> {
+        let mut tick = tokio::time::interval_at(Instant::now() + commit_every, commit_every);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                _ = tick.tick() => self.commit().await?,
+                delivery = self.membership.deliveries.next() => self.take(delivery?, hints, owned).await?,
+            }
+        }
     }
 
     async fn take(
         &mut self,
-        source: usize,
         delivery: Delivery,
-        committer: &dyn Committer,
+        hints: &Sender<Hint>,
+        owned: &Owned,
     ) -> Result<(), CompletionError> {
+        let is_progress = self.source == Source::Progress;
         match delivery {
-            Delivery::Assigned { .. } => {}
+            Delivery::Assigned { partition, .. } => {
+                if is_progress {
+                    owned.with(|owned| owned.insert(partition));
+                    tell(hints, Hint::Assigned);
+                }
+            }
             Delivery::Records { partition, records } => {
                 for record in &records {
-                    // A hint that can't be read costs a few seconds at most: the sweep looks anyway.
-                    match source {
-                        0 => match decode::<CampaignProgress>(&record.value) {
-                            Ok(progress) => self.progress(&progress),
-                            Err(error) => tracing::warn!(%error, "progress can't be read"),
-                        },
-                        _ => match decode::<CampaignControl>(&record.value) {
-                            Ok(control) => self.look_soon(CampaignId(*control.campaign)),
-                            Err(error) => tracing::warn!(%error, "control can't be read"),
-                        },
-                    }
+                    // One that can't be read costs a few seconds at most: the sweep looks anyway.
+                    let hint = if is_progress { progress(&record.value) } else { moved(&record.value) };
+                    hint.into_iter().for_each(|hint| tell(hints, hint));
                 }
                 if let Some(last) = records.last() {
-                    self.heard[source].insert(partition, last.offset.next());
+                    self.heard.insert(partition, last.offset.next());
                 }
             }
             Delivery::Revoking { partitions, done } => {
-                self.commit(source, committer).await?;
-                self.heard[source].retain(|partition, _| !partitions.contains(partition));
+                self.forget(&partitions, owned);
+                self.commit().await?;
+                self.heard.retain(|partition, _| !partitions.contains(partition));
                 drop(done);
             }
             Delivery::Lost { partitions } => {
-                self.heard[source].retain(|partition, _| !partitions.contains(partition));
+                self.forget(&partitions, owned);
+                self.heard.retain(|partition, _| !partitions.contains(partition));
             }
         }
         Ok(())
     }
 
-    fn progress(&mut self, progress: &CampaignProgress) {
-        let chunk = ChunkId(*progress.chunk);
-        let is_done = progress.size > 0 && progress.terminal >= progress.size;
-        if self.looks.watched.note(chunk, is_done) || self.looks.finalizer.is_at(chunk.campaign()) {
-            self.look_soon(chunk.campaign());
+    fn forget(&self, partitions: &[Partition], owned: &Owned) {
+        if self.source == Source::Progress {
+            owned.with(|owned| owned.retain(|partition| !partitions.contains(partition)));
         }
     }
 
-    async fn look_at_due(&mut self) -> Result<(), CompletionError> {
-        let now = Instant::now();
-        let due: Vec<CampaignId> = self.due.iter().filter(|(_, at)| **at <= now).map(|(id, _)| *id).collect();
-        for campaign in due {
-            self.due.remove(&campaign);
-            let again = match self.looks.look(&self.ports, campaign).await {
-                Ok(again) => again,
-                Err(error) if error.is_fatal() => return Err(error),
-                Err(error) => {
-                    tracing::warn!(%campaign, %error, "can't look at the campaign now");
-                    error.is_retriable()
-                }
-            };
-            if again {
-                self.due.insert(campaign, Instant::now() + Duration::from_millis(self.options.again_ms));
-            }
-        }
-        Ok(())
-    }
-
-    /// Looks at every campaign that is not at its end, and at those whose end nobody may have heard of.
-    async fn sweep(&mut self) -> Result<(), CompletionError> {
-        let rows = match self.ports.store.campaigns().await {
-            Ok(rows) => rows,
-            Err(error) => {
-                let error = CompletionError::from(error);
-                if error.is_fatal() {
-                    return Err(error);
-                }
-                tracing::warn!(%error, "can't look at the campaigns now");
-                return Ok(());
-            }
-        };
-        let now = Instant::now();
-        for row in rows {
-            if !row.state.is_ended() || is_due(&row) {
-                self.due.insert(row.id, now);
-            }
-        }
-        self.look_at_due().await
-    }
-
-    async fn commit(&mut self, source: usize, committer: &dyn Committer) -> Result<(), CompletionError> {
-        for (partition, position) in std::mem::take(&mut self.heard[source]) {
-            match committer.commit(partition, position).await {
+    async fn commit(&mut self) -> Result<(), CompletionError> {
+        for (partition, position) in std::mem::take(&mut self.heard) {
+            match self.membership.committer.commit(partition, position).await {
                 Ok(()) | Err(LogError::Fenced { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         Ok(())
+    }
+}
+
+/// Beyond what may wait, the next sweep finds out by itself.
+fn tell(hints: &Sender<Hint>, hint: Hint) {
+    hints.try_send(hint).ok();
+}
+
+fn progress(value: &[u8]) -> Option<Hint> {
+    match decode::<CampaignProgress>(value) {
+        Ok(progress) => {
+            let is_done = progress.size > 0 && progress.terminal >= progress.size;
+            Some(Hint::Progress(ChunkId(*progress.chunk), is_done))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "progress can't be read");
+            None
+        }
+    }
+}
+
+fn moved(value: &[u8]) -> Option<Hint> {
+    match decode::<CampaignControl>(value) {
+        Ok(control) => Some(Hint::Moved(CampaignId(*control.campaign))),
+        Err(error) => {
+            tracing::warn!(%error, "control can't be read");
+            None
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Which chunks are known to be done: a hint that tells when a look is worth its reads.
 
 use sluice_core::{CampaignId, ChunkId};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 #[derive(Debug, Default)]
 struct Campaign {
@@ -55,6 +55,11 @@ impl Watched {
         if let Some(campaign) = self.campaigns.remove(&id) {
             self.chunks -= campaign.done.len();
         }
+    }
+
+    pub(crate) fn retain(&mut self, known: &BTreeSet<CampaignId>) {
+        self.campaigns.retain(|id, _| known.contains(id));
+        self.chunks = self.campaigns.values().map(|campaign| campaign.done.len()).sum();
     }
 
     fn bound(&mut self) {

@@ -5,7 +5,7 @@ use sluice_core::CampaignState;
 use sluice_core::chunk_state::entry;
 use sluice_runtime::ports::store::Transition;
 use sluice_schemas::{CampaignEventKind, Fact};
-use sluice_simulation::Faults;
+use sluice_simulation::{Faults, StoreFaults};
 use std::time::Duration;
 
 const CHUNKS: u32 = 5;
@@ -126,4 +126,40 @@ async fn what_a_crashed_expansion_left_behind_does_not_hold_a_campaign_up() {
     bench.reaches(CampaignState::Completed, 1).await;
     assert!(bench.store.snapshot().states.contains_key(&chunk(4)));
     assert_eq!(bench.events()[0].counters["total"], 10);
+}
+
+#[tokio::test(start_paused = true)]
+async fn c8_a_campaign_whose_process_died_is_looked_at_by_another_one_although_nobody_says_anything() {
+    for dies in 0..2 {
+        let bench = Bench::new(1, Faults::none());
+        bench.campaign(CHUNKS).await;
+        let running = [bench.start("a"), bench.start("b")];
+        bench.all(CHUNKS, Fact::Accepted, 1).await;
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        bench.crash(&running[dies]);
+        // No wake-up follows this seal: only whoever has the campaign's partition finds it.
+        bench.seal(CHUNKS, 0).await;
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        assert_eq!(bench.row().state, CampaignState::Completed, "{dies} died");
+        assert_eq!(bench.event_ids().len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_while_the_store_is_away_ends_the_processor() {
+    let bench = Bench::new(1, Faults::none());
+    bench.campaign(CHUNKS).await;
+    bench.seal(CHUNKS, 0).await;
+    let running = bench.start("a");
+    bench.all(CHUNKS - 1, Fact::Accepted, 1).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let away = Faults {
+        store: StoreFaults { unavailable_ppm: 1_000_000, ..Faults::none().store },
+        ..Faults::none()
+    };
+    bench.world.set_faults(away);
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let stopped = bench.world.now();
+    running.stop_completion().await;
+    assert!(bench.world.now() - stopped < Duration::from_secs(5));
 }

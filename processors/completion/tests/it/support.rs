@@ -33,7 +33,7 @@ pub(crate) struct Bench {
 pub(crate) struct Running {
     pub(crate) process: ProcessId,
     tasks: Vec<JoinHandle<()>>,
-    _triggers: [ShutdownTrigger; 2],
+    triggers: [ShutdownTrigger; 2],
 }
 
 pub(crate) fn id() -> CampaignId {
@@ -42,6 +42,14 @@ pub(crate) fn id() -> CampaignId {
 
 pub(crate) fn chunk(number: u32) -> ChunkId {
     ChunkId::new(id(), (number % 4) as u16, 1, number)
+}
+
+impl Running {
+    /// SIGTERM for the completion processor.
+    pub(crate) async fn stop_completion(mut self) {
+        self.triggers[1].stop();
+        self.tasks.remove(1).await.unwrap();
+    }
 }
 
 impl Bench {
@@ -135,7 +143,7 @@ impl Bench {
                 Completion::new(ports, CompletionOptions::default()).run(stop_second).await.unwrap();
             }),
         ];
-        Running { process, tasks, _triggers: [first, second] }
+        Running { process, tasks, triggers: [first, second] }
     }
 
     pub(crate) fn crash(&self, running: &Running) {
