@@ -1,6 +1,6 @@
 //! Groups: assignment, delivery, commits, hand-over.
 
-use super::{A_WHILE, CHUNKS, ONE, START, ZERO, append, names, next, records, silence, values, within};
+use super::{CHUNKS, ONE, START, ZERO, a_while, append, names, next, records, silence, values, within};
 use sluice_runtime::ports::log::{Deliveries, Delivery, Log, LogError, Membership, Partition, Position};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -113,7 +113,7 @@ pub async fn a_waiting_member_hears_of_new_records(log: &dyn Log) {
     let mut heard = Heard::assigned(&mut member.deliveries, all_partitions(log)).await;
     let waiting = heard.until(&mut member.deliveries, ONE, 1);
     let appending = async {
-        tokio::time::sleep(A_WHILE / 3).await;
+        tokio::time::sleep(a_while() / 3).await;
         append(log, ONE, records("a", 1)).await;
     };
     tokio::join!(waiting, appending);

@@ -19,6 +19,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Runs every property at the pace of a log on other machines: what has not happened after `a_while` is taken not to
+/// happen. It should be longer than the group takes to move a partition.
+pub async fn run_all_at(a_while: Duration, make: impl AsyncFn() -> Arc<dyn Log>) {
+    PACE.scope(a_while, run_all(make)).await;
+}
+
 /// Runs every property, each on a log of its own that `make` gives, empty.
 pub async fn run_all(make: impl AsyncFn() -> Arc<dyn Log>) {
     batches_lie_in_the_order_of_the_calls(&*make().await).await;
@@ -55,8 +61,14 @@ pub(crate) const ALL: ReadLimit = ReadLimit { records_max: 100_000, bytes_max: 1
 /// What takes longer than this does not happen.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+tokio::task_local! {
+    static PACE: Duration;
+}
+
 /// What has not happened by then is taken not to happen.
-pub(crate) const A_WHILE: Duration = Duration::from_millis(60);
+pub(crate) fn a_while() -> Duration {
+    PACE.try_with(|pace| *pace).unwrap_or(Duration::from_millis(60))
+}
 
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("waited in vain: {what}"))
@@ -94,7 +106,7 @@ pub(crate) async fn next(deliveries: &mut Box<dyn Deliveries>) -> Delivery {
 
 /// Nothing is delivered for a while.
 pub(crate) async fn silence(deliveries: &mut Box<dyn Deliveries>) {
-    if let Ok(delivery) = tokio::time::timeout(A_WHILE, deliveries.next()).await {
+    if let Ok(delivery) = tokio::time::timeout(a_while(), deliveries.next()).await {
         panic!("unexpected {delivery:?}");
     }
 }

@@ -1,7 +1,8 @@
-//! The embedded log on real files.
+//! The embedded log on real files, and the log on a real Kafka.
 #![expect(clippy::unwrap_used, reason = "a failed call is a failed test")]
 
 mod conformance;
+mod kafka;
 mod kill;
 mod rebalance;
 mod reopen;

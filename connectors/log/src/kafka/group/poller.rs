@@ -1,0 +1,407 @@
+//! The polling thread of a member: it takes records and rebalances from librdkafka and puts them where the member
+//! takes them. It waits for nobody (hazard 34).
+
+use super::context::{MemberContext, Rebalance};
+use super::seat::{RECORDS_MAX, Seat};
+use crate::kafka::client::ONE_TRY;
+use crate::kafka::connection::Connection;
+use crate::kafka::gather::Gather;
+use crate::kafka::log::TopicInfo;
+use crate::kafka::native;
+use crate::kafka::reader::watermarks;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
+use rdkafka::message::{BorrowedMessage, Message};
+use rdkafka::{Offset as ClientOffset, TopicPartitionList};
+use sluice_runtime::ports::log::{LogError, Partition, Position, RevokeGuard};
+use sluice_runtime::{Clock, SystemClock};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// How long a poll waits for something to happen …
+const QUIET: Duration = Duration::from_millis(100);
+
+/// … and while somebody is waited for.
+const ALERT: Duration = Duration::from_millis(5);
+
+/// Commits that are under way at the end of a revocation have so long to end.
+const LAST_COMMITS: Duration = Duration::from_secs(1);
+
+/// The thread's state.
+pub(crate) struct Poller {
+    pub(crate) consumer: Arc<BaseConsumer<MemberContext>>,
+    pub(crate) seat: Arc<Seat>,
+    pub(crate) info: Arc<TopicInfo>,
+    pub(crate) connection: Connection,
+    pub(crate) drain: Duration,
+    /// Rebalances that are not answered, the first is being worked at.
+    rebalances: VecDeque<Rebalance>,
+    revoking: Option<Revoking>,
+    /// Where each partition that is delivered stands.
+    next: BTreeMap<Partition, u64>,
+    /// Those that are not fetched because the member has not taken what there is.
+    full: BTreeSet<Partition>,
+}
+
+/// A revocation that the member is finishing.
+struct Revoking {
+    partitions: Vec<Partition>,
+    done: oneshot::Receiver<()>,
+    deadline: Duration,
+    /// The member has finished, or its time is over: only commits under way are waited for.
+    ended_at: Option<Duration>,
+}
+
+impl Poller {
+    pub(crate) fn new(
+        consumer: Arc<BaseConsumer<MemberContext>>,
+        seat: Arc<Seat>,
+        info: Arc<TopicInfo>,
+        connection: Connection,
+        drain: Duration,
+    ) -> Self {
+        let (rebalances, revoking) = (VecDeque::new(), None);
+        let (next, full) = (BTreeMap::new(), BTreeSet::new());
+        Self { consumer, seat, info, connection, drain, rebalances, revoking, next, full }
+    }
+
+    /// Until the member has left. Gives the consumer back, ready to be closed.
+    pub(crate) fn run(mut self) -> Arc<BaseConsumer<MemberContext>> {
+        while !self.seat.has_left() {
+            self.gather();
+            while let Some(rebalance) = self.consumer.context().next_rebalance() {
+                self.rebalances.push_back(rebalance);
+            }
+            self.go_on_revoking();
+            self.answer_rebalances();
+            self.fetch_again();
+        }
+        self.leave()
+    }
+
+    /// Polls what is there, at most one delivery.
+    fn gather(&mut self) {
+        let is_alert = self.revoking.is_some() || !self.full.is_empty() || !self.rebalances.is_empty();
+        let mut wait = if is_alert { ALERT } else { QUIET };
+        let mut gathered: BTreeMap<Partition, Gather> = BTreeMap::new();
+        let mut outside = false;
+        for _ in 0..RECORDS_MAX {
+            match self.consumer.poll(wait) {
+                None => break,
+                Some(Ok(message)) => take(&mut self.next, &mut gathered, &message),
+                Some(Err(error)) => outside |= is_outside(&self.seat, &error),
+            }
+            wait = Duration::ZERO;
+        }
+        let mut full = Vec::new();
+        for (partition, gather) in gathered {
+            if self.seat.deliver(partition, gather.finish()) && self.full.insert(partition) {
+                full.push(partition);
+            }
+        }
+        if !full.is_empty() {
+            drop(self.consumer.pause(&self.list(&full)));
+        }
+        if outside {
+            self.look_for_broken();
+        }
+    }
+
+    /// Partitions whose records were taken are fetched again.
+    fn fetch_again(&mut self) {
+        let seat = &self.seat;
+        let taken: Vec<Partition> = self.full.extract_if(.., |partition| seat.has_room(*partition)).collect();
+        if !taken.is_empty() {
+            drop(self.consumer.resume(&self.list(&taken)));
+        }
+    }
+
+    fn answer_rebalances(&mut self) {
+        while self.revoking.is_none()
+            && let Some(rebalance) = self.rebalances.pop_front()
+        {
+            match rebalance {
+                Rebalance::Assign(partitions) => {
+                    if !self.assign(&partitions) {
+                        // The brokers do not answer: the next turn tries again.
+                        self.rebalances.push_front(Rebalance::Assign(partitions));
+                        return;
+                    }
+                }
+                Rebalance::Revoke { partitions, is_lost } if is_lost || partitions.is_empty() => {
+                    self.seat.lose(&partitions, true);
+                    self.unassign(&partitions);
+                }
+                Rebalance::Revoke { partitions, .. } => self.revoke(partitions),
+            }
+        }
+    }
+
+    /// Begins where the group committed, or at the first kept record; `false` when that can't be found out now.
+    fn assign(&mut self, partitions: &[Partition]) -> bool {
+        let places = match self.places(partitions) {
+            Ok(places) => places,
+            Err(Unknown::Now(code)) => {
+                self.connection
+                    .trouble
+                    .failed(&format!("asking for the position of {}", self.info.name), code);
+                return false;
+            }
+            Err(Unknown::Never(error)) => {
+                self.seat.fail(error);
+                Vec::new()
+            }
+        };
+        let mut list = self.list(partitions);
+        let mut broken = Vec::new();
+        for place in places {
+            let number = i32::try_from(place.partition.0).unwrap_or(i32::MAX);
+            let offset = if place.broken.is_some() {
+                broken.push(place.partition);
+                // Nothing of it is fetched: it is paused.
+                ClientOffset::End
+            } else {
+                self.next.insert(place.partition, place.position.0);
+                ClientOffset::Offset(i64::try_from(place.position.0).unwrap_or(i64::MAX))
+            };
+            // The partition is in the list.
+            drop(list.set_partition_offset(&self.info.name, number, offset));
+            self.seat.assign(place.partition, place.position, place.broken);
+        }
+        if let Err(error) = self.consumer.incremental_assign(&list) {
+            self.seat.fail(LogError::Storage(format!("{}: assignment: {error}", self.info.name)));
+        }
+        if !broken.is_empty() {
+            drop(self.consumer.pause(&self.list(&broken)));
+        }
+        true
+    }
+
+    fn places(&self, partitions: &[Partition]) -> Result<Vec<Place>, Unknown> {
+        if partitions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let code = |error: ClientError| Unknown::Now(error.rdkafka_error_code().unwrap_or(Code::Fail));
+        self.check_life()?;
+        let committed = self.consumer.committed_offsets(self.list(partitions), ONE_TRY).map_err(code)?;
+        let mut places = Vec::with_capacity(partitions.len());
+        for element in committed.elements() {
+            element.error().map_err(code)?;
+            let partition = Partition(u32::try_from(element.partition()).unwrap_or_default());
+            let bounds = watermarks(&self.connection.questions, &self.info.name, partition);
+            let (start, end) = bounds.map_err(Unknown::Now)?;
+            let committed = match element.offset() {
+                ClientOffset::Offset(offset) => Some(offset.max(0).cast_unsigned()),
+                _ => None,
+            };
+            places.push(place(&self.info, partition, committed, start, end));
+        }
+        Ok(places)
+    }
+
+    /// A topic that was made anew while this process runs begins at 0 again: nothing that is known of it holds
+    /// any more (hazard 17).
+    fn check_life(&self) -> Result<(), Unknown> {
+        let names = [self.info.name.clone()];
+        let described = native::describe_topics(self.connection.admin.inner(), &names, ONE_TRY);
+        match described.map_err(Unknown::Now)?.into_iter().next().and_then(|topic| topic.life) {
+            Some(life) if life == self.info.life => Ok(()),
+            Some(_) => {
+                let text = format!("topic {} was made anew while it was in use; start again", self.info.name);
+                Err(Unknown::Never(LogError::Storage(text)))
+            }
+            None => Err(Unknown::Now(Code::UnknownTopicOrPartition)),
+        }
+    }
+
+    /// Tells the member, which goes on committing until it has finished.
+    fn revoke(&mut self, partitions: Vec<Partition>) {
+        self.forget(&partitions);
+        drop(self.consumer.pause(&self.list(&partitions)));
+        let deadline = SystemClock.monotonic() + self.drain;
+        let (guard, done) = RevokeGuard::new(deadline);
+        self.seat.revoke(partitions.clone(), guard);
+        self.revoking = Some(Revoking { partitions, done, deadline, ended_at: None });
+    }
+
+    fn go_on_revoking(&mut self) {
+        let Some(revoking) = &mut self.revoking else { return };
+        let now = SystemClock.monotonic();
+        let is_done = !matches!(revoking.done.try_recv(), Err(oneshot::error::TryRecvError::Empty));
+        let is_lost = self.consumer.assignment_lost();
+        if revoking.ended_at.is_none() && (is_done || is_lost || now >= revoking.deadline) {
+            revoking.ended_at = Some(now);
+            // No commit begins any more.
+            self.seat.lose(&revoking.partitions, !is_done || is_lost);
+        }
+        let Some(ended_at) = revoking.ended_at else { return };
+        // One that is under way must not come after those of the next owner.
+        if self.seat.commits_under_way() > 0 && !is_lost && now - ended_at < LAST_COMMITS {
+            return;
+        }
+        if let Some(revoking) = self.revoking.take() {
+            self.unassign(&revoking.partitions);
+        }
+    }
+
+    fn unassign(&mut self, partitions: &[Partition]) {
+        self.forget(partitions);
+        let list = self.list(partitions);
+        // Whoever gets them back finds them going.
+        drop(self.consumer.resume(&list));
+        if let Err(error) = self.consumer.incremental_unassign(&list) {
+            self.seat.fail(LogError::Storage(format!("{}: revocation: {error}", self.info.name)));
+        }
+    }
+
+    fn forget(&mut self, partitions: &[Partition]) {
+        for partition in partitions {
+            self.next.remove(partition);
+            self.full.remove(partition);
+        }
+    }
+
+    /// Something is outside its partition's bounds; librdkafka does not say which.
+    fn look_for_broken(&mut self) {
+        let positions: Vec<(Partition, u64)> = self.next.iter().map(|(at, next)| (*at, *next)).collect();
+        for (partition, next) in positions {
+            let Ok((start, end)) = watermarks(&self.connection.questions, &self.info.name, partition) else {
+                // It does not fetch any more, so it has to begin again in any case.
+                self.seek(partition, next);
+                continue;
+            };
+            match place(&self.info, partition, Some(next), start, end).broken {
+                Some(error) => {
+                    self.next.remove(&partition);
+                    self.seat.break_off(partition, error);
+                }
+                None => self.seek(partition, next),
+            }
+        }
+    }
+
+    fn seek(&self, partition: Partition, next: u64) {
+        let number = i32::try_from(partition.0).unwrap_or(i32::MAX);
+        let offset = ClientOffset::Offset(i64::try_from(next).unwrap_or(i64::MAX));
+        // A partition that is not there any more needs none.
+        drop(self.consumer.seek(&self.info.name, number, offset, ONE_TRY));
+    }
+
+    /// Answers what librdkafka waits for, so that closing does not wait.
+    fn leave(mut self) -> Arc<BaseConsumer<MemberContext>> {
+        self.consumer.context().leave();
+        if let Some(revoking) = self.revoking.take() {
+            self.unassign(&revoking.partitions);
+        }
+        while let Some(rebalance) = self.consumer.context().next_rebalance() {
+            self.rebalances.push_back(rebalance);
+        }
+        for rebalance in std::mem::take(&mut self.rebalances) {
+            match rebalance {
+                Rebalance::Assign(partitions) => {
+                    let mut list = self.list(&partitions);
+                    drop(list.set_all_offsets(ClientOffset::End));
+                    drop(self.consumer.incremental_assign(&list));
+                }
+                Rebalance::Revoke { partitions, .. } => self.unassign(&partitions),
+            }
+        }
+        self.consumer
+    }
+
+    fn list(&self, partitions: &[Partition]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::with_capacity(partitions.len());
+        for partition in partitions {
+            list.add_partition(&self.info.name, i32::try_from(partition.0).unwrap_or(i32::MAX));
+        }
+        list
+    }
+}
+
+/// Copies a record of a partition that is delivered.
+fn take(
+    next: &mut BTreeMap<Partition, u64>,
+    gathered: &mut BTreeMap<Partition, Gather>,
+    message: &BorrowedMessage<'_>,
+) {
+    let partition = Partition(u32::try_from(message.partition()).unwrap_or_default());
+    let offset = message.offset().max(0).cast_unsigned();
+    // What was fetched before a revocation is nobody's.
+    let Some(next) = next.get_mut(&partition).filter(|next| offset >= **next) else { return };
+    *next = offset + 1;
+    gathered.entry(partition).or_default().add(message);
+}
+
+/// Whether a position was outside its partition. What ends the membership is told to the member.
+fn is_outside(seat: &Seat, error: &ClientError) -> bool {
+    match error {
+        ClientError::MessageConsumptionFatal(code) => {
+            let hint = match code {
+                Code::UnsupportedVersion | Code::UnsupportedFeature => {
+                    "; the brokers are older than Kafka 4.0: set group_protocol to classic"
+                }
+                _ => "",
+            };
+            seat.fail(LogError::Storage(format!("the membership ended: {code}{hint}")));
+            false
+        }
+        error => {
+            matches!(error.rdkafka_error_code(), Some(Code::AutoOffsetReset | Code::OffsetOutOfRange))
+        }
+    }
+}
+
+/// Why a position is not known.
+enum Unknown {
+    /// Ask again.
+    Now(Code),
+    Never(LogError),
+}
+
+/// Where a partition is read from.
+#[derive(Debug, PartialEq, Eq)]
+struct Place {
+    partition: Partition,
+    position: Position,
+    broken: Option<LogError>,
+}
+
+/// Where a group begins that committed there, in a partition with these bounds.
+fn place(info: &TopicInfo, partition: Partition, committed: Option<u64>, start: u64, end: u64) -> Place {
+    let topic = info.topic;
+    let broken = committed.and_then(|known| {
+        if known < start {
+            let (asked, start) = (Position(known), Position(start));
+            return Some(LogError::BelowStart { topic, partition, asked, start });
+        }
+        let (known, end) = (Position(known), Position(end));
+        (known > end).then_some(LogError::Behind { topic, partition, end, known })
+    });
+    Place { partition, position: Position(committed.unwrap_or(start)), broken }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_runtime::ports::log::Topic;
+
+    #[test]
+    fn hazards_17_and_26_a_position_outside_the_partition_is_an_error_and_never_a_skip() {
+        let info = TopicInfo {
+            topic: Topic::Chunks,
+            name: "chunks".to_owned(),
+            partitions: 1,
+            generation: 1,
+            life: String::new(),
+        };
+        let at = |committed| place(&info, Partition(0), committed, 10, 20);
+        assert_eq!((at(None).position, at(None).broken), (Position(10), None));
+        for inside in [10, 15, 20] {
+            assert_eq!((at(Some(inside)).position, at(Some(inside)).broken), (Position(inside), None));
+        }
+        assert!(matches!(at(Some(9)).broken, Some(LogError::BelowStart { start: Position(10), .. })));
+        assert!(matches!(at(Some(21)).broken, Some(LogError::Behind { end: Position(20), .. })));
+    }
+}

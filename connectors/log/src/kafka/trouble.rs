@@ -1,0 +1,188 @@
+//! What keeps Kafka from working now.
+
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
+use sluice_runtime::{Clock, SystemClock};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+/// A refusal that is not repeated for so long is over.
+const REFUSAL_LASTS: Duration = Duration::from_secs(30);
+
+/// What is known about the brokers' health, from all clients of the log.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    brokers: String,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Somebody had no answer; the health check looks whether that is so.
+    is_suspected: bool,
+    unreachable_since: Option<Duration>,
+    /// What a connection failed by last.
+    reason: Option<String>,
+    refusal: Option<Refusal>,
+}
+
+#[derive(Debug)]
+struct Refusal {
+    kind: RefusalKind,
+    text: String,
+    heard: Duration,
+}
+
+/// What never heals by waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RefusalKind {
+    Login,
+    Tls,
+    Permission,
+    Topic,
+}
+
+impl Trouble {
+    pub(crate) fn new(brokers: &str) -> Self {
+        Self { brokers: brokers.to_owned(), state: Mutex::default() }
+    }
+
+    /// An error that a client told.
+    pub(crate) fn heard(&self, error: &ClientError, reason: &str) {
+        let Some(code) = error.rdkafka_error_code() else { return };
+        if let Some(kind) = refusal(code) {
+            self.refused(kind, reason);
+            return;
+        }
+        let mut state = self.state();
+        match code {
+            Code::AllBrokersDown => state.is_suspected = true,
+            Code::BrokerTransportFailure | Code::Resolve | Code::OperationTimedOut => {
+                state.reason = Some(reason.to_owned());
+            }
+            _ => {}
+        }
+    }
+
+    /// A request failed. Says whether asking again may help.
+    pub(crate) fn failed(&self, what: &str, code: Code) -> bool {
+        match refusal(code) {
+            Some(kind) => {
+                self.refused(kind, &format!("{what}: {code}"));
+                true
+            }
+            None if is_passing(code) => {
+                self.state().is_suspected = true;
+                true
+            }
+            None => false,
+        }
+    }
+
+    pub(crate) fn refused(&self, kind: RefusalKind, reason: &str) {
+        let text = match kind {
+            RefusalKind::Login => {
+                format!("the brokers refuse the login: {reason}; check sasl_username and sasl_password")
+            }
+            RefusalKind::Tls => format!("no TLS connection: {reason}; check security_protocol and ca_file"),
+            RefusalKind::Permission => format!("not allowed: {reason}; grant it to this user"),
+            RefusalKind::Topic => format!("{reason}; run `sluice topics check`"),
+        };
+        self.state().refusal = Some(Refusal { kind, text, heard: SystemClock.monotonic() });
+    }
+
+    /// Whether the health check should look.
+    pub(crate) fn is_suspected(&self) -> bool {
+        let state = self.state();
+        state.is_suspected || state.unreachable_since.is_some() || state.refusal.is_some()
+    }
+
+    /// What the health check saw.
+    pub(crate) fn checked(&self, answers: bool) {
+        let now = SystemClock.monotonic();
+        let mut state = self.state();
+        state.is_suspected = false;
+        if !answers {
+            state.unreachable_since.get_or_insert(now);
+            return;
+        }
+        state.unreachable_since = None;
+        state.reason = None;
+        state.refusal.take_if(|refusal| {
+            matches!(refusal.kind, RefusalKind::Login | RefusalKind::Tls)
+                || now - refusal.heard > REFUSAL_LASTS
+        });
+    }
+
+    /// The refusal that was heard last.
+    pub(crate) fn refusal(&self) -> Option<(RefusalKind, String)> {
+        self.state().refusal.as_ref().map(|refusal| (refusal.kind, refusal.text.clone()))
+    }
+
+    /// What connections failed by last.
+    pub(crate) fn reason(&self) -> Option<String> {
+        self.state().reason.clone()
+    }
+
+    /// For people.
+    pub(crate) fn text(&self) -> Option<String> {
+        let state = self.state();
+        if let Some(refusal) = &state.refusal {
+            return Some(refusal.text.clone());
+        }
+        let since = (SystemClock.monotonic() - state.unreachable_since?).as_secs();
+        let reason = state.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+        Some(format!("no broker answers at {} since {since} s{reason}", self.brokers))
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn refusal(code: Code) -> Option<RefusalKind> {
+    Some(match code {
+        Code::Authentication | Code::SaslAuthenticationFailed => RefusalKind::Login,
+        Code::SSL => RefusalKind::Tls,
+        Code::TopicAuthorizationFailed
+        | Code::GroupAuthorizationFailed
+        | Code::ClusterAuthorizationFailed => RefusalKind::Permission,
+        Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownTopicId => RefusalKind::Topic,
+        _ => return None,
+    })
+}
+
+/// Whether the same request may succeed later.
+fn is_passing(code: Code) -> bool {
+    matches!(
+        code,
+        Code::BrokerTransportFailure
+            | Code::AllBrokersDown
+            | Code::Resolve
+            | Code::OperationTimedOut
+            | Code::TimedOutQueue
+            | Code::RequestTimedOut
+            | Code::WaitingForCoordinator
+            | Code::InProgress
+            | Code::NodeUpdate
+            | Code::Retry
+            | Code::Outdated
+            | Code::PreviousInProgress
+            | Code::LeaderNotAvailable
+            | Code::NotLeaderForPartition
+            | Code::ReplicaNotAvailable
+            | Code::BrokerNotAvailable
+            | Code::NetworkException
+            | Code::CoordinatorLoadInProgress
+            | Code::CoordinatorNotAvailable
+            | Code::NotCoordinator
+            | Code::NotEnoughReplicas
+            | Code::NotEnoughReplicasAfterAppend
+            | Code::RebalanceInProgress
+            | Code::StaleMemberEpoch
+            | Code::KafkaStorageError
+            | Code::OffsetNotAvailable
+            | Code::FencedLeaderEpoch
+            | Code::UnknownLeaderEpoch
+            | Code::UnstableOffsetCommit
+    )
+}
