@@ -5,7 +5,9 @@ use crate::error::RegistryError;
 use crate::options::RegistryOptions;
 use crate::patience::Waits;
 use crate::subjects::records_of;
+use async_trait::async_trait;
 use bytes::Bytes;
+use sluice_log::kafka::{Framing, Incoming};
 use sluice_runtime::ports::log::Topic;
 use sluice_schemas::framing::frame_for_registry;
 use sluice_schemas::{Framed, Translation};
@@ -20,15 +22,6 @@ const REMEMBERED_MAX: usize = 4_096;
 /// How long an id is taken as unknown without asking again. A flood of such records must not become one of
 /// questions.
 const UNKNOWN_FOR: Duration = Duration::from_secs(30);
-
-/// What is known about a value that came in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Incoming {
-    /// Ours, or one that nobody can translate: to be delivered.
-    Ready(Bytes),
-    /// It names a schema that has to be fetched first: [`RegistryFraming::resolve`].
-    Unknown,
-}
 
 /// Translates between a registry's framing and single-object encoding.
 #[derive(Debug)]
@@ -108,9 +101,25 @@ impl RegistryFraming {
         self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    fn remember(&self, topic: Topic, id: u32, schema: Foreign) {
+        self.set_trouble(None);
+        let mut foreign = self.foreign.write().unwrap_or_else(PoisonError::into_inner);
+        if foreign.len() >= REMEMBERED_MAX {
+            foreign.pop_first();
+        }
+        foreign.insert((topic, id), Arc::new(schema));
+    }
+
+    fn set_trouble(&self, trouble: Option<String>) {
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    }
+}
+
+#[async_trait]
+impl Framing for RegistryFraming {
     /// Writes a value of ours in the registry's framing into `out` and says `true`. `false`: it is to leave as it
     /// is, for example a record that came in from elsewhere and goes back.
-    pub fn outgoing(&self, topic: Topic, value: &[u8], out: &mut Vec<u8>) -> bool {
+    fn outgoing(&self, topic: Topic, value: &[u8], out: &mut Vec<u8>) -> bool {
         let Framed::SingleObject { fingerprint, datum } = Framed::of(value) else { return false };
         let Some(schema) = self.own[slot(topic)].iter().find(|schema| schema.fingerprint == fingerprint)
         else {
@@ -121,7 +130,7 @@ impl RegistryFraming {
     }
 
     /// Translates a value without asking anybody. Values in single-object encoding pass.
-    pub fn incoming(&self, topic: Topic, value: Bytes) -> Incoming {
+    fn incoming(&self, topic: Topic, value: Bytes) -> Incoming {
         let Framed::Registry { id, datum } = Framed::of(&value) else { return Incoming::Ready(value) };
         if let Some(schema) = self.own[slot(topic)].iter().find(|schema| schema.id == id) {
             return Incoming::Ready(translated(&schema.translation, id, datum).unwrap_or(value));
@@ -141,7 +150,7 @@ impl RegistryFraming {
     /// Translates a value whose schema is [`Incoming::Unknown`]: fetches it, and waits while the registry is away
     /// or refuses us. A value whose schema the registry does not have, or that does not fit what the topic
     /// carries, comes back as it was; the log of the process says why.
-    pub async fn resolve(&self, topic: Topic, value: Bytes) -> Bytes {
+    async fn resolve(&self, topic: Topic, value: Bytes) -> Bytes {
         let Framed::Registry { id, .. } = Framed::of(&value) else { return value };
         let asked_since = Instant::now();
         let mut waits = Waits::new();
@@ -177,19 +186,6 @@ impl RegistryFraming {
             tracing::warn!(%topic, id, %error, "waiting for a schema");
             sleep(waits.next(left)).await;
         }
-    }
-
-    fn remember(&self, topic: Topic, id: u32, schema: Foreign) {
-        self.set_trouble(None);
-        let mut foreign = self.foreign.write().unwrap_or_else(PoisonError::into_inner);
-        if foreign.len() >= REMEMBERED_MAX {
-            foreign.pop_first();
-        }
-        foreign.insert((topic, id), Arc::new(schema));
-    }
-
-    fn set_trouble(&self, trouble: Option<String>) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::place::{framing, names, options_at, prefix, registry_url};
 use crate::proxy::Proxy;
 use bytes::Bytes;
-use sluice_registry::framing::Incoming;
+use sluice_log::kafka::{Framing, Incoming};
 use sluice_registry::{RegistryClient, RegistryError, RegistryFraming, RegistryOptions};
 use sluice_runtime::ports::log::Topic;
 use sluice_schemas::framing::frame_for_registry;

@@ -3,6 +3,7 @@
 
 mod client;
 mod framing;
+mod kafka;
 mod place;
 mod proxy;
 mod server;

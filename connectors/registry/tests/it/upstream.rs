@@ -2,12 +2,18 @@
 
 use crate::place::{framing, prefix, registry_url};
 use bytes::Bytes;
+use sluice_log::kafka::Framing;
 use sluice_runtime::ports::log::Topic;
 use sluice_schemas::{CampaignLaunch, Framed, Record, decode};
 use std::path::PathBuf;
 
-fn example(name: &str) -> PathBuf {
+pub(crate) fn example(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name)
+}
+
+/// Our schema of a launch.
+pub(crate) fn schema() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../schemas/avro/campaign_launch.v1.avsc")
 }
 
 /// The value that the script would produce.
@@ -25,8 +31,12 @@ async fn value_of(name: &str, arguments: &[&str]) -> Bytes {
     digits.chunks(2).map(|two| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap()).collect()
 }
 
-fn expected(name: &str) -> CampaignLaunch {
-    normalised(serde_json::from_str(&std::fs::read_to_string(example(name)).unwrap()).unwrap())
+pub(crate) fn expected(name: &str) -> CampaignLaunch {
+    let mut launch: CampaignLaunch =
+        serde_json::from_str(&std::fs::read_to_string(example(name)).unwrap()).unwrap();
+    let path = launch.audience.path.as_mut().unwrap();
+    *path = example(path).canonicalize().unwrap().to_str().unwrap().to_owned();
+    normalised(launch)
 }
 
 /// Two programs write the same JSON document with other spaces and another order.
@@ -39,7 +49,7 @@ fn normalised(mut launch: CampaignLaunch) -> CampaignLaunch {
     launch
 }
 
-fn read(value: &[u8]) -> CampaignLaunch {
+pub(crate) fn read(value: &[u8]) -> CampaignLaunch {
     normalised(decode(value).unwrap())
 }
 
