@@ -7,7 +7,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use crate::artefacts;
-use crate::cassandra_settings::{LOGGING, MODULE_OPTIONS, yaml};
+use crate::cassandra_settings::{CommitLog, LOGGING, MODULE_OPTIONS, yaml};
 use crate::jvm::{Jit, class_path, property};
 use crate::ports::Port;
 use crate::process::{Launch, Process};
@@ -18,6 +18,8 @@ use crate::{EngineError, probe, programs};
 pub struct CassandraOptions {
     /// How the Java compiler works.
     pub jit: Jit,
+    /// When an acknowledged write is safe from a kill.
+    pub commit_log: CommitLog,
     /// The heap, in MiB.
     pub heap_mib: u32,
     /// Further lines of `cassandra.yaml`, such as `batch_size_fail_threshold: 1MiB`. A name that is
@@ -27,13 +29,13 @@ pub struct CassandraOptions {
 
 impl Default for CassandraOptions {
     fn default() -> Self {
-        Self { jit: Jit::Quick, heap_mib: 1024, settings: Vec::new() }
+        Self { jit: Jit::Quick, commit_log: CommitLog::Batch, heap_mib: 1024, settings: Vec::new() }
     }
 }
 
 /// A running node with a directory of its own; both go when this is dropped.
 ///
-/// A write that it acknowledged survives [`Cassandra::kill`].
+/// A write that it acknowledged survives [`Cassandra::kill`], unless the options say otherwise.
 #[derive(Debug)]
 pub struct Cassandra {
     // Dropped in this order: first the process, last the directory that it writes to.
@@ -59,7 +61,7 @@ impl Cassandra {
         let (native, storage, jmx) = (Port::reserve()?, Port::reserve()?, Port::reserve()?);
 
         let root = directory.path();
-        let text = yaml(root, native.number(), storage.number(), &options.settings);
+        let text = yaml(root, native.number(), storage.number(), options.commit_log, &options.settings);
         fs::write(root.join("cassandra.yaml"), text)
             .and_then(|()| fs::write(root.join("logback.xml"), LOGGING))
             .map_err(EngineError::io(format!("write to {}", root.display())))?;

@@ -31,6 +31,7 @@ mod shared;
 mod wait;
 
 pub use cassandra::{Cassandra, CassandraOptions};
+pub use cassandra_settings::CommitLog;
 pub use error::EngineError;
 pub use jvm::Jit;
 pub use kafka::{Kafka, KafkaOptions};

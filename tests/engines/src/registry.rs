@@ -41,8 +41,12 @@ impl Registry {
             property("quarkus.http.host", "127.0.0.1"),
             property("quarkus.http.port", http.number().to_string()),
             property("quarkus.log.level", "WARN"),
-            // A file instead of the default in memory, so that schemas survive a restart.
-            property("apicurio.datasource.url", format!("jdbc:h2:file:{}", root.join("schemas").display())),
+            // A file instead of the default in memory, so that schemas survive a restart; without
+            // a delay (H2's default is half a second), so that they also survive a kill.
+            property(
+                "apicurio.datasource.url",
+                format!("jdbc:h2:file:{};WRITE_DELAY=0", root.join("schemas").display()),
+            ),
             "-jar".into(),
             lib.join("apicurio-registry-app-3.0.9-runner.jar").into(),
         ]);
