@@ -7,7 +7,8 @@
 //!
 //! - [`cli`]: the commands, one file each.
 //! - [`config`]: defaults → file → environment → flags.
-//! - [`node`]: opens a data directory and runs the processors over it.
+//! - [`dead_letters`]: records that no step could use.
+//! - [`node`]: opens the engines and runs the processors over it.
 //! - [`campaign`]: what is stored about campaigns, as people ask for it.
 //! - [`verify`]: recounts a campaign.
 //! - [`view`]: numbers, tables, progress.
@@ -15,6 +16,7 @@
 pub mod campaign;
 pub mod cli;
 pub mod config;
+pub mod dead_letters;
 pub mod error;
 pub mod node;
 pub mod verify;

@@ -39,6 +39,9 @@ pub struct CampaignStatus {
     /// What its pages are doing; empty where nobody sends.
     #[serde(default)]
     pub pages: Vec<PageLine>,
+    /// What keeps the log or the store from working now: nothing moves until it is over.
+    #[serde(default)]
+    pub trouble: Option<String>,
 }
 
 /// One page of a campaign.
@@ -96,6 +99,7 @@ pub async fn of(store: &dyn Store, row: &CampaignRow, now_ms: i64) -> Outcome<Ca
         took_ms: u64::try_from(took).unwrap_or(0),
         reason: row.reason.clone(),
         pages: Vec::new(),
+        trouble: None,
     })
 }
 

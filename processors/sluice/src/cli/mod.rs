@@ -4,13 +4,16 @@ pub mod bench;
 mod campaign;
 mod common;
 mod config_show;
+mod dead_letters;
 mod demo;
 mod remote;
 mod run;
 mod send;
 mod signals;
 mod simulator;
+mod store;
 mod suppress;
+mod topics;
 mod tracing_setup;
 mod verify;
 
@@ -54,6 +57,15 @@ pub enum Command {
     /// Keep people who want no messages out of all later campaigns
     #[command(subcommand)]
     Suppress(suppress::SuppressCommand),
+    /// Look at records that no step could use, and replay them
+    #[command(subcommand)]
+    DeadLetters(dead_letters::DeadLettersCommand),
+    /// Make and check the topics of a cluster
+    #[command(subcommand)]
+    Topics(topics::TopicsCommand),
+    /// Make and check the tables of a cluster
+    #[command(subcommand)]
+    Store(store::StoreCommand),
     /// Look at the configuration
     #[command(subcommand)]
     Config(config_show::ConfigCommand),
@@ -82,6 +94,9 @@ pub fn run(cli: Cli) -> Outcome {
         Command::Campaign(command) => on_runtime(campaign::run(common, command)),
         Command::Verify(args) => on_runtime(verify::run(common, args)),
         Command::Suppress(command) => on_runtime(suppress::run(common, command)),
+        Command::DeadLetters(command) => on_runtime(dead_letters::run(common, command)),
+        Command::Topics(command) => on_runtime(topics::run(common, command)),
+        Command::Store(command) => on_runtime(store::run(common, command)),
         Command::Config(command) => config_show::run(&common, &command),
         Command::Simulator(args) => on_runtime(simulator::run(common, *args)),
         Command::Bench(args) => bench::run(&common, args),

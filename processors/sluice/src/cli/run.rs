@@ -3,7 +3,7 @@
 use super::Common;
 use super::signals::Signals;
 use crate::error::{Exit, Outcome};
-use crate::node::{Node, NodeOptions};
+use crate::node::{Assignment, Node, NodeOptions};
 use crate::view::numbers::counted;
 use crate::view::out;
 use clap::Args;
@@ -18,20 +18,32 @@ pub struct RunArgs {
     /// Where webhooks and the API come in [default: gateway.listen]
     #[arg(long, value_name = "ADDR")]
     pub listen: Option<SocketAddr>,
+    /// Where metrics and health checks are answered [default: metrics.listen]
+    #[arg(long, value_name = "ADDR")]
+    pub metrics_listen: Option<SocketAddr>,
+    /// What this process does, separated by commas: expander, sender, receipts, gateway, completion; others do
+    /// the rest [default: all]
+    #[arg(long, value_name = "ROLES")]
+    pub roles: Option<Assignment>,
 }
 
 pub(super) async fn run(common: Common, args: RunArgs) -> Outcome {
     let mut signals = Signals::new()?;
     let config = common.load(&[], "info")?.config;
     let listen = args.listen.unwrap_or(config.gateway.listen);
-    let data_dir = config.data_dir.clone();
-    let options = NodeOptions { listen: Some(listen), ..NodeOptions::new(config) };
+    let work = args.roles.unwrap_or_else(Assignment::all);
+    let metrics = args.metrics_listen.or(config.metrics.enabled.then_some(config.metrics.listen));
+    let options =
+        NodeOptions { listen: Some(listen), metrics, work: work.clone(), ..NodeOptions::new(config) };
     let mut node = Node::start(options).await?;
+    if !common.quiet {
+        out::note(format_args!("sluice runs on {}", node.engines().describe()));
+        if !work.is_all() {
+            out::note(format_args!("this process: {work}"));
+        }
+    }
     if let Some(address) = node.address().filter(|_| !common.quiet) {
-        out::note(format_args!(
-            "sluice listens on http://{address}, embedded log and store in {}",
-            data_dir.display()
-        ));
+        out::note(format_args!("sluice listens on http://{address}"));
         out::note(format_args!(
             "webhooks: /webhooks/<channel>   launch: sluice campaign launch LAUNCH.json --server http://{address}"
         ));

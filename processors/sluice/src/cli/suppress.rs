@@ -2,7 +2,7 @@
 
 use super::Common;
 use crate::error::{Exit, Failure, Outcome};
-use crate::node::Directory;
+use crate::node::Engines;
 use crate::view::numbers::counted;
 use crate::view::out;
 use clap::{Args, Subcommand};
@@ -60,8 +60,8 @@ pub(super) async fn run(common: Common, command: SuppressCommand) -> Outcome {
         SuppressCommand::Check(list) => (list, None),
     };
     let addresses = addresses_of(&list)?;
-    let directory = Directory::open(&config.data_dir, config.topics.partitions).await?;
-    let store = directory.store();
+    let engines = Engines::open(&config).await?;
+    let store = engines.store();
     if let Some(reason) = reason {
         let count = addresses.len() as u64;
         let rows = addresses.into_iter().map(|address| (address, reason.clone())).collect();
@@ -88,7 +88,7 @@ pub(super) async fn run(common: Common, command: SuppressCommand) -> Outcome {
             }
         }
     }
-    directory.close().await;
+    engines.close().await;
     Ok(Exit::Done)
 }
 

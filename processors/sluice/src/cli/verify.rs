@@ -3,7 +3,7 @@
 use super::Common;
 use crate::campaign;
 use crate::error::{Exit, Outcome};
-use crate::node::directory::Stored;
+use crate::node::engines::Rows;
 use crate::verify::{Recount, gather};
 use crate::view::numbers::{counted, thousands};
 use crate::view::out;
@@ -25,10 +25,10 @@ pub struct VerifyArgs {
 
 pub(super) async fn run(common: Common, args: VerifyArgs) -> Outcome {
     let config = common.load(&[], "warn")?.config;
-    let stored = Stored::open(&config.data_dir).await?;
+    let stored = Rows::open(&config).await?;
     let store = stored.store();
     let row = campaign::find(store.as_ref(), &args.tenant, &args.campaign).await?;
-    let recount = gather::recount(store.as_ref(), &row, &stored.temporary(), |_| {}).await?;
+    let recount = gather::recount(store.as_ref(), &row, stored.temporary(), |_| {}).await?;
     if common.json {
         let mut object = json!(recount);
         if let Some(object) = object.as_object_mut() {

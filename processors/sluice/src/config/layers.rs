@@ -154,6 +154,15 @@ fn without_secrets(mut table: Table) -> Table {
 fn known_keys() -> Table {
     let mut config = Config::default();
     config.log.level = Some(String::new());
+    config.kafka.ca_file = Some(PathBuf::new());
+    config.kafka.certificate_file = Some(PathBuf::new());
+    config.kafka.key_file = Some(PathBuf::new());
+    config.kafka.properties = BTreeMap::from([("*".to_owned(), String::new())]);
+    config.cql.local_dc = Some(String::new());
+    config.cql.username = Some(String::new());
+    config.cql.password = Some(String::new());
+    config.cql.ca_file = Some(PathBuf::new());
+    config.cql.replication = BTreeMap::from([("*".to_owned(), 1)]);
     let headers = BTreeMap::from([("*".to_owned(), Secret::default())]);
     let rate = "1/s".parse().ok();
     for channel in CHANNELS {
@@ -176,6 +185,21 @@ fn known_keys() -> Table {
     };
     config.pages.insert("*".to_owned(), page);
     table_of(&config)
+}
+
+/// The keys that every configuration has, outside of channels and pages, with a value of their kind.
+pub(super) fn plain_settings() -> Vec<(String, Value)> {
+    let mut known = known_keys();
+    known.remove("channels");
+    known.remove("pages");
+    flatten(&known)
+        .into_iter()
+        .map(|(key, value)| match key.strip_suffix(".*") {
+            // Names of one's own choice: the table as a whole.
+            Some(table) => (table.to_owned(), Value::Table([("*".to_owned(), value)].into_iter().collect())),
+            None => (key, value),
+        })
+        .collect()
 }
 
 fn unknown_key(table: &Table, known: &Table, path: &str) -> Option<(String, Option<String>)> {

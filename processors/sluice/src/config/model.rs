@@ -4,10 +4,13 @@ use serde::{Deserialize, Serialize};
 use sluice_completion::CompletionOptions;
 use sluice_core::rate::Rate;
 use sluice_expander::ExpanderOptions;
+use sluice_log::KafkaOptions;
 use sluice_providers::Secret;
 use sluice_receipts::{ReceiptOptions, WebhookOptions};
+use sluice_registry::RegistryOptions;
 use sluice_schemas::Channel;
 use sluice_sender::SenderOptions;
+use sluice_store::CqlOptions;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -16,14 +19,24 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// Where everything is kept. Default `sluice-data` in the present directory.
+    /// Where everything is kept; on a cluster only files that are of no use after the process. Default `sluice-data` in the present directory.
     pub data_dir: PathBuf,
     /// What the program says while it works.
     pub log: LogConfig,
+    /// Which log and which store.
+    pub engines: EnginesConfig,
+    /// The log of a cluster.
+    pub kafka: KafkaOptions,
+    /// The store of a cluster.
+    pub cql: CqlOptions,
+    /// Schemas of the records, where upstream and downstream systems share them.
+    pub registry: RegistryOptions,
     /// The embedded log's topics.
     pub topics: TopicsConfig,
     /// The HTTP port of the service.
     pub gateway: GatewayConfig,
+    /// The port of those who watch.
+    pub metrics: MetricsConfig,
     /// What all pages of a channel share.
     pub channels: ChannelsConfig,
     /// Single pages, by their id; what is left out comes from the channel.
@@ -47,8 +60,13 @@ impl Default for Config {
         Self {
             data_dir: PathBuf::from("sluice-data"),
             log: LogConfig::default(),
+            engines: EnginesConfig::default(),
+            kafka: KafkaOptions::default(),
+            cql: CqlOptions::default(),
+            registry: RegistryOptions::default(),
             topics: TopicsConfig::default(),
             gateway: GatewayConfig::default(),
+            metrics: MetricsConfig::default(),
             channels: ChannelsConfig::default(),
             pages: BTreeMap::new(),
             calls: CallsConfig::default(),
@@ -81,6 +99,45 @@ pub enum LogFormat {
     Text,
     /// One object a line.
     Json,
+}
+
+/// Which log and which store. Both are embedded, or both are shared with other processes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EnginesConfig {
+    /// `embedded` or `kafka`. Default `embedded`.
+    pub log: LogEngine,
+    /// `embedded` or `cql`. Default `embedded`.
+    pub store: StoreEngine,
+}
+
+impl EnginesConfig {
+    /// Whether they are shared with other processes.
+    pub fn is_cluster(self) -> bool {
+        self.log == LogEngine::Kafka
+    }
+}
+
+/// Where records are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogEngine {
+    /// In the data directory.
+    #[default]
+    Embedded,
+    /// On the brokers of `[kafka]`.
+    Kafka,
+}
+
+/// Where rows are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StoreEngine {
+    /// In the data directory.
+    #[default]
+    Embedded,
+    /// In the database of `[cql]`: ScyllaDB or Cassandra.
+    Cql,
 }
 
 /// The embedded log's topics.
@@ -123,6 +180,22 @@ impl Default for GatewayConfig {
             webhook_bytes_max: defaults.webhook_bytes_max,
             launch_bytes_max: defaults.launch_bytes_max,
         }
+    }
+}
+
+/// The port of those who watch: Prometheus and health checks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsConfig {
+    /// Whether `sluice run` opens it. Default true.
+    pub enabled: bool,
+    /// Where. It tells nothing of campaigns or people, and asks for no token. Default `127.0.0.1:7402`.
+    pub listen: SocketAddr,
+}
+
+impl Default for MetricsConfig {
+    fn default() -> Self {
+        Self { enabled: true, listen: SocketAddr::from(([127, 0, 0, 1], 7402)) }
     }
 }
 
@@ -254,6 +327,14 @@ impl Config {
     pub fn validate(&self) -> Result<(), String> {
         if self.data_dir.as_os_str().is_empty() {
             return Err("data_dir is empty".to_owned());
+        }
+        if self.engines.is_cluster() != (self.engines.store == StoreEngine::Cql) {
+            return Err("engines.log and engines.store must be both embedded, or kafka and cql".to_owned());
+        }
+        if self.engines.is_cluster() {
+            self.kafka.validate().map_err(|problem| format!("kafka.{problem}"))?;
+            self.cql.validate().map_err(|problem| format!("cql.{problem}"))?;
+            self.registry.validate().map_err(|problem| format!("registry.{problem}"))?;
         }
         if !(1..=1_024).contains(&self.topics.partitions) {
             return Err(format!("topics.partitions is {}, possible is 1 to 1,024", self.topics.partitions));

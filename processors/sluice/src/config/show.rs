@@ -25,7 +25,11 @@ pub fn json(layers: &Layers) -> serde_json::Value {
 
 fn is_secret(key: &str) -> bool {
     let last = key.rsplit('.').next().unwrap_or(key);
-    matches!(last, "token" | "app_secret" | "verify_token" | "control_token") || key.contains(".headers.")
+    matches!(last, "token" | "app_secret" | "verify_token" | "control_token")
+        || last.contains("password")
+        || key.contains(".headers.")
+        // librdkafka's own names: some of them are credentials, and new ones may come.
+        || key.starts_with("kafka.properties.")
 }
 
 #[cfg(test)]
@@ -41,6 +45,9 @@ mod tests {
             "channels.http.headers.X-Key",
             "pages.1.token",
             "channels.whatsapp.app_secret",
+            "kafka.sasl_password",
+            "cql.password",
+            "registry.password",
         ] {
             layers.set(key, "s3cret".into(), Origin::Default);
         }

@@ -1,12 +1,12 @@
 //! The campaigns of a node behind its HTTP API.
 
-use super::{Directory, launching};
+use super::{Engines, NodeOptions, Work, launching};
 use crate::campaign::status::{self, CampaignStatus};
-use crate::config::Config;
 use crate::error::{Exit, Failure};
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use sluice_core::CampaignId;
+use sluice_core::launch::ValidLaunch;
+use sluice_core::{CampaignId, CampaignRow};
 use sluice_http::{ApiError, Control};
 use sluice_runtime::Clock;
 use sluice_sender::Board;
@@ -14,27 +14,37 @@ use std::sync::Arc;
 
 /// Answers from the store and the board.
 pub struct NodeControl {
-    directory: Directory,
-    config: Config,
+    engines: Engines,
+    options: NodeOptions,
     board: Board,
     clock: Arc<dyn Clock>,
 }
 
 impl std::fmt::Debug for NodeControl {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("NodeControl").field("directory", &self.directory).finish_non_exhaustive()
+        f.debug_struct("NodeControl").field("engines", &self.engines).finish_non_exhaustive()
     }
 }
 
 impl NodeControl {
-    /// Over an open directory.
-    pub fn new(directory: Directory, config: Config, board: Board, clock: Arc<dyn Clock>) -> Self {
-        Self { directory, config, board, clock }
+    /// Over open engines.
+    pub fn new(engines: Engines, options: NodeOptions, board: Board, clock: Arc<dyn Clock>) -> Self {
+        Self { engines, options, board, clock }
     }
 
-    async fn status(&self, row: &sluice_core::CampaignRow) -> Result<CampaignStatus, Failure> {
-        let mut status = status::of(self.directory.store().as_ref(), row, self.clock.wall_ms()).await?;
+    /// An audience is looked at where it will be read: here only if this process expands.
+    async fn check(&self, valid: &ValidLaunch, known: Option<&CampaignRow>) -> Result<(), Failure> {
+        let config = &self.options.config;
+        match self.options.work.has(Work::Expander) {
+            true => launching::check_sendable(valid, config, self.engines.temporary(), known).await,
+            false => launching::check_pages(&valid.launch, config),
+        }
+    }
+
+    async fn status(&self, row: &CampaignRow) -> Result<CampaignStatus, Failure> {
+        let mut status = status::of(self.engines.store().as_ref(), row, self.clock.wall_ms()).await?;
         status.add_pages(&self.board, &row.launch.pages, self.clock.monotonic());
+        status.trouble = self.engines.trouble();
         Ok(status)
     }
 }
@@ -47,18 +57,16 @@ impl Control for NodeControl {
         })?;
         let launch = launching::parse(text, "the launch").map_err(api_error)?;
         let valid = launching::checked(&launch, "the launch").map_err(api_error)?;
-        let known = launching::existing(&self.directory, &launch).await.map_err(api_error)?;
+        let known = launching::existing(&self.engines, &launch).await.map_err(api_error)?;
         if known.as_ref().is_none_or(|row| !row.state.is_ended()) {
-            let temporary = self.directory.temporary();
-            let checked = launching::check_sendable(&valid, &self.config, temporary, known.as_ref()).await;
-            checked.map_err(api_error)?;
+            self.check(&valid, known.as_ref()).await.map_err(api_error)?;
         }
-        let row = launching::launch(&self.directory, &launch).await.map_err(api_error)?;
+        let row = launching::launch(&self.engines, &launch).await.map_err(api_error)?;
         Ok(json!(self.status(&row).await.map_err(api_error)?))
     }
 
     async fn list(&self) -> Result<Value, ApiError> {
-        let rows = self.directory.store().campaigns().await.map_err(|error| api_error(error.into()))?;
+        let rows = self.engines.store().campaigns().await.map_err(|error| api_error(error.into()))?;
         let mut campaigns = Vec::with_capacity(rows.len());
         for row in rows {
             campaigns.push(self.status(&row).await.map_err(api_error)?);
@@ -67,7 +75,7 @@ impl Control for NodeControl {
     }
 
     async fn get(&self, tenant: &str, name: &str) -> Result<Value, ApiError> {
-        let row = self.directory.store().campaign(CampaignId::of(tenant, name)).await;
+        let row = self.engines.store().campaign(CampaignId::of(tenant, name)).await;
         match row.map_err(|error| api_error(error.into()))? {
             Some(row) => Ok(json!(self.status(&row).await.map_err(api_error)?)),
             None => Err(ApiError::new(

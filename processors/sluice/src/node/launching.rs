@@ -1,6 +1,6 @@
 //! From a file to a campaign: read, completed, checked, launched.
 
-use super::Directory;
+use super::Engines;
 use crate::config::{Config, pages::how_to_configure};
 use crate::error::{Exit, Failure, Outcome};
 use crate::view::numbers::thousands;
@@ -145,9 +145,9 @@ pub fn check_pages(launch: &CampaignLaunch, config: &Config) -> Outcome<()> {
 }
 
 /// The campaign of a launch, where there is one already. One that was launched with other words is refused.
-pub async fn existing(directory: &Directory, launch: &CampaignLaunch) -> Outcome<Option<CampaignRow>> {
+pub async fn existing(engines: &Engines, launch: &CampaignLaunch) -> Outcome<Option<CampaignRow>> {
     let id = CampaignId::of(&launch.tenant, &launch.campaign);
-    match directory.store().campaign(id).await? {
+    match engines.store().campaign(id).await? {
         Some(row) if row.launch != *launch => Err(Failure::refused(
             "launched_differently",
             format!("the campaign {} is there already, launched differently", launch.campaign),
@@ -174,22 +174,25 @@ fn differences(a: &CampaignLaunch, b: &CampaignLaunch) -> Vec<&'static str> {
 }
 
 /// Creates the campaign, or finds it. Resolves when its row is durable.
-pub async fn launch(directory: &Directory, launch: &CampaignLaunch) -> Outcome<CampaignRow> {
-    if let Some(row) = existing(directory, launch).await? {
+pub async fn launch(engines: &Engines, launch: &CampaignLaunch) -> Outcome<CampaignRow> {
+    if let Some(row) = existing(engines, launch).await? {
         return Ok(row);
     }
     let id = CampaignId::of(&launch.tenant, &launch.campaign);
-    let (log, store) = (directory.log(), directory.store());
+    let (log, store) = (engines.log(), engines.store());
     let key = Bytes::copy_from_slice(&id.0);
     let partition = Partition(partition_of(&key, log.partitions(Topic::Launches)));
     let value = Bytes::from(encode(launch));
     log.append(Topic::Launches, partition, vec![NewRecord { key, value }]).await?;
     let appears = async {
+        let mut pause = Duration::from_millis(2);
         loop {
             if let Some(row) = store.campaign(id).await? {
                 return Ok(row);
             }
-            tokio::time::sleep(Duration::from_millis(2)).await;
+            tokio::time::sleep(pause).await;
+            // A shared store is not asked five hundred times a second.
+            pause = (pause * 2).min(Duration::from_millis(50));
         }
     };
     tokio::time::timeout(APPEARS_WITHIN, appears).await.unwrap_or_else(|_| {

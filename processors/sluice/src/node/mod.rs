@@ -1,25 +1,29 @@
-//! One process: a data directory, the ports over it, and the processors that run on them.
+//! One process: its engines, and the processors that run on them.
 //!
 //! ```text
 //!  start:  directory → completion, receipts, webhooks → sender → expander → gateway
 //!  stop:   gateway → expander → sender (ends calls in flight) → webhooks → receipts → completion
 //! ```
 //!
-//! - [`directory`]: the data directory, opened once.
+//! - [`engines`]: the log and the store: a data directory of its own, or a cluster.
+//! - [`assignment`]: which processors this process runs.
 //! - [`launching`]: from a file to a campaign.
 //! - [`only`]: some campaigns of a directory, and no others.
 //! - [`roles`]: tasks that are stopped one after the other.
 //! - [`webhooks`]: the providers' parsers as the receipt processors want them.
 //! - [`control`]: the campaigns behind the HTTP API.
 
+pub mod assignment;
 pub mod control;
-pub mod directory;
+pub mod engines;
 pub mod launching;
 pub mod only;
 pub mod roles;
+mod telemetry;
 pub mod webhooks;
 
-pub use directory::Directory;
+pub use assignment::{Assignment, Work};
+pub use engines::{Directory, Engines};
 
 use crate::config::Config;
 use crate::error::{Exit, Failure, Outcome};
@@ -29,7 +33,7 @@ use sluice_audience::FileAudiences;
 use sluice_completion::{Completion, CompletionPorts};
 use sluice_core::{CampaignId, CampaignRow};
 use sluice_expander::{Expander, ExpanderPorts};
-use sluice_http::{ChannelKeys, Gateway, GatewayOptions, Token};
+use sluice_http::{ChannelKeys, Gateway, GatewayMetrics, GatewayOptions, Token};
 use sluice_providers::{HttpCaller, HttpCallerOptions, ProviderMessages};
 use sluice_receipts::{
     ReceiptPorts, ReceiptProcessor, ReceiptStats, WebhookPorts, WebhookProcessor, WebhookStats,
@@ -44,6 +48,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use telemetry::Telemetry;
 use tokio::net::TcpListener;
 
 /// How a node is started.
@@ -57,108 +62,184 @@ pub struct NodeOptions {
     pub listen: Option<SocketAddr>,
     /// The campaigns that are sent; empty: all.
     pub only: Vec<CampaignId>,
+    /// Where metrics are shown; `None`: no port is opened.
+    pub metrics: Option<SocketAddr>,
+    /// What this process does.
+    pub work: Assignment,
 }
 
 impl NodeOptions {
-    /// Without a port, for all campaigns.
+    /// Without a port, for all campaigns, all work.
     pub fn new(config: Config) -> Self {
-        Self { config, audience_base: PathBuf::new(), listen: None, only: Vec::new() }
+        Self {
+            config,
+            audience_base: PathBuf::new(),
+            listen: None,
+            only: Vec::new(),
+            metrics: None,
+            work: Assignment::all(),
+        }
     }
 }
 
 /// A running node. Dropping it without [`Node::stop`] is a crash, and as safe.
-#[derive(Debug)]
 pub struct Node {
-    directory: Directory,
-    clock: Arc<dyn ClockDebug>,
+    engines: Engines,
+    log: Arc<dyn Log>,
+    store: Arc<dyn Store>,
+    telemetry: Telemetry,
+    clock: Arc<dyn Clock>,
     roles: Roles,
-    caller: Arc<HttpCaller>,
+    caller: Option<Arc<HttpCaller>>,
     board: Board,
     address: Option<SocketAddr>,
     receipt_stats: Arc<ReceiptStats>,
     webhook_stats: Arc<WebhookStats>,
 }
 
-/// A clock that can stand in a struct with `Debug`.
-trait ClockDebug: Clock + std::fmt::Debug {}
-impl ClockDebug for SystemClock {}
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Node").field("engines", &self.engines).finish_non_exhaustive()
+    }
+}
 
 impl Node {
-    /// Opens the data directory and starts every processor.
+    /// Opens the configured engines and starts the processors.
     pub async fn start(options: NodeOptions) -> Outcome<Self> {
-        let directory = Directory::open(&options.config.data_dir, options.config.topics.partitions).await?;
-        Self::over(directory, options).await
+        let engines = Engines::open(&options.config).await?;
+        Self::over(engines, options).await
     }
 
-    /// Starts every processor over a directory that is open.
-    pub async fn over(directory: Directory, options: NodeOptions) -> Outcome<Self> {
-        let NodeOptions { config, audience_base, listen, only } = options;
-        let clock = Arc::new(SystemClock);
-        let (log, store) = (directory.log(), directory.store());
-        let caller = Arc::new(start_caller(&config, clock.clone())?);
-        let messages: Arc<dyn Messages> = Arc::new(ProviderMessages::new(config.provider_pages()));
-        let messages = if only.is_empty() { messages } else { Arc::new(only::Only::new(messages, only)) };
+    /// Starts the processors over engines that are open.
+    pub async fn over(engines: Engines, options: NodeOptions) -> Outcome<Self> {
         // Before anything is started: a port in use is no reason to begin and stop again.
-        let listener = match listen {
+        let listener = match options.listen.filter(|_| options.work.has(Work::Gateway)) {
             Some(address) => Some(bind(address).await?),
             None => None,
         };
-        let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
-        let mut roles = Roles::new();
+        let watched = match options.metrics {
+            Some(address) => Some(bind(address).await?),
+            None => None,
+        };
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let telemetry = Telemetry::new(&options.config, clock.clone());
+        let mut node = Self {
+            log: telemetry.log(&engines),
+            store: telemetry.store(&engines),
+            telemetry,
+            engines,
+            clock,
+            roles: Roles::new(),
+            caller: None,
+            board: Board::default(),
+            address: listener.as_ref().and_then(|listener| listener.local_addr().ok()),
+            receipt_stats: Arc::default(),
+            webhook_stats: Arc::default(),
+        };
+        if options.work.has(Work::Completion) {
+            node.start_completion(&options.config);
+        }
+        if options.work.has(Work::Receipts) {
+            node.start_receipts(&options.config);
+        }
+        if options.work.has(Work::Sender) {
+            node.start_sender(&options)?;
+        }
+        if options.work.has(Work::Expander) {
+            node.start_expander(&options);
+        }
+        if let Some(listener) = listener {
+            node.start_gateway(listener, &options);
+        }
+        if let Some(listener) = watched {
+            // Lag is asked of the engine itself: looking is not counted as work.
+            node.telemetry.serve(&mut node.roles, node.engines.log(), listener);
+        }
+        Ok(node)
+    }
 
-        let ports = CompletionPorts { log: log.clone(), store: store.clone(), clock: clock.clone() };
+    fn start_completion(&mut self, config: &Config) {
+        let ports = CompletionPorts { log: self.log(), store: self.store(), clock: self.clock() };
         let completion = Completion::new(ports, config.completion.clone());
-        roles.start(Role::Completion, |shutdown| completion.run(shutdown));
+        self.roles.start(Role::Completion, |shutdown| completion.run(shutdown));
+    }
 
-        let ports = ReceiptPorts { log: log.clone(), store: store.clone(), clock: clock.clone() };
+    fn start_receipts(&mut self, config: &Config) {
+        let ports = ReceiptPorts { log: self.log(), store: self.store(), clock: self.clock() };
         let receipts = ReceiptProcessor::new(ports, config.receipts.clone());
-        let receipt_stats = receipts.stats();
-        roles.start(Role::Receipts, |shutdown| receipts.run(shutdown));
+        self.receipt_stats = receipts.stats();
+        self.receipt_stats.register(&self.telemetry.metrics);
+        self.roles.start(Role::Receipts, |shutdown| receipts.run(shutdown));
 
         let parse = Arc::new(webhooks::ProviderWebhooks);
-        let ports = WebhookPorts { log: log.clone(), store: store.clone(), clock: clock.clone(), parse };
+        let ports = WebhookPorts { log: self.log(), store: self.store(), clock: self.clock(), parse };
         let webhooks = WebhookProcessor::new(ports, config.webhooks.clone());
-        let webhook_stats = webhooks.stats();
-        roles.start(Role::Webhooks, |shutdown| webhooks.run(shutdown));
+        self.webhook_stats = webhooks.stats();
+        self.webhook_stats.register(&self.telemetry.metrics);
+        self.roles.start(Role::Webhooks, |shutdown| webhooks.run(shutdown));
+    }
 
-        let ports = SenderPorts {
-            log: log.clone(),
-            store: store.clone(),
-            caller: caller.clone(),
-            messages,
-            clock: clock.clone(),
+    fn start_sender(&mut self, options: &NodeOptions) -> Outcome<()> {
+        let caller = Arc::new(start_caller(&options.config, self.clock())?);
+        let messages: Arc<dyn Messages> = Arc::new(ProviderMessages::new(options.config.provider_pages()));
+        let messages = match options.only.is_empty() {
+            true => messages,
+            false => Arc::new(only::Only::new(messages, options.only.clone())),
         };
-        let owner = format!("sluice-{}-{}", std::process::id(), clock.wall_ms());
-        let sender = Sender::new(ports, config.sender.clone(), owner);
-        let board = sender.board();
-        roles.start(Role::Sender, |shutdown| sender.run(shutdown));
+        let ports = SenderPorts {
+            log: self.log(),
+            store: self.store(),
+            caller: self.telemetry.caller(caller.clone()),
+            messages: self.telemetry.messages(messages),
+            clock: self.clock(),
+        };
+        let sender = Sender::new(ports, options.config.sender.clone(), owner(self.wall_ms()));
+        self.board = sender.board();
+        self.telemetry.watch(&self.board);
+        self.caller = Some(caller);
+        self.roles.start(Role::Sender, |shutdown| sender.run(shutdown));
+        Ok(())
+    }
 
-        let audiences = Arc::new(FileAudiences::new(audience_base, directory.temporary()));
-        let ports = ExpanderPorts { log: log.clone(), store: store.clone(), audiences, clock: clock.clone() };
-        let expander = Expander::new(ports, config.expander.clone());
-        roles.start(Role::Expander, |shutdown| expander.run(shutdown));
+    fn start_expander(&mut self, options: &NodeOptions) {
+        let audiences = FileAudiences::new(options.audience_base.clone(), self.engines.temporary());
+        let ports = ExpanderPorts {
+            log: self.log(),
+            store: self.store(),
+            audiences: Arc::new(audiences),
+            clock: self.clock(),
+        };
+        let expander = Expander::new(ports, options.config.expander.clone());
+        self.roles.start(Role::Expander, |shutdown| expander.run(shutdown));
+    }
 
-        if let Some(listener) = listener {
-            let control = NodeControl::new(directory.clone(), config.clone(), board.clone(), clock.clone());
-            let gateway = Gateway {
-                options: Arc::new(gateway_options(&config)),
-                log,
-                clock: clock.clone(),
-                control: Some(Arc::new(control)),
-            };
-            roles.start(Role::Gateway, |shutdown| sluice_http::serve(listener, gateway, shutdown));
-        }
-        Ok(Self { directory, clock, roles, caller, board, address, receipt_stats, webhook_stats })
+    fn start_gateway(&mut self, listener: TcpListener, options: &NodeOptions) {
+        let control =
+            NodeControl::new(self.engines.clone(), options.clone(), self.board.clone(), self.clock());
+        let gateway = Gateway {
+            options: Arc::new(gateway_options(&options.config)),
+            log: self.log(),
+            clock: self.clock(),
+            control: Some(Arc::new(control)),
+        };
+        let metrics = GatewayMetrics::new(&self.telemetry.metrics, self.clock());
+        self.roles.start(Role::Gateway, |shutdown| {
+            sluice_http::serve_measured(listener, gateway, metrics, shutdown)
+        });
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        self.clock.clone()
     }
 
     /// The store.
     pub fn store(&self) -> Arc<dyn Store> {
-        self.directory.store()
+        self.store.clone()
     }
 
     /// The log.
     pub fn log(&self) -> Arc<dyn Log> {
-        self.directory.log()
+        self.log.clone()
     }
 
     /// What each page is doing.
@@ -193,12 +274,12 @@ impl Node {
 
     /// Creates a campaign, or finds the one that is there. Resolves when its row is durable.
     pub async fn launch(&self, launch: &CampaignLaunch) -> Outcome<CampaignRow> {
-        launching::launch(&self.directory, launch).await
+        launching::launch(&self.engines, launch).await
     }
 
     /// One campaign.
     pub async fn campaign(&self, id: CampaignId) -> Outcome<Option<CampaignRow>> {
-        Ok(self.directory.store().campaign(id).await?)
+        Ok(self.engines.store().campaign(id).await?)
     }
 
     /// Resolves when a processor ended by itself: nothing is lost, and nothing goes on either.
@@ -224,7 +305,7 @@ impl Node {
 
     /// Records of `webhooks.raw` and `receipts` that are not merged yet.
     async fn lag(&self) -> Outcome<u64> {
-        let log = self.directory.log();
+        let log = self.engines.log();
         let mut lag = 0;
         for (group, topic) in [("webhooks", Topic::WebhooksRaw), ("receipts", Topic::Receipts)] {
             for number in 0..log.partitions(topic) {
@@ -251,27 +332,35 @@ impl Node {
         // What was granted and not called is claimed as well: nobody can tell the two apart after a cut.
         let claimed = || self.board.pages().values().map(|page| page.in_flight + page.granted).sum();
         let cut_calls = if sender.cut { claimed() } else { 0 };
-        if !sender.cut {
+        // On a cluster others go on, and their receipts are never all merged.
+        if !sender.cut && matches!(self.engines, Engines::Embedded(_)) {
             // So that counts shown after this are exact.
             self.merged(Duration::from_secs(5)).await;
         }
         let mut stopped = Stopped { cut_calls, failure: sender.failure };
-        for role in [Role::Webhooks, Role::Receipts, Role::Completion] {
+        for role in [Role::Webhooks, Role::Receipts, Role::Completion, Role::Lag, Role::Metrics] {
             let ended = self.roles.stop(role, hurry.clone()).await;
             stopped.failure = stopped.failure.or(ended.failure);
         }
-        if stopped.cut_calls == 0 {
+        if let Some(caller) = self.caller.filter(|_| stopped.cut_calls == 0) {
             // Nothing is under way: this only ends the threads.
-            drop(tokio::time::timeout(Duration::from_secs(2), self.caller.shutdown()).await);
+            drop(tokio::time::timeout(Duration::from_secs(2), caller.shutdown()).await);
         }
-        self.directory.close().await;
+        self.engines.close().await;
         stopped
     }
 
-    /// The directory, for reading after or while the node runs.
-    pub fn directory(&self) -> &Directory {
-        &self.directory
+    /// The log and the store, for reading after or while the node runs.
+    pub fn engines(&self) -> &Engines {
+        &self.engines
     }
+}
+
+/// Names this process in ledgers. Two machines may have the same process id at the same millisecond, so the
+/// machine's name is part of it.
+fn owner(wall_ms: i64) -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    format!("sluice-{}-{}-{wall_ms}", host.trim(), std::process::id())
 }
 
 fn start_caller(config: &Config, clock: Arc<dyn Clock>) -> Outcome<HttpCaller> {

@@ -19,6 +19,8 @@ pub enum Role {
     Webhooks,
     Receipts,
     Completion,
+    Lag,
+    Metrics,
 }
 
 impl Role {
@@ -31,6 +33,8 @@ impl Role {
             Role::Webhooks => "webhook processor",
             Role::Receipts => "receipt processor",
             Role::Completion => "completion processor",
+            Role::Lag => "lag sampler",
+            Role::Metrics => "metrics port",
         }
     }
 }

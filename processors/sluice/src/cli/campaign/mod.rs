@@ -2,6 +2,7 @@
 
 mod check;
 mod errors;
+mod events;
 mod export;
 mod launch;
 mod list;
@@ -31,6 +32,8 @@ pub enum CampaignCommand {
     Recipients(recipients::RecipientsArgs),
     /// Failures by reason, with samples
     Errors(errors::ErrorsArgs),
+    /// What downstream systems are told: started, completed, cancelled, failed
+    Events(events::EventsArgs),
     /// All recipients as CSV on stdout
     Export(export::ExportArgs),
 }
@@ -66,6 +69,7 @@ pub(super) async fn run(common: Common, command: CampaignCommand) -> Outcome {
         CampaignCommand::Watch(args) => watch::run(&common, &args).await,
         CampaignCommand::Recipients(args) => recipients::run(&common, &args).await,
         CampaignCommand::Errors(args) => errors::run(&common, &args).await,
+        CampaignCommand::Events(args) => events::run(&common, &args).await,
         CampaignCommand::Export(args) => export::run(&common, &args).await,
     }
 }

@@ -5,7 +5,7 @@ use crate::cli::Common;
 use crate::cli::remote::Remote;
 use crate::config::Config;
 use crate::error::{Failure, Outcome};
-use crate::node::directory::Stored;
+use crate::node::engines::Rows;
 use clap::Args;
 use serde::Deserialize;
 use sluice_runtime::{Clock, SystemClock};
@@ -21,7 +21,7 @@ pub struct SourceArgs {
 /// Where campaigns are looked at.
 pub(super) enum Source {
     Service(Remote),
-    Directory(Stored),
+    Rows(Rows),
 }
 
 #[derive(Deserialize)]
@@ -35,8 +35,8 @@ impl Source {
         if let Some(server) = &args.server {
             return Ok(Self::Service(service(&config, Some(server))));
         }
-        match Stored::open(&config.data_dir).await {
-            Ok(stored) => Ok(Self::Directory(stored)),
+        match Rows::open(&config).await {
+            Ok(stored) => Ok(Self::Rows(stored)),
             Err(failure) if failure.code == "data_dir_in_use" => {
                 // Most likely by the service of this configuration: it knows more than the rows.
                 let remote = service(&config, None);
@@ -49,7 +49,7 @@ impl Source {
     pub(super) async fn all(&self) -> Outcome<Vec<CampaignStatus>> {
         match self {
             Self::Service(remote) => Ok(read::<All>(remote.get("/v1/campaigns").await?)?.campaigns),
-            Self::Directory(stored) => {
+            Self::Rows(stored) => {
                 let store = stored.store();
                 let mut all = Vec::new();
                 for row in store.campaigns().await? {
@@ -65,7 +65,7 @@ impl Source {
             Self::Service(remote) => {
                 read(remote.get(&format!("/v1/campaigns/{}?tenant={}", name.campaign, name.tenant)).await?)
             }
-            Self::Directory(stored) => {
+            Self::Rows(stored) => {
                 let store = stored.store();
                 let row = campaign::find(store.as_ref(), &name.tenant, &name.campaign).await?;
                 status::of(store.as_ref(), &row, SystemClock.wall_ms()).await
@@ -95,9 +95,9 @@ pub(super) fn read<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> 
 }
 
 /// The rows of a directory for commands that a service does not answer.
-pub(super) async fn rows(common: &Common) -> Outcome<Stored> {
+pub(super) async fn rows(common: &Common) -> Outcome<Rows> {
     let config = common.load(&[], "warn")?.config;
-    Stored::open(&config.data_dir).await.map_err(|failure| match failure.code.as_str() {
+    Rows::open(&config).await.map_err(|failure| match failure.code.as_str() {
         "data_dir_in_use" => Failure {
             actionable:
                 "stop it first; while it runs, `sluice campaign status` and `list` ask it with --server URL"

@@ -42,6 +42,9 @@ fn lines(status: &CampaignStatus, live: bool) -> Vec<String> {
     for (name, count) in status.counters.named().into_iter().skip(1).filter(|(_, count)| *count > 0) {
         fact(name, thousands(count));
     }
+    if let Some(trouble) = &status.trouble {
+        fact("waits for", format!("{trouble}; goes on by itself"));
+    }
     status.pages.iter().for_each(|page| fact("page", page_line(page)));
     lines.extend(facts.lines());
     if !status.state.is_ended() && !live {

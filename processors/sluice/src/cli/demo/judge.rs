@@ -2,7 +2,7 @@
 
 use crate::campaign::{people, status};
 use crate::error::{Failure, Outcome};
-use crate::node::Directory;
+use crate::node::Engines;
 use crate::verify::gather;
 use sluice_core::facts::Status;
 use sluice_core::{CampaignRow, Counters};
@@ -13,7 +13,7 @@ use std::path::Path;
 
 /// What does not agree, a line each.
 pub(super) async fn compare(
-    directory: &Directory,
+    engines: &Engines,
     campaigns: &[CampaignRow],
     stats: &Stats,
     log: &Path,
@@ -27,12 +27,12 @@ pub(super) async fn compare(
     };
     expect("all", "people accepted twice", 0, stats.accepted_twice);
     expect("all", "accepted calls in the log and in its counts", truth.accepted, stats.accepted);
-    let store = directory.store();
+    let store = engines.store();
     let mut recounts = Vec::new();
     for campaign in campaigns {
         let (name, channel) = (&campaign.launch.campaign, campaign.launch.channel.as_str());
         let counters = status::of(store.as_ref(), campaign, SystemClock.wall_ms()).await?.counters;
-        let failed_later = failed_after_accepted(directory, campaign).await?;
+        let failed_later = failed_after_accepted(engines, campaign).await?;
         let seen = Seen::of(&truth, channel, &campaign.launch.pages);
         expect(name, "people whose message was accepted", counters.sent + failed_later, seen.accepted);
         expect(name, "delivered", counters.delivered, seen.delivered);
@@ -41,7 +41,7 @@ pub(super) async fn compare(
         recounts.push((
             name,
             counters,
-            gather::recount(store.as_ref(), campaign, &directory.temporary(), |_| {}).await?,
+            gather::recount(store.as_ref(), campaign, &engines.temporary(), |_| {}).await?,
         ));
     }
     for (name, counters, recount) in recounts {
@@ -79,8 +79,8 @@ impl Seen {
 }
 
 /// Recipients whose message was accepted, and that a webhook said failed.
-async fn failed_after_accepted(directory: &Directory, campaign: &CampaignRow) -> Outcome<u64> {
-    let store = directory.store();
+async fn failed_after_accepted(engines: &Engines, campaign: &CampaignRow) -> Outcome<u64> {
+    let store = engines.store();
     let mut count = 0;
     for chunk in store.chunks(campaign.id).await? {
         let failed =

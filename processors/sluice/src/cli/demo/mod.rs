@@ -9,7 +9,7 @@ use super::send::{Drive, Ended, Holds, result};
 use super::signals::Signals;
 use super::simulator::start_failure;
 use crate::error::{Exit, Outcome};
-use crate::node::{Directory, Node, NodeOptions};
+use crate::node::{Engines, Node, NodeOptions};
 use crate::view::numbers::thousands;
 use crate::view::out;
 use crate::view::progress::Progress;
@@ -48,9 +48,9 @@ pub(super) async fn run(common: Common, args: DemoArgs) -> Outcome {
         launches.iter().for_each(|launch| out::line(format_args!("  {}", launch.shown)));
         out::line("");
     }
-    let directory = Directory::open(&config.data_dir, config.topics.partitions).await?;
+    let engines = Engines::open(&config).await?;
     let options = NodeOptions { listen: Some(gateway), ..NodeOptions::new(config) };
-    let node = Node::over(directory.clone(), options).await?;
+    let node = Node::over(engines.clone(), options).await?;
     let mut campaigns = Vec::new();
     for launch in &launches {
         campaigns.push(node.launch(&launch.valid.launch).await?);
@@ -68,9 +68,9 @@ pub(super) async fn run(common: Common, args: DemoArgs) -> Outcome {
     simulator.shutdown().await.map_err(|error| start_failure(&error))?;
     let mut results = Vec::with_capacity(rows.len());
     for row in &rows {
-        results.push(result::of(&directory, row).await?);
+        results.push(result::of(&engines, row).await?);
     }
-    let differences = judge::compare(&directory, &rows, &stats, &log).await?;
+    let differences = judge::compare(&engines, &rows, &stats, &log).await?;
     if common.json {
         results.iter().for_each(|result| out::line(result::as_json(result)));
         out::line(
@@ -92,6 +92,6 @@ pub(super) async fn run(common: Common, args: DemoArgs) -> Outcome {
             differences.iter().for_each(|difference| out::line(format_args!("  {difference}")));
         }
     }
-    directory.close().await;
+    engines.close().await;
     Ok(if differences.is_empty() { Exit::Done } else { Exit::FoundWrong })
 }

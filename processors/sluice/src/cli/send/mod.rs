@@ -12,7 +12,7 @@ use super::signals::Signals;
 use crate::config::Config;
 use crate::config::pages::SIMULATOR_TOKEN;
 use crate::error::{Exit, Failure, Outcome};
-use crate::node::{Directory, Node, NodeOptions, launching};
+use crate::node::{Engines, Node, NodeOptions, launching};
 use crate::view::out;
 use crate::view::progress::Progress;
 use clap::Args;
@@ -56,8 +56,15 @@ pub(super) async fn run(common: Common, args: SendArgs) -> Outcome {
     let mut config = common.load(&launch.pages, "warn,sluice_sender=error")?.config;
     redirect(&common, &mut config, launch.channel, args.provider_url.as_deref())?;
 
-    let directory = Directory::open(&config.data_dir, config.topics.partitions).await?;
-    let known = launching::existing(&directory, launch).await?;
+    if config.engines.is_cluster() {
+        return Err(Failure::refused(
+            "not_on_a_cluster",
+            "`send` works on a data directory of its own, and the configuration names a cluster",
+            "hand the launch to the service: sluice campaign launch LAUNCH.json --server URL",
+        ));
+    }
+    let engines = Engines::open(&config).await?;
+    let known = launching::existing(&engines, launch).await?;
     if let Some(row) = known.as_ref().filter(|row| row.state.is_ended()) {
         if !common.quiet {
             out::note(format_args!(
@@ -65,10 +72,10 @@ pub(super) async fn run(common: Common, args: SendArgs) -> Outcome {
                 launch.campaign
             ));
         }
-        return finish(&common, &directory, row).await;
+        return finish(&common, &engines, row).await;
     }
     // Before the campaign exists: what can't be sent is refused, and the same name is free to try again.
-    launching::check_sendable(&valid, &config, directory.temporary(), known.as_ref()).await?;
+    launching::check_sendable(&valid, &config, engines.temporary(), known.as_ref()).await?;
 
     if args.webhook_listen.is_none() && launch.on_unknown == OnUnknown::Keep {
         // Nobody here could take the webhook that is waited for. One that another process takes later still
@@ -77,10 +84,10 @@ pub(super) async fn run(common: Common, args: SendArgs) -> Outcome {
     }
 
     let id = CampaignId::of(&launch.tenant, &launch.campaign);
-    say_others(&common, &directory, id).await?;
+    say_others(&common, &engines, id).await?;
     let unresolved_after = Duration::from_millis(config.sender.unresolved_after_ms);
     let options = NodeOptions { listen: args.webhook_listen, only: vec![id], ..NodeOptions::new(config) };
-    let node = Node::over(directory.clone(), options).await?;
+    let node = Node::over(engines.clone(), options).await?;
     let row = node.launch(launch).await?;
     let drive = Drive {
         node,
@@ -91,7 +98,7 @@ pub(super) async fn run(common: Common, args: SendArgs) -> Outcome {
     };
     match drive.run_to_the_end(late_after(args.linger)).await? {
         Ended::All(rows) => match rows.first() {
-            Some(row) => finish(&common, &directory, row).await,
+            Some(row) => finish(&common, &engines, row).await,
             None => Ok(Exit::Done),
         },
         Ended::Interrupted => Ok(Exit::TryAgain),
@@ -99,8 +106,8 @@ pub(super) async fn run(common: Common, args: SendArgs) -> Outcome {
 }
 
 /// Other campaigns of the directory wait for their own command: their provider may be another one.
-async fn say_others(common: &Common, directory: &Directory, id: CampaignId) -> Outcome<()> {
-    for row in directory.store().campaigns().await? {
+async fn say_others(common: &Common, engines: &Engines, id: CampaignId) -> Outcome<()> {
+    for row in engines.store().campaigns().await? {
         if row.id != id && !row.state.is_ended() && !common.quiet {
             out::note(format_args!(
                 "{} in the same directory has not ended: it waits until its own launch is sent again",
@@ -141,9 +148,9 @@ pub(super) fn redirect(
 }
 
 /// The result of a campaign that has ended.
-async fn finish(common: &Common, directory: &Directory, row: &CampaignRow) -> Outcome {
-    let exit = result::show(common, directory, std::slice::from_ref(row)).await;
-    directory.close().await;
+async fn finish(common: &Common, engines: &Engines, row: &CampaignRow) -> Outcome {
+    let exit = result::show(common, engines, std::slice::from_ref(row)).await;
+    engines.close().await;
     exit?;
     match row.state {
         CampaignState::Failed => Err(given_up(row)),

@@ -5,7 +5,7 @@ use crate::campaign::rejected;
 use crate::campaign::status::{self, CampaignStatus};
 use crate::cli::Common;
 use crate::error::Outcome;
-use crate::node::Directory;
+use crate::node::Engines;
 use crate::view::numbers::{counted, duration, thousands};
 use crate::view::out;
 use crate::view::table::Table;
@@ -26,21 +26,21 @@ pub(in crate::cli) struct CampaignResult {
 }
 
 /// Reads what is told, and writes the rejected rows.
-pub(in crate::cli) async fn of(directory: &Directory, row: &CampaignRow) -> Outcome<CampaignResult> {
-    let store = directory.store();
+pub(in crate::cli) async fn of(engines: &Engines, row: &CampaignRow) -> Outcome<CampaignResult> {
+    let store = engines.store();
     let status = status::of(store.as_ref(), row, SystemClock.wall_ms()).await?;
     let failed = status.counters.failed + status.counters.opted_out > 0;
     let failures = if failed { failures::by_reason(store.as_ref(), row.id, 3).await? } else { Vec::new() };
-    let path = rejected::path(directory.path(), row);
+    let path = rejected::path(engines.data_dir(), row);
     let rows = rejected::write(store.as_ref(), row, &path).await?;
     Ok(CampaignResult { status, failures, rejected: (rows > 0).then_some((rows, path)) })
 }
 
 /// Shows campaigns that have ended.
-pub(super) async fn show(common: &Common, directory: &Directory, rows: &[CampaignRow]) -> Outcome<()> {
+pub(super) async fn show(common: &Common, engines: &Engines, rows: &[CampaignRow]) -> Outcome<()> {
     let mut results = Vec::with_capacity(rows.len());
     for row in rows {
-        results.push(of(directory, row).await?);
+        results.push(of(engines, row).await?);
     }
     if common.json {
         results.iter().for_each(|result| out::line(as_json(result)));

@@ -1,11 +1,11 @@
-//! One campaign over a fresh data directory.
+//! One campaign over fresh engines.
 
 use super::{cpu_seconds, peak_rss_mb, say, valid};
 use crate::cli::bench::failed;
 use crate::cli::bench::scratch::http_launch;
 use crate::config::Config;
 use crate::error::{Outcome, storage};
-use crate::node::{Directory, Node, NodeOptions, launching};
+use crate::node::{Engines, Node, NodeOptions, launching};
 use serde::{Deserialize, Serialize};
 use sluice_audience::FileAudiences;
 use sluice_core::{CampaignId, CampaignRow, CampaignState};
@@ -35,12 +35,12 @@ pub(super) async fn run(
     expanded_before: bool,
 ) -> Outcome<()> {
     let launch = valid(&http_launch("bench", audience))?.launch;
-    let directory = Directory::open(&config.data_dir, config.topics.partitions).await?;
+    let engines = Engines::open(&config).await?;
     if expanded_before {
-        expand(&directory, &config, &launch).await?;
+        expand(&engines, &config, &launch).await?;
     }
     let cpu = cpu_seconds("self");
-    let node = Node::over(directory, NodeOptions::new(config)).await?;
+    let node = Node::over(engines, NodeOptions::new(config)).await?;
     let began;
     let id = CampaignId::of(&launch.tenant, &launch.campaign);
     if expanded_before {
@@ -99,19 +99,19 @@ async fn ended(node: &Node, id: CampaignId) -> Outcome<CampaignRow> {
 
 /// Runs only the expander, until the campaign is sealed. Gives the time from the launch on.
 pub(super) async fn expand(
-    directory: &Directory,
+    engines: &Engines,
     config: &Config,
     launch: &CampaignLaunch,
 ) -> Outcome<(Duration, CampaignRow)> {
-    let audiences = Arc::new(FileAudiences::new("", directory.temporary()));
+    let audiences = Arc::new(FileAudiences::new("", engines.temporary()));
     let clock = Arc::new(SystemClock);
-    let ports = ExpanderPorts { log: directory.log(), store: directory.store(), audiences, clock };
+    let ports = ExpanderPorts { log: engines.log(), store: engines.store(), audiences, clock };
     let (trigger, stopping) = shutdown::channel();
     let expander = tokio::spawn(Expander::new(ports, config.expander.clone()).run(stopping));
     let began = SystemClock.monotonic();
-    let id = launching::launch(directory, launch).await?.id;
+    let id = launching::launch(engines, launch).await?.id;
     let row = loop {
-        match directory.store().campaign(id).await? {
+        match engines.store().campaign(id).await? {
             Some(row) if row.seal.is_some() => break row,
             Some(row) if row.state.is_ended() => {
                 return Err(failed("the audience could not be expanded", row.reason.unwrap_or_default()));

@@ -6,7 +6,7 @@ use crate::cli::bench::failed;
 use crate::cli::bench::scratch::{PAGE, http_launch};
 use crate::config::Config;
 use crate::error::{Outcome, storage};
-use crate::node::Directory;
+use crate::node::{Directory, Engines};
 use serde::{Deserialize, Serialize};
 use sluice_core::{CHUNK_ROWS_MAX, CampaignId, ChunkId, IndexSet};
 use sluice_runtime::ports::log::{NewRecord, Partition, Topic};
@@ -31,17 +31,17 @@ pub(in crate::cli::bench) struct Expanded {
 
 pub(super) async fn run(config: Config, raw_dir: PathBuf, audience: &Path) -> Outcome<()> {
     let launch = valid(&http_launch("bench", audience))?.launch;
-    let directory = Directory::open(&config.data_dir, config.topics.partitions).await?;
+    let engines = Engines::open(&config).await?;
     let cpu = cpu_seconds("self");
-    let (took, campaign) = expand(&directory, &config, &launch).await?;
+    let (took, campaign) = expand(&engines, &config, &launch).await?;
     let (cpu, peak_rss_mb) = (cpu_seconds("self") - cpu, peak_rss_mb());
 
-    let chunks = directory.store().chunks(campaign.id).await?;
+    let chunks = engines.store().chunks(campaign.id).await?;
     let first = chunks.first().ok_or_else(|| failed("nothing was expanded", "the audience is empty"))?;
-    let rows = directory.store().recipients(first.id, &IndexSet::full(CHUNK_ROWS_MAX)).await?;
-    directory.close().await;
+    let rows = engines.store().recipients(first.id, &IndexSet::full(CHUNK_ROWS_MAX)).await?;
+    engines.close().await;
     let sizes: Vec<usize> = chunks.iter().map(|chunk| chunk.size as usize).collect();
-    let raw = Directory::open(&raw_dir, config.topics.partitions).await?;
+    let raw = Engines::Embedded(Directory::open(&raw_dir, config.topics.partitions).await?);
     let began = SystemClock.monotonic();
     write_raw(&raw, &rows, &sizes, config.expander.chunks_in_flight_max).await?;
     let raw_seconds = (SystemClock.monotonic() - began).as_secs_f64();
@@ -51,7 +51,7 @@ pub(super) async fn run(config: Config, raw_dir: PathBuf, audience: &Path) -> Ou
 
 /// Writes the rows of one real chunk as often as there were chunks, as many at a time as the expander.
 async fn write_raw(
-    directory: &Directory,
+    engines: &Engines,
     rows: &[RecipientRow],
     sizes: &[usize],
     at_a_time: usize,
@@ -59,7 +59,7 @@ async fn write_raw(
     let mut writing = JoinSet::new();
     for (number, size) in (0_u32..).zip(sizes) {
         let rows: Vec<RecipientRow> = rows.iter().take(*size).cloned().collect();
-        let (log, store) = (directory.log(), directory.store());
+        let (log, store) = (engines.log(), engines.store());
         writing.spawn(async move {
             let chunk = ChunkId::new(CampaignId::of("default", "raw"), 0, 1, number);
             let partition = Partition(number % log.partitions(Topic::Sends));

@@ -5,7 +5,7 @@ use crate::cli::bench::failed;
 use crate::cli::bench::scratch::inline_launch;
 use crate::config::Config;
 use crate::error::Outcome;
-use crate::node::{Directory, Node, NodeOptions};
+use crate::node::{Engines, Node, NodeOptions};
 use serde::{Deserialize, Serialize};
 use sluice_runtime::{Clock, SystemClock};
 use std::path::PathBuf;
@@ -34,8 +34,8 @@ pub(super) async fn run(config: Config, data_dir: PathBuf, launches: u32) -> Out
     tokio::spawn(answers::serve(listener, hears));
     let in_flight = config.sender.in_flight_max as u32;
     let config = measured(config, data_dir, &format!("http://{address}/messages"), in_flight);
-    let directory = Directory::open(&config.data_dir, config.topics.partitions).await?;
-    let node = Node::over(directory, NodeOptions::new(config)).await?;
+    let engines = Engines::open(&config).await?;
+    let node = Node::over(engines, NodeOptions::new(config)).await?;
     let mut ms = Vec::with_capacity(launches as usize);
     for number in 0..launches {
         // Its name is in its messages.

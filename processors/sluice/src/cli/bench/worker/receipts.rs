@@ -6,7 +6,7 @@ use crate::cli::bench::failed;
 use crate::cli::bench::scratch::whatsapp_launch;
 use crate::config::Config;
 use crate::error::Outcome;
-use crate::node::{Directory, Node, NodeOptions};
+use crate::node::{Engines, Node, NodeOptions};
 use serde::{Deserialize, Serialize};
 use sluice_core::CampaignId;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -35,10 +35,10 @@ pub(in crate::cli::bench) struct Merged {
 pub(super) async fn run(config: Config, audience: &Path, recipients: u64) -> Outcome<()> {
     let launch = valid(&whatsapp_launch("bench", audience))?.launch;
     let id = CampaignId::of(&launch.tenant, &launch.campaign);
-    let directory = Directory::open(&config.data_dir, config.topics.partitions).await?;
+    let engines = Engines::open(&config).await?;
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let options = NodeOptions { listen: Some(listen), ..NodeOptions::new(config) };
-    let node = Node::over(directory, options).await?;
+    let node = Node::over(engines, options).await?;
     let gateway = node.address().ok_or_else(|| failed("no gateway was started", "it has no address"))?;
     let began = node.monotonic();
     node.launch(&launch).await?;

@@ -69,7 +69,7 @@ impl Directory {
 
 fn open(path: PathBuf, partitions: u32) -> Outcome<Directory> {
     let engine = Arc::new(Engine::open(&path, EngineOptions::default())?);
-    make_temporary(&path)?;
+    super::make_temporary(&path)?;
     let busy = [Topic::Sends, Topic::Chunks, Topic::Receipts, Topic::WebhooksRaw];
     let mut options = EmbeddedLogOptions::default();
     options.partitions.extend(busy.map(|topic| (topic, partitions)));
@@ -98,14 +98,6 @@ fn open_store(engine: Arc<Engine>) -> Outcome<EmbeddedStore> {
     })
 }
 
-fn make_temporary(path: &Path) -> Outcome<()> {
-    std::fs::create_dir_all(temporary(path)).map_err(|error| {
-        let message = format!("cannot write in {}", path.display());
-        Failure::refused("data_dir_unusable", message, "check the disk and the permissions")
-            .with(error.to_string())
-    })
-}
-
 fn temporary(path: &Path) -> PathBuf {
     path.join("tmp")
 }
@@ -130,7 +122,7 @@ impl Stored {
         let path = path.to_owned();
         blocking(move || {
             let engine = Arc::new(Engine::open(&path, EngineOptions::default())?);
-            make_temporary(&path)?;
+            super::make_temporary(&path)?;
             Ok(Self { store: Arc::new(open_store(engine)?), path })
         })
         .await
