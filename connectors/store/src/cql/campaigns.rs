@@ -82,7 +82,7 @@ enum Change<T> {
     /// Nothing.
     Keep(T),
     /// This row instead of it.
-    Put(CampaignRow, T),
+    Put(Box<CampaignRow>, T),
 }
 
 /// Changes the campaign as `decide` says about what stands there when the change is made.
@@ -133,7 +133,7 @@ fn under_epoch(row: CampaignRow, epoch: u32) -> StoreResult<CampaignRow> {
 pub(crate) async fn lease(access: &Access, id: CampaignId) -> StoreResult<ExpansionLease> {
     let raise = |mut row: CampaignRow| {
         row.exp_epoch += 1;
-        Ok(Change::Put(row.clone(), row))
+        Ok(Change::Put(Box::new(row.clone()), row))
     };
     let row = change(access, id, raise).await?;
     // After the epoch: nobody of before commits another one now (hazard 2).
@@ -148,7 +148,7 @@ pub(crate) async fn pin(access: &Access, id: CampaignId, epoch: u32, pin: &str) 
             return Ok(Change::Keep(first));
         }
         row.source_pin = Some(pin.to_owned());
-        Ok(Change::Put(row, pin.to_owned()))
+        Ok(Change::Put(Box::new(row), pin.to_owned()))
     };
     change(access, id, bind).await
 }
@@ -161,7 +161,7 @@ pub(crate) async fn seal(access: &Access, id: CampaignId, epoch: u32, seal: Seal
             Some(_) => Err(StoreError::Fenced(format!("the seal of campaign {id}"))),
             None => {
                 row.seal = Some(seal);
-                Ok(Change::Put(row, ()))
+                Ok(Change::Put(Box::new(row), ()))
             }
         }
     };
@@ -185,7 +185,7 @@ pub(crate) async fn transition(
             return Ok(Change::Keep(None));
         }
         let row = after(row, &step);
-        Ok(Change::Put(row.clone(), Some(row)))
+        Ok(Change::Put(Box::new(row.clone()), Some(row)))
     };
     change(access, id, take).await
 }
@@ -211,7 +211,7 @@ pub(crate) async fn announced(access: &Access, id: CampaignId, event: &str) -> S
             return Ok(Change::Keep(row));
         }
         row.announced = Some(event.to_owned());
-        Ok(Change::Put(row.clone(), row))
+        Ok(Change::Put(Box::new(row.clone()), row))
     };
     let row = change(access, id, tell).await?;
     if !row.is_unfinished() {

@@ -175,7 +175,7 @@ mod tests {
 
     fn with(change: impl FnOnce(&mut Keyspace)) -> Facts {
         let mut facts = fit();
-        facts.keyspace.as_mut().into_iter().for_each(|keyspace| change(keyspace));
+        change(facts.keyspace.as_mut().unwrap());
         facts
     }
 

@@ -5,7 +5,9 @@ use super::options::CqlOptions;
 use super::session::Connected;
 use scylla::cluster::Node;
 use scylla::deserialize::row::DeserializeRow;
+use scylla::errors::{DbError, ExecutionError, RequestAttemptError};
 use scylla::policies::load_balancing::{NodeIdentifier, SingleTargetLoadBalancingPolicy};
+use scylla::response::query_result::QueryResult;
 use scylla::serialize::row::SerializeRow;
 use scylla::statement::{Consistency, Statement};
 use scylla::value::CqlTimestamp;
@@ -128,8 +130,15 @@ where
     R: for<'frame> DeserializeRow<'frame, 'frame>,
 {
     let text = statement.contents.clone();
-    let failed = |reason: String| CqlError::failed(&text, reason);
     let result = connected.session.query_unpaged(statement, values).await;
+    rows_of(&text, result)
+}
+
+fn rows_of<R>(text: &str, result: Result<QueryResult, ExecutionError>) -> Result<Vec<R>, CqlError>
+where
+    R: for<'frame> DeserializeRow<'frame, 'frame>,
+{
+    let failed = |reason: String| CqlError::failed(text, reason);
     let rows = result.map_err(|error| failed(error.to_string()))?.into_rows_result();
     let rows = rows.map_err(|error| failed(error.to_string()))?;
     let rows = rows.rows::<R>().map_err(|error| failed(error.to_string()))?;
@@ -165,15 +174,19 @@ pub(crate) async fn keyspace(
 
 /// The version of the tables.
 pub(crate) async fn schema(connected: &Connected, keyspace: &str) -> Result<u32, CqlError> {
-    let text = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ? AND table_name = 'schema_migrations'";
-    if query::<(String,)>(connected, text, (keyspace,)).await?.is_empty() {
-        return Ok(0);
-    }
     let text = format!("SELECT version FROM \"{keyspace}\".schema_migrations WHERE name = 'version'");
-    let mut statement = Statement::new(text);
+    let mut statement = Statement::new(&text);
     statement.set_consistency(connected.serial);
     statement.set_is_idempotent(true);
-    let rows = run::<(Option<i32>,)>(connected, statement, ()).await?;
+    let result = match connected.session.query_unpaged(statement, ()).await {
+        // There is no such table. The list of tables would not say so as reliably: it has one before its node
+        // can read it.
+        Err(ExecutionError::LastAttemptError(RequestAttemptError::DbError(DbError::Invalid, _))) => {
+            return Ok(0);
+        }
+        result => result,
+    };
+    let rows = rows_of::<(Option<i32>,)>(&text, result)?;
     Ok(rows.into_iter().next().and_then(|(version,)| version).unwrap_or(0) as u32)
 }
 

@@ -110,7 +110,10 @@ impl Schema<'_> {
         statement.set_is_idempotent(true);
         let first_line = text.lines().next().unwrap_or_default().to_owned();
         let done = self.connected.session.query_unpaged(statement, ()).await;
-        done.map(drop).map_err(|error| CqlError::failed(first_line, error))
+        done.map_err(|error| CqlError::failed(&first_line, error))?;
+        // Where it was there already, another process may have made it just now.
+        let agreed = self.connected.session.await_schema_agreement().await;
+        agreed.map(drop).map_err(|error| CqlError::failed(first_line, error))
     }
 
     /// The version; its table is created where it is missing.

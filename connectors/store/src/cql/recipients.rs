@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(firsts((0..600).map(|index| row(index, 10)).collect(), 1 << 20), [0, 256, 512]);
         assert_eq!(firsts((0..6).map(|index| row(index, 400)).collect(), 1_000), [0, 2, 4]);
         assert_eq!(firsts(vec![row(1, 5_000), row(2, 5_000), row(3, 10)], 1_000), [1, 2, 3]);
-        assert_eq!(firsts(Vec::new(), 1_000), []);
+        assert!(firsts(Vec::new(), 1_000).is_empty());
     }
 
     proptest! {

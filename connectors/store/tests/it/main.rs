@@ -3,6 +3,8 @@
 
 mod conformance;
 mod cql;
+mod cql_faults;
+mod cql_schema;
 mod kill;
 mod reopen;
 mod simulated;
