@@ -1,28 +1,79 @@
-//! Small campaigns, one after the other, on two channels, for as long as somebody looks.
+//! The real program under load: small campaigns on two channels, one after the other, for as long as somebody looks.
 
-use bytes::Bytes;
 use serde_json::{Value, json};
-use sluice_runtime::ports::log::{Log, NewRecord, Partition, Topic};
-use sluice_schemas::{CampaignLaunch, encode};
+use sluice_tests::{Place, Process, Simulator, free_port, http};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// People of each campaign.
 const PEOPLE: usize = 25;
 /// Between two campaigns: slow enough that each ends.
 const EVERY: Duration = Duration::from_millis(250);
+/// The simulator's key, known to the service.
+const SECRET: &str = "metrics-test";
 /// Names that must not be exported.
-pub(crate) const SECRET_NAMES: [&str; 3] = ["a-campaign-name", "106540352242922", "5511987"];
+pub(crate) const SECRET_NAMES: [&str; 4] = ["a-campaign-name", "106540352242922", "5511987", "example.com"];
 
-/// Launches until it is dropped with its runtime.
-pub(crate) async fn run(log: Arc<dyn Log>) {
-    for number in 0_u64.. {
-        let launch = if number.is_multiple_of(2) { whatsapp(number) } else { http(number) };
-        let launch: CampaignLaunch = serde_json::from_value(launch).unwrap();
-        let record = NewRecord { key: Bytes::new(), value: Bytes::from(encode(&launch)) };
-        log.append(Topic::Launches, Partition(0), vec![record]).await.unwrap();
-        tokio::time::sleep(EVERY).await;
+/// A service that sends; dropped, all of it ends.
+pub(crate) struct Sending {
+    /// `host:port` of its metrics.
+    pub(crate) metrics: String,
+    launches: Option<JoinHandle<()>>,
+    stop: Arc<AtomicBool>,
+    _service: Process,
+    _simulator: Simulator,
+    _place: Place,
+}
+
+impl Sending {
+    /// As many things go wrong as there are panels about them.
+    pub(crate) fn start() -> Self {
+        let (port, watched) = (free_port(), free_port());
+        let place = Place::new();
+        let (server, metrics) = (format!("http://127.0.0.1:{port}"), format!("127.0.0.1:{watched}"));
+        let faults = ["latency_ms=5", "permanent_percent=3", "error_500_percent=3", "hang_percent=1"];
+        let receipts = ["delivered_percent=90", "read_percent=50"];
+        let mut arguments = vec!["--webhook-url", &server, "--app-secret", SECRET];
+        faults.iter().chain(&receipts).for_each(|fault| arguments.extend(["--fault", fault]));
+        let simulator = Simulator::start(&place, &arguments);
+        place.configure(&format!(
+            "[channels.whatsapp]\nurl = \"{}\"\ntoken = \"t\"\napp_secret = \"{SECRET}\"\ntimeout_ms = 500\n\
+             [channels.http]\nurl = \"{}\"\napp_secret = \"{SECRET}\"\ntimeout_ms = 500\n",
+            simulator.url(),
+            simulator.page_url("shop"),
+        ));
+        let listen = format!("127.0.0.1:{port}");
+        let mut service = place.sluice(&["run", "--listen", &listen, "--metrics-listen", &metrics]);
+        service.until_it_says("sluice listens on", Duration::from_secs(30));
+
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopping = stop.clone();
+        let launches = std::thread::spawn(move || {
+            for number in (0_u64..).take_while(|_| !stopping.load(Ordering::SeqCst)) {
+                launch(&server, number);
+                std::thread::sleep(EVERY);
+            }
+        });
+        let launches = Some(launches);
+        Self { metrics, launches, stop, _service: service, _simulator: simulator, _place: place }
     }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::SeqCst);
+        // If it panicked, panels without data tell.
+        drop(self.launches.take().map(JoinHandle::join));
+    }
+}
+
+fn launch(server: &str, number: u64) {
+    let launch = if number.is_multiple_of(2) { whatsapp(number) } else { generic(number) };
+    let url = format!("{server}/v1/campaigns");
+    let answer = http::request("POST", &url, &[], launch.to_string().as_bytes()).unwrap();
+    assert_eq!(answer.status, 200, "{}", answer.body);
 }
 
 fn whatsapp(number: u64) -> Value {
@@ -40,13 +91,10 @@ fn whatsapp(number: u64) -> Value {
 }
 
 /// Every tenth person lacks what the message needs; every fifth row is there twice.
-fn http(number: u64) -> Value {
+fn generic(number: u64) -> Value {
     let person = |index: usize| {
-        let mut row = json!({ "address": format!("p{number}-{}@example.com", index - index % 5 / 4) });
-        if !index.is_multiple_of(10) {
-            row["coupon"] = json!("SPRING10");
-        }
-        row
+        let coupon = if index.is_multiple_of(10) { "" } else { "SPRING10" };
+        json!({ "address": format!("p{number}-{}@example.com", index - index % 5 / 4), "coupon": coupon })
     };
     json!({
         "campaign": format!("a-campaign-name-{number}"),

@@ -13,6 +13,5 @@ mod docs;
 mod expressions;
 mod files;
 mod load;
-mod node;
 mod rules;
 mod scraped;

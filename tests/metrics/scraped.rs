@@ -1,65 +1,35 @@
-//! A real Prometheus scrapes a Sluice under load.
+//! A real Prometheus scrapes the real program under load.
 
 use crate::expressions::{self, Expression, names, operands};
-use crate::node::{Node, Provider};
-use crate::{api, files, load};
+use crate::load::{SECRET_NAMES, Sending};
+use crate::{api, files};
 use sluice_engines::Prometheus;
 use sluice_runtime::{Clock, SystemClock};
-use sluice_simulator::{Faults, Simulator, SimulatorConfig};
 use std::collections::BTreeSet;
 use std::time::Duration;
-use tokio::net::TcpListener;
 
 /// By then every panel and every rule has found data.
 const WITHIN: Duration = Duration::from_secs(120);
 
-/// As many things go wrong as there are panels about them.
-fn faults() -> Faults {
-    Faults {
-        latency_ms: 5,
-        permanent_percent: 3.0,
-        error_500_percent: 3.0,
-        hang_percent: 1.0,
-        delivered_percent: 90.0,
-        read_percent: 50.0,
-        ..Faults::default()
-    }
-}
-
-fn configuration(node: &Node) -> String {
+fn configuration(target: &str) -> String {
     format!(
         "global: {{ scrape_interval: 500ms, evaluation_interval: 1s }}\n\
          rule_files: [rules.yml]\n\
-         scrape_configs:\n  - {{ job_name: sluice, static_configs: [{{ targets: ['{}'] }}] }}\n",
-        node.metrics_address
+         scrape_configs:\n  - {{ job_name: sluice, static_configs: [{{ targets: ['{target}'] }}] }}\n"
     )
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn g1_every_panel_and_every_rule_finds_data_in_a_running_sluice() {
-    let webhooks = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let config = SimulatorConfig {
-        webhook_target: Some(format!("http://{}", webhooks.local_addr().unwrap())),
-        faults: faults(),
-        ..SimulatorConfig::default()
-    };
-    let app_secret = config.app_secret.clone();
-    let simulator = Simulator::start(config).await.unwrap();
-    let node = Node::start(webhooks, &Provider { url: simulator.url(), app_secret }).await;
-    let load = tokio::spawn(load::run(node.log.clone()));
+#[test]
+fn g1_every_panel_and_every_rule_finds_data_in_a_running_sluice() {
+    let sending = Sending::start();
+    let rules = files::read("docker/prometheus/rules.yml");
+    let prometheus = Prometheus::start(&configuration(&sending.metrics), &rules).unwrap();
+    everything_finds_data(&prometheus.url());
 
-    let (configuration, metrics) = (configuration(&node), format!("http://{}", node.metrics_address));
-    let looked = tokio::task::spawn_blocking(move || {
-        let prometheus =
-            Prometheus::start(&configuration, &files::read("docker/prometheus/rules.yml")).unwrap();
-        everything_finds_data(&prometheus.url());
-        only_what_is_documented_is_exported(&api::get(&metrics, "/metrics"));
-    });
-    tokio::select! {
-        biased;
-        looked = looked => looked.unwrap(),
-        ended = load => panic!("the load ended: {ended:?}"),
-    }
+    let metrics = format!("http://{}", sending.metrics);
+    only_what_is_documented_is_exported(&api::get(&metrics, "/metrics"));
+    assert!(api::get(&metrics, "/health/live").contains("live"));
+    assert!(api::get(&metrics, "/health/ready").contains("ready"));
 }
 
 fn everything_finds_data(prometheus: &str) {
@@ -107,7 +77,7 @@ fn only_what_is_documented_is_exported(text: &str) {
         text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     let defined: BTreeSet<&str> = files::definitions().iter().map(|definition| definition.name).collect();
     assert_eq!(exported, defined, "what is exported is what is defined");
-    for name in load::SECRET_NAMES {
+    for name in SECRET_NAMES {
         assert!(!text.contains(name), "{name} is exported");
     }
     // Bounded: it does not grow with campaigns, pages or people.

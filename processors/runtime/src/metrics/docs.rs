@@ -10,9 +10,9 @@ Every metric that Sluice exports, in the order of a message's path. `GET /metric
 the text format of Prometheus; `GET /health/live` and `GET /health/ready` are beside it. No label names a campaign, a
 page or a person: what one campaign does is what `sluice campaign status` and the API tell.
 
-Every process exports all of them, also those of stages that it does not run: they stay 0. Counters start at 0 with the
-process; where several processes run, counters and histograms are summed, and what each of them sees of the whole
-(lag, unfinished campaigns) is not: take the maximum.
+A process exports those of the stages that it runs, and of its engines; every series is there from the start, with 0.
+Where several processes run, counters and histograms are summed, and what each of them sees of the whole (lag,
+unfinished campaigns) is not: take the maximum.
 
 This page is made from the definitions in the code. After a change: `SLUICE_UPDATE_DOCS=1 cargo test -p sluice-tests --test metrics`.
 ";

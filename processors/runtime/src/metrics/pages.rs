@@ -6,8 +6,9 @@ use super::labels::{CHANNEL, channel_place};
 use crate::metered::PageChannels;
 use sluice_core::PageId;
 
-/// Why pages wait. The first three are the words of [`sluice_core::throttle::HoldReason`].
-pub const WAIT_REASONS: &[&str] = &["provider_unreachable", "throttled", "account", "configuration", "other"];
+/// Why pages wait, in the words of the CLI; the first three are those of [`sluice_core::throttle::HoldReason`].
+pub const WAIT_REASONS: &[&str] =
+    &["provider_unreachable", "throttled", "account", "not_configured", "other"];
 
 /// Pages with work.
 pub const PAGES: Definition = Definition {
@@ -39,7 +40,7 @@ pub const WAITING: Definition = Definition {
     stage: Stage::Wait,
     labels: Labels::Each(&[CHANNEL, Label { name: "reason", values: WAIT_REASONS }]),
     help: "Pages that wait because of what their provider answered, or because they are not configured.",
-    look: "`throttled` and `provider_unreachable` pass by themselves. `account` and `configuration` need a person: \
+    look: "`throttled` and `provider_unreachable` pass by themselves. `account` and `not_configured` need a person: \
            `sluice campaign status` names the page and what to do.",
 };
 

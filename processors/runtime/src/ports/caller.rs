@@ -2,8 +2,8 @@
 //!
 //! Guarantees every implementation gives:
 //! - One [`Call`] is at most one request on the wire: no hidden retries, no redirects.
-//! - A call does not start before its `not_before`, nor at or after its `not_after`; it then ends as
-//!   [`CallResult::NotCalled`].
+//! - A call does not start before its `not_before`, nor at or after its `start_by` or its `not_after`, looked at as
+//!   the last thing before its first byte; it then ends as [`CallResult::NotCalled`].
 //! - Each call ends in exactly one outcome, unless the process dies.
 //! - [`CallResult::NotCalled`] and [`CallResult::Refused`] mean that nobody got a message; whatever else
 //!   can't be excluded is [`CallResult::Unknown`].
@@ -80,10 +80,20 @@ pub struct Call {
     pub request: CallRequest,
     /// Earliest start, on the monotonic clock.
     pub not_before: Duration,
+    /// The slot that the limits gave it ends here, on the monotonic clock: started later, it could come together
+    /// with the calls of later slots and break a limit (G4).
+    pub start_by: Duration,
     /// The grant ends here, on the monotonic clock.
     pub not_after: Duration,
     /// Where the outcome goes.
     pub outcomes: UnboundedSender<CallOutcome>,
+}
+
+impl Call {
+    /// From here on it must not start any more, for whatever reason.
+    pub fn latest_start(&self) -> Duration {
+        self.start_by.min(self.not_after)
+    }
 }
 
 /// How a call ended.

@@ -16,7 +16,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// Keeps the calls until the test answers them.
 #[derive(Default)]
-struct Held(Mutex<Vec<Call>>);
+pub(crate) struct Held(Mutex<Vec<Call>>);
 
 impl Caller for Held {
     fn call(&self, calls: Vec<Call>) {
@@ -40,23 +40,31 @@ impl AnswerRules for Rules {
     }
 }
 
-struct World {
+/// A page that calls through the meter.
+pub(crate) struct World<C = Held> {
     metrics: Arc<Metrics>,
     clock: Arc<HandClock>,
-    held: Arc<Held>,
-    metered: MeteredCaller,
+    pub(crate) inner: Arc<dyn Caller>,
+    held: Arc<C>,
+    pub(crate) metered: Arc<dyn Caller>,
     endpoint: Arc<Endpoint>,
     sender: UnboundedSender<CallOutcome>,
-    outcomes: UnboundedReceiver<CallOutcome>,
+    pub(crate) outcomes: UnboundedReceiver<CallOutcome>,
 }
 
 impl World {
     fn new() -> Self {
+        Self::over(Arc::default())
+    }
+}
+
+impl<C: Caller> World<C> {
+    pub(crate) fn over(held: Arc<C>) -> Self {
         let (metrics, clock) = metrics();
         let channels = PageChannels::default();
         channels.note(&"page".into(), Channel::Messenger);
-        let held = Arc::new(Held::default());
-        let metered = MeteredCaller::new(held.clone(), channels, &metrics, clock.clone());
+        let inner: Arc<dyn Caller> = held.clone();
+        let metered = Arc::new(MeteredCaller::new(held.clone(), channels, &metrics, clock.clone()));
         let endpoint = Arc::new(Endpoint {
             page: "page".into(),
             method: "POST".to_owned(),
@@ -66,10 +74,10 @@ impl World {
             timeout_ms: 1_000,
         });
         let (sender, outcomes) = unbounded_channel();
-        Self { metrics, clock, held, metered, endpoint, sender, outcomes }
+        Self { metrics, clock, inner, held, metered, endpoint, sender, outcomes }
     }
 
-    fn call(&self, index: u16, attempt: u8, not_before: u64) -> Call {
+    pub(crate) fn call(&self, index: u16, attempt: u8, not_before: u64) -> Call {
         let chunk = ChunkId::new(CampaignId::of("t", "c"), 0, 1, 1);
         let request = CallRequest { endpoint: self.endpoint.clone(), body: Bytes::new(), tag: None };
         Call {

@@ -3,4 +3,5 @@
 
 mod caller;
 mod exposition;
+mod speed;
 mod support;
