@@ -3,8 +3,9 @@
 //! A record that is broken never takes more than its first line with it: reading goes on with the next.
 
 use crate::batch::Batch;
+use crate::content::Content;
 use crate::error::AudienceError;
-use crate::window::{Window, open_file};
+use crate::window::Window;
 use scan::{RECORD_BYTES_MAX, Scan, Scratch};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,17 +33,17 @@ pub(crate) struct CsvReader {
 }
 
 impl CsvReader {
-    pub(crate) fn open(path: &Path, delimiter: Option<u8>) -> Result<Self, AudienceError> {
+    pub(crate) fn open(content: &Content, delimiter: Option<u8>) -> Result<Self, AudienceError> {
         let mut reader = CsvReader {
-            path: path.to_owned(),
-            window: Window::new(open_file(path)?),
+            path: content.shown().to_owned(),
+            window: Window::new(content.open()?),
             delimiter: delimiter.unwrap_or(b','),
             line: 1,
             skipping: false,
             scratch: Scratch::default(),
             header: Vec::new(),
         };
-        begin_text(&mut reader.window, path)?;
+        begin_text(&mut reader.window, content.shown())?;
         reader.read_header(delimiter)?;
         Ok(reader)
     }
@@ -57,7 +58,7 @@ impl CsvReader {
     }
 
     fn unreadable(&self, source: std::io::Error) -> AudienceError {
-        AudienceError::Unreadable { path: self.path.clone(), source }
+        AudienceError::reading(&self.path, source)
     }
 
     fn header_error(&self, problem: impl Into<String>) -> AudienceError {
@@ -182,8 +183,7 @@ impl CsvReader {
 /// Reads the beginning of a text: passes over a byte order mark, refuses what is no text.
 pub(crate) fn begin_text(window: &mut Window, path: &Path) -> Result<(), AudienceError> {
     while window.data().len() < 512 {
-        let more =
-            window.fill().map_err(|source| AudienceError::Unreadable { path: path.to_owned(), source })?;
+        let more = window.fill().map_err(|error| AudienceError::reading(path, error))?;
         if !more {
             break;
         }

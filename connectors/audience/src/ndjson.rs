@@ -4,14 +4,14 @@
 //! the whole file, not by what happened to stand before it.
 
 use crate::batch::Batch;
+use crate::content::Content;
 use crate::csv::{COLUMNS_MAX, begin_text};
 use crate::error::AudienceError;
 use crate::pin::SourcePin;
-use crate::window::{Window, open_file};
+use crate::window::Window;
 use memchr::memchr;
 use object::{Keys, ObjectReader};
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 mod object;
@@ -48,9 +48,9 @@ struct Lines {
 }
 
 impl Lines {
-    fn open(path: &Path) -> Result<Self, AudienceError> {
-        let mut window = Window::new(open_file(path)?);
-        begin_text(&mut window, path)?;
+    fn open(content: &Content) -> Result<Self, AudienceError> {
+        let mut window = Window::new(content.open()?);
+        begin_text(&mut window, content.shown())?;
         Ok(Lines { window, line: 1, skipping: false })
     }
 
@@ -101,10 +101,10 @@ impl Lines {
     }
 }
 
-/// The keys of all objects of a file in the order of their first appearance, and the file's pin.
-pub(crate) fn first_pass(path: &Path) -> Result<(Vec<Arc<str>>, SourcePin), AudienceError> {
-    let unreadable = |source| AudienceError::Unreadable { path: path.to_owned(), source };
-    let mut lines = Lines::open(path)?;
+/// The keys of all objects of a content in the order of their first appearance, and the content's pin.
+pub(crate) fn first_pass(content: &Content) -> Result<(Vec<Arc<str>>, SourcePin), AudienceError> {
+    let unreadable = |error| AudienceError::reading(content.shown(), error);
+    let mut lines = Lines::open(content)?;
     let mut keys = Keys::default();
     let mut array = false;
     let mut first = true;
@@ -125,9 +125,10 @@ pub(crate) fn first_pass(path: &Path) -> Result<(Vec<Arc<str>>, SourcePin), Audi
     }
     if array || objects == 0 {
         let problem = if array { "it begins as a JSON array" } else { "no line is a JSON object" };
-        return Err(AudienceError::NotNdjson { path: path.to_owned(), problem });
+        return Err(AudienceError::NotNdjson { path: content.shown().to_owned(), problem });
     }
-    Ok((keys.into_names(), lines.window.pin()))
+    let pin = content.stated_pin().unwrap_or_else(|| lines.window.pin());
+    Ok((keys.into_names(), pin))
 }
 
 /// An NDJSON file whose keys are known.
@@ -138,8 +139,8 @@ pub(crate) struct NdjsonReader {
 }
 
 impl NdjsonReader {
-    pub(crate) fn open(path: PathBuf, header: &[Arc<str>]) -> Result<Self, AudienceError> {
-        Ok(NdjsonReader { lines: Lines::open(&path)?, objects: ObjectReader::new(header) })
+    pub(crate) fn open(content: &Content, header: &[Arc<str>]) -> Result<Self, AudienceError> {
+        Ok(NdjsonReader { lines: Lines::open(content)?, objects: ObjectReader::new(header) })
     }
 
     pub(crate) fn window(&self) -> &Window {

@@ -1,10 +1,11 @@
-//! The audience port of the runtime over files and inline rows.
+//! The audience port of the runtime over files, objects and inline rows.
 //!
 //! A thread of its own reads, decides and deduplicates ahead of the expander, two batches at most.
 
 use crate::batch::RowContent;
 use crate::decided::DecidedRows;
 use crate::error::AudienceError;
+use crate::options::AudienceOptions;
 use crate::reader::AudienceReader;
 use crate::seen::SeenSet;
 use crate::source::AudienceSource;
@@ -21,26 +22,41 @@ const BATCH_ROWS: usize = 1_024;
 /// Batches read ahead.
 const AHEAD_BATCHES: usize = 2;
 
-/// Opens audiences of this machine.
+/// Opens audiences: files of this machine and, by URL, of object stores and web servers.
 #[derive(Debug, Clone)]
 pub struct FileAudiences {
     base: PathBuf,
     temporary: PathBuf,
+    options: AudienceOptions,
 }
 
 impl FileAudiences {
     /// Relative paths of launches count from `base`; sets of addresses too large for memory go to `temporary`.
     pub fn new(base: impl Into<PathBuf>, temporary: impl Into<PathBuf>) -> Self {
-        FileAudiences { base: base.into(), temporary: temporary.into() }
+        let options = AudienceOptions::default();
+        FileAudiences { base: base.into(), temporary: temporary.into(), options }
+    }
+
+    /// The same with other settings: what may be read, and how.
+    #[must_use]
+    pub fn with_options(self, options: AudienceOptions) -> Self {
+        FileAudiences { options, ..self }
     }
 
     /// Opens the audience of a checked launch here and now. Of each row, the variables that the message uses are kept.
+    /// Blocks the thread, for a URL also on the network: asynchronous code opens through the port.
     pub fn open_now(&self, launch: &ValidLaunch) -> Result<DecidedRows, AudienceError> {
-        open(&self.base, &self.temporary, launch)
+        open(&self.base, &self.temporary, launch, &self.options)
     }
 }
 
-fn open(base: &Path, temporary: &Path, valid: &ValidLaunch) -> Result<DecidedRows, AudienceError> {
+fn open(
+    base: &Path,
+    temporary: &Path,
+    valid: &ValidLaunch,
+    options: &AudienceOptions,
+) -> Result<DecidedRows, AudienceError> {
+    options.validate()?;
     let launch = &valid.launch;
     let rules = ColumnRules {
         channel: launch.channel,
@@ -48,7 +64,7 @@ fn open(base: &Path, temporary: &Path, valid: &ValidLaunch) -> Result<DecidedRow
         pages: launch.pages.clone(),
         keep: Keep::Only(valid.variables().map(str::to_owned).collect()),
     };
-    let reader = AudienceReader::open(&AudienceSource::of(&launch.audience, base), &rules)?;
+    let reader = AudienceReader::open_with(&AudienceSource::of(&launch.audience, base), &rules, options)?;
     Ok(DecidedRows::new(reader, launch.channel, SeenSet::new(temporary)))
 }
 
@@ -81,8 +97,8 @@ fn stopped() -> AudienceProblem {
 impl Audiences for FileAudiences {
     async fn open(&self, launch: &CampaignLaunch) -> Result<OpenAudience, AudienceProblem> {
         let valid = validate(launch).map_err(|problems| refused(&problems))?;
-        let (base, temporary) = (self.base.clone(), self.temporary.clone());
-        let opened = tokio::task::spawn_blocking(move || open(&base, &temporary, &valid)).await;
+        let audiences = self.clone();
+        let opened = tokio::task::spawn_blocking(move || audiences.open_now(&valid)).await;
         let rows = opened.map_err(|_| stopped())?.map_err(|error| problem(&error))?;
         let pin = rows.pin().to_string();
         let (sender, receiver) = mpsc::channel(AHEAD_BATCHES);

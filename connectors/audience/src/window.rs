@@ -1,30 +1,15 @@
-//! A window on a file: bytes that were read and not yet used, and the digest of all that were read.
+//! A window on a content: bytes that were read and not yet used, and the digest of all that were read.
 
-use crate::error::AudienceError;
-use crate::pin::SourcePin;
-use std::fs::File;
+use crate::pin::{SourcePin, Version};
 use std::io::{self, Read};
-use std::path::Path;
 use xxhash_rust::xxh3::Xxh3;
 
 /// Bytes read at once.
 const BLOCK_BYTES: usize = 256 * 1024;
 
-/// Opens a regular file.
-pub(crate) fn open_file(path: &Path) -> Result<File, AudienceError> {
-    let unreadable = |source| AudienceError::Unreadable { path: path.to_owned(), source };
-    // Before opening: that of a pipe without a writer would wait for ever.
-    let kind = std::fs::metadata(path).map_err(unreadable)?.file_type();
-    if !kind.is_file() {
-        let what = if kind.is_dir() { "a directory" } else { "a pipe or a device" };
-        return Err(AudienceError::NotAFile { path: path.to_owned(), what });
-    }
-    File::open(path).map_err(unreadable)
-}
-
 /// See the module. Grows only while a caller fills it without consuming.
 pub(crate) struct Window {
-    file: File,
+    input: Box<dyn Read + Send>,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -40,8 +25,8 @@ impl std::fmt::Debug for Window {
 }
 
 impl Window {
-    pub(crate) fn new(file: File) -> Self {
-        Window { file, buffer: Vec::new(), start: 0, end: 0, eof: false, digest: Xxh3::new(), bytes: 0 }
+    pub(crate) fn new(input: Box<dyn Read + Send>) -> Self {
+        Window { input, buffer: Vec::new(), start: 0, end: 0, eof: false, digest: Xxh3::new(), bytes: 0 }
     }
 
     /// What was read and not yet consumed.
@@ -59,7 +44,7 @@ impl Window {
         self.start = (self.start + count).min(self.end);
     }
 
-    /// Reads more; false at the end of the file.
+    /// Reads more; false at the end.
     pub(crate) fn fill(&mut self) -> io::Result<bool> {
         if self.eof {
             return Ok(false);
@@ -71,7 +56,7 @@ impl Window {
             self.buffer.resize(self.end + BLOCK_BYTES, 0);
         }
         let count = loop {
-            match self.file.read(&mut self.buffer[self.end..]) {
+            match self.input.read(&mut self.buffer[self.end..]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => break other?,
             }
@@ -85,6 +70,6 @@ impl Window {
 
     /// The pin of all that was read so far.
     pub(crate) fn pin(&self) -> SourcePin {
-        SourcePin { bytes: self.bytes, digest: self.digest.digest128() }
+        SourcePin { bytes: self.bytes, version: Version::Digest(self.digest.digest128()) }
     }
 }

@@ -11,9 +11,11 @@ use serde::{Deserialize, Serialize};
 use sluice_schemas::{AudienceFormat, CampaignLaunch};
 use std::collections::BTreeSet;
 
+mod location;
 mod message;
 mod nearest;
 
+pub use location::{Location, LocationError, ObjectStoreKind, is_url};
 pub use message::{INSTAGRAM_TEXT_BYTES_MAX, MESSENGER_TEXT_CHARS_MAX, RETIRED_TAGS};
 pub use nearest::nearest;
 
@@ -145,15 +147,31 @@ fn hint_for(message: &str, eof: bool) -> String {
     "docs/launch.md shows how a launch is written".to_owned()
 }
 
-/// The format of an audience file: as the launch says, or from the file's ending.
-pub fn audience_format(path: &str, stated: Option<AudienceFormat>) -> Option<AudienceFormat> {
-    if stated.is_some() {
-        return stated;
+/// How an audience file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileFormat {
+    /// A header and a record a line.
+    Csv,
+    /// A JSON object a line.
+    Ndjson,
+    /// Columns in row groups. Known by the ending alone: the launch's schema has no word for it, since a reader of
+    /// an earlier version could not read a launch with a word that it does not know.
+    Parquet,
+}
+
+/// The format of an audience file: as the launch says, or from the ending of the path or URL.
+pub fn audience_format(path: &str, stated: Option<AudienceFormat>) -> Option<FileFormat> {
+    match stated {
+        Some(AudienceFormat::Csv) => return Some(FileFormat::Csv),
+        Some(AudienceFormat::Ndjson) => return Some(FileFormat::Ndjson),
+        None => {}
     }
-    let (_, ending) = path.rsplit_once('.')?;
+    let location = Location::parse(path).ok()?;
+    let (_, ending) = location.name().rsplit_once('.')?;
     match ending.to_ascii_lowercase().as_str() {
-        "csv" | "tsv" | "txt" => Some(AudienceFormat::Csv),
-        "ndjson" | "jsonl" => Some(AudienceFormat::Ndjson),
+        "csv" | "tsv" | "txt" => Some(FileFormat::Csv),
+        "ndjson" | "jsonl" => Some(FileFormat::Ndjson),
+        "parquet" | "pq" => Some(FileFormat::Parquet),
         _ => None,
     }
 }
@@ -239,15 +257,19 @@ fn check_audience(launch: &CampaignLaunch, problems: &mut Problems) {
             problems.add("audience", "`path` and `inline` are both given", "keep one of them");
         }
         (Some(path), None) if path.trim().is_empty() => {
-            problems.add("audience.path", "it is empty", "name a CSV or NDJSON file");
+            problems.add("audience.path", "it is empty", "name a CSV, NDJSON or Parquet file");
         }
-        (Some(path), None) if audience_format(path, audience.format).is_none() => {
-            let hint = "set audience.format to csv or ndjson";
-            problems.add("audience.path", "its ending does not tell the format", hint);
-        }
-        (Some(_), None) | (None, Some(_)) => {}
+        (Some(path), None) => match Location::parse(path) {
+            Err(LocationError { problem, hint }) => problems.add("audience.path", problem, hint),
+            Ok(_) if audience_format(path, audience.format).is_none() => {
+                let hint = "set audience.format to csv or ndjson; a Parquet file ends with .parquet";
+                problems.add("audience.path", "its ending does not tell the format", hint);
+            }
+            Ok(_) => {}
+        },
+        (None, Some(_)) => {}
     }
-    let csv = |path: &String| audience_format(path, audience.format) == Some(AudienceFormat::Csv);
+    let csv = |path: &String| audience_format(path, audience.format) == Some(FileFormat::Csv);
     if let Some(delimiter) = &audience.delimiter {
         let single = delimiter.len() == 1 && delimiter.is_ascii();
         if !single || matches!(delimiter.as_str(), "\"" | "\r" | "\n") {

@@ -4,9 +4,20 @@
 
 mod check;
 mod csv;
+#[cfg(feature = "object-store")]
+mod moto;
 mod ndjson;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod port;
 mod rejected;
+mod roots;
+#[cfg(feature = "object-store")]
+mod s3;
+#[cfg(feature = "object-store")]
+mod server;
 mod sources;
 mod speed;
 mod support;
+#[cfg(feature = "object-store")]
+mod web;

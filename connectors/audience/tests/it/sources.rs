@@ -67,7 +67,7 @@ fn a_pin_names_the_content_and_survives_as_text() {
     let (_directory, path) = file("people.csv", b"address\na\n");
     let pinned = pin(&path).unwrap();
     assert_eq!(pinned, SourcePin::of(b"address\na\n"));
-    assert_eq!(pinned.to_string().parse(), Ok(pinned));
+    assert_eq!(pinned.to_string().parse(), Ok(pinned.clone()));
     for text in ["", "5", "5-12", "x-00000000000000000000000000000000"] {
         assert!(text.parse::<SourcePin>().is_err(), "{text}");
     }

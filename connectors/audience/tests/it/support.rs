@@ -82,3 +82,17 @@ pub(crate) fn sample(channel: &str, name: &str, message: serde_json::Value) -> V
 pub(crate) fn opened(launch: &ValidLaunch) -> DecidedRows {
     FileAudiences::new(".", std::env::temp_dir()).open_now(launch).unwrap()
 }
+
+/// A directory with one Parquet file in it.
+#[cfg(feature = "parquet")]
+pub(crate) fn parquet_file(
+    rows: &arrow_array::RecordBatch,
+    properties: parquet::file::properties::WriterProperties,
+) -> (TempDir, PathBuf) {
+    let (directory, path) = file("people.parquet", b"");
+    let written = std::fs::File::create(&path).unwrap();
+    let mut writer = parquet::arrow::ArrowWriter::try_new(written, rows.schema(), Some(properties)).unwrap();
+    writer.write(rows).unwrap();
+    writer.close().unwrap();
+    (directory, path)
+}

@@ -86,6 +86,17 @@ fn the_audience_is_one_of_a_file_and_rows() {
     assert_problem(http(), "/audience/delimiter", json!(";"), "only CSV files have one");
     assert_problem(whatsapp(), "/audience/columns", json!({"adress": "tel"}), "perhaps `address`");
     assert_problem(whatsapp(), "/audience/columns", json!({"address": ""}), "name is empty");
+    let at = "/audience/path";
+    assert_problem(whatsapp(), at, json!("ftp://example.com/a.csv"), "audience.path: `ftp` is not a scheme");
+    assert_problem(whatsapp(), at, json!("https://a:b@example.com/a.csv"), "credentials");
+    assert_problem(whatsapp(), at, json!("s3://bucket/people"), "ends with .parquet");
+    let mut launch = whatsapp();
+    for path in ["people.parquet", "s3://bucket/people.csv", "https://example.com/people.ndjson?day=1"] {
+        launch["audience"]["path"] = json!(path);
+        assert!(checked(&launch).is_ok(), "{path}");
+    }
+    assert_eq!(audience_format("s3://bucket/a.PARQUET", None), Some(FileFormat::Parquet));
+    assert_eq!(audience_format("https://example.com/a.csv?x=b.pq", None), Some(FileFormat::Csv));
     let empty = json!({"inline": []});
     let mut launch = whatsapp();
     launch["audience"] = empty;

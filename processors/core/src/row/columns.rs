@@ -189,6 +189,18 @@ impl Columns {
         &self.names
     }
 
+    /// The columns that a decision or a variable comes from, ascending: a source may leave out all others.
+    pub fn used(&self) -> Vec<usize> {
+        let fields =
+            [self.address, self.name, self.customer_id, self.time_zone, self.opted_out, self.page_id];
+        let flags = self.flags.iter().map(|flag| flag.column);
+        let mut used: Vec<usize> =
+            fields.into_iter().flatten().chain(flags).chain(self.variables.iter().copied()).collect();
+        used.sort_unstable();
+        used.dedup();
+        used
+    }
+
     /// The names of the columns that become variables.
     pub fn variable_names(&self) -> impl ExactSizeIterator<Item = &Arc<str>> {
         self.variables.iter().map(|column| &self.names[*column])
