@@ -85,6 +85,7 @@ impl<C: Caller> World<C> {
             attempt,
             request,
             not_before: Duration::from_millis(not_before),
+            start_by: Duration::from_secs(60),
             not_after: Duration::from_secs(60),
             outcomes: self.sender.clone(),
         }
