@@ -111,11 +111,20 @@ pub(crate) fn member(options: &KafkaOptions, group: &str) -> ClientConfig {
     // It is the rebalance timeout too: a member that holds partitions back longer loses them.
     let poll_max = options.drain_ms.saturating_add(60_000).max(options.session_timeout_ms);
     config.set("max.poll.interval.ms", poll_max.to_string());
+    // It reads nothing: the fetcher beside it does.
+    config.set("queued.min.messages", "1");
+    config
+}
+
+/// Reads for a member what it has, without joining.
+pub(crate) fn fetcher(options: &KafkaOptions) -> ClientConfig {
+    let mut config = consumer(options, "reader");
     defaults(
         options,
         &mut config,
         &[
-            ("fetch.wait.max.ms", "100"),
+            // Also what a new partition waits at most for a fetch that is under way.
+            ("fetch.wait.max.ms", "50"),
             ("fetch.queue.backoff.ms", "5"),
             ("fetch.message.max.bytes", "1048576"),
             ("queued.min.messages", "2000"),

@@ -3,6 +3,9 @@
 
 mod conformance;
 mod kafka;
+mod kafka_connect;
+mod kafka_members;
+mod kafka_records;
 mod kill;
 mod rebalance;
 mod reopen;

@@ -117,7 +117,7 @@ impl MemberDeliveries {
                         return Some(Ok(delivery));
                     }
                 }
-                Some(Turn::Failed(error)) => return Some(self.resolved().map_or(Err(error), Ok)),
+                Some(Turn::Failed(error)) => return Some(self.resolved().ok_or(error)),
                 None => return self.resolved().map(Ok),
             }
         }

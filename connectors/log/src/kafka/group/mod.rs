@@ -7,7 +7,7 @@ mod member;
 mod poller;
 mod seat;
 
-use super::client;
+use super::client::{self, Events};
 use super::connection::Connection;
 use super::framing::Framing;
 use super::log::TopicInfo;
@@ -36,6 +36,9 @@ pub(crate) fn join(
         .create_with_context(context)
         .map_err(|error| failed(error.to_string()))?;
     consumer.subscribe(&[&info.name]).map_err(|error| failed(error.to_string()))?;
+    let fetcher: BaseConsumer<Events> = client::fetcher(options)
+        .create_with_context(Events { trouble: connection.trouble.clone() })
+        .map_err(|error| failed(error.to_string()))?;
     let (consumer, seat) = (Arc::new(consumer), Arc::new(Seat::default()));
 
     let (send, received) = mpsc::channel();
@@ -46,7 +49,7 @@ pub(crate) fn join(
         trouble: connection.trouble.clone(),
     };
     let drain = Duration::from_millis(u64::from(options.drain_ms));
-    let poller = Poller::new(consumer, seat.clone(), info.clone(), connection.clone(), drain);
+    let poller = Poller::new(consumer, fetcher, seat.clone(), info.clone(), connection.clone(), drain);
     spawn("kafka-commit", move || commits.run(&received)).map_err(failed)?;
     // Whoever drops the consumer last closes it, which leaves the group.
     spawn("kafka-poll", move || drop(poller.run())).map_err(failed)?;

@@ -1,9 +1,13 @@
 //! The polling thread of a member: it takes records and rebalances from librdkafka and puts them where the member
 //! takes them. It waits for nobody (hazard 34).
+//!
+//! There are two clients: one is the member and never delivers a record, the other reads and knows no group. With
+//! one for both, librdkafka stops reading every partition from the moment a rebalance begins until it is answered:
+//! a member that finishes what it has of one partition would hear nothing of the others (G6).
 
 use super::context::{MemberContext, Rebalance};
 use super::seat::{RECORDS_MAX, Seat};
-use crate::kafka::client::ONE_TRY;
+use crate::kafka::client::{Events, ONE_TRY};
 use crate::kafka::connection::Connection;
 use crate::kafka::gather::Gather;
 use crate::kafka::log::TopicInfo;
@@ -20,8 +24,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// How long a poll waits for something to happen …
-const QUIET: Duration = Duration::from_millis(100);
+/// How long a poll waits for records while nothing happens; a rebalance is noticed after it …
+const QUIET: Duration = Duration::from_millis(25);
 
 /// … and while somebody is waited for.
 const ALERT: Duration = Duration::from_millis(5);
@@ -31,7 +35,10 @@ const LAST_COMMITS: Duration = Duration::from_secs(1);
 
 /// The thread's state.
 pub(crate) struct Poller {
+    /// The member.
     pub(crate) consumer: Arc<BaseConsumer<MemberContext>>,
+    /// Reads what the member has.
+    pub(crate) fetcher: BaseConsumer<Events>,
     pub(crate) seat: Arc<Seat>,
     pub(crate) info: Arc<TopicInfo>,
     pub(crate) connection: Connection,
@@ -57,6 +64,7 @@ struct Revoking {
 impl Poller {
     pub(crate) fn new(
         consumer: Arc<BaseConsumer<MemberContext>>,
+        fetcher: BaseConsumer<Events>,
         seat: Arc<Seat>,
         info: Arc<TopicInfo>,
         connection: Connection,
@@ -64,11 +72,11 @@ impl Poller {
     ) -> Self {
         let (rebalances, revoking) = (VecDeque::new(), None);
         let (next, full) = (BTreeMap::new(), BTreeSet::new());
-        Self { consumer, seat, info, connection, drain, rebalances, revoking, next, full }
+        Self { consumer, fetcher, seat, info, connection, drain, rebalances, revoking, next, full }
     }
 
-    /// Until the member has left. Gives the consumer back, ready to be closed.
-    pub(crate) fn run(mut self) -> Arc<BaseConsumer<MemberContext>> {
+    /// Until the member has left. Gives both clients back, to be closed in this order.
+    pub(crate) fn run(mut self) -> (Arc<BaseConsumer<MemberContext>>, BaseConsumer<Events>) {
         while !self.seat.has_left() {
             self.gather();
             while let Some(rebalance) = self.consumer.context().next_rebalance() {
@@ -86,12 +94,20 @@ impl Poller {
         let is_alert = self.revoking.is_some() || !self.full.is_empty() || !self.rebalances.is_empty();
         let mut wait = if is_alert { ALERT } else { QUIET };
         let mut gathered: BTreeMap<Partition, Gather> = BTreeMap::new();
+        // The member's own queue: rebalances and what ends the membership, no records that count.
+        for _ in 0..RECORDS_MAX {
+            match self.consumer.poll(Duration::ZERO) {
+                None => break,
+                Some(Ok(_)) => {}
+                Some(Err(error)) => end_if_fatal(&self.seat, &error),
+            }
+        }
         let mut outside = false;
         for _ in 0..RECORDS_MAX {
-            match self.consumer.poll(wait) {
+            match self.fetcher.poll(wait) {
                 None => break,
                 Some(Ok(message)) => take(&mut self.next, &mut gathered, &message),
-                Some(Err(error)) => outside |= is_outside(&self.seat, &error),
+                Some(Err(error)) => outside |= is_outside(&error),
             }
             wait = Duration::ZERO;
         }
@@ -102,7 +118,7 @@ impl Poller {
             }
         }
         if !full.is_empty() {
-            drop(self.consumer.pause(&self.list(&full)));
+            drop(self.fetcher.pause(&self.list(&full)));
         }
         if outside {
             self.look_for_broken();
@@ -114,7 +130,7 @@ impl Poller {
         let seat = &self.seat;
         let taken: Vec<Partition> = self.full.extract_if(.., |partition| seat.has_room(*partition)).collect();
         if !taken.is_empty() {
-            drop(self.consumer.resume(&self.list(&taken)));
+            drop(self.fetcher.resume(&self.list(&taken)));
         }
     }
 
@@ -154,27 +170,29 @@ impl Poller {
                 Vec::new()
             }
         };
-        let mut list = self.list(partitions);
-        let mut broken = Vec::new();
+        let mut fetched = TopicPartitionList::with_capacity(places.len());
         for place in places {
-            let number = i32::try_from(place.partition.0).unwrap_or(i32::MAX);
-            let offset = if place.broken.is_some() {
-                broken.push(place.partition);
-                // Nothing of it is fetched: it is paused.
-                ClientOffset::End
-            } else {
+            if place.broken.is_none() {
+                let number = i32::try_from(place.partition.0).unwrap_or(i32::MAX);
+                let offset = ClientOffset::Offset(i64::try_from(place.position.0).unwrap_or(i64::MAX));
+                if let Err(error) = fetched.add_partition_offset(&self.info.name, number, offset) {
+                    self.seat.fail(LogError::Storage(format!("{}: {error}", self.info.name)));
+                }
                 self.next.insert(place.partition, place.position.0);
-                ClientOffset::Offset(i64::try_from(place.position.0).unwrap_or(i64::MAX))
-            };
-            // The partition is in the list.
-            drop(list.set_partition_offset(&self.info.name, number, offset));
+            }
             self.seat.assign(place.partition, place.position, place.broken);
         }
-        if let Err(error) = self.consumer.incremental_assign(&list) {
+        // The member has them, and reads nothing itself.
+        let mut list = self.list(partitions);
+        drop(list.set_all_offsets(ClientOffset::End));
+        let assigned = self.consumer.incremental_assign(&list);
+        drop(self.consumer.pause(&list));
+        let assigned = assigned.and_then(|()| match fetched.count() {
+            0 => Ok(()),
+            _ => self.fetcher.incremental_assign(&fetched),
+        });
+        if let Err(error) = assigned {
             self.seat.fail(LogError::Storage(format!("{}: assignment: {error}", self.info.name)));
-        }
-        if !broken.is_empty() {
-            drop(self.consumer.pause(&self.list(&broken)));
         }
         true
     }
@@ -219,7 +237,6 @@ impl Poller {
     /// Tells the member, which goes on committing until it has finished.
     fn revoke(&mut self, partitions: Vec<Partition>) {
         self.forget(&partitions);
-        drop(self.consumer.pause(&self.list(&partitions)));
         let deadline = SystemClock.monotonic() + self.drain;
         let (guard, done) = RevokeGuard::new(deadline);
         self.seat.revoke(partitions.clone(), guard);
@@ -248,18 +265,25 @@ impl Poller {
 
     fn unassign(&mut self, partitions: &[Partition]) {
         self.forget(partitions);
-        let list = self.list(partitions);
-        // Whoever gets them back finds them going.
-        drop(self.consumer.resume(&list));
-        if let Err(error) = self.consumer.incremental_unassign(&list) {
+        if let Err(error) = self.consumer.incremental_unassign(&self.list(partitions)) {
             self.seat.fail(LogError::Storage(format!("{}: revocation: {error}", self.info.name)));
         }
     }
 
+    /// Reads nothing more of them.
     fn forget(&mut self, partitions: &[Partition]) {
-        for partition in partitions {
-            self.next.remove(partition);
-            self.full.remove(partition);
+        let read: Vec<Partition> =
+            partitions.iter().copied().filter(|partition| self.next.remove(partition).is_some()).collect();
+        for partition in &read {
+            if self.full.remove(partition) {
+                // Whoever gets it back finds it going.
+                drop(self.fetcher.resume(&self.list(&[*partition])));
+            }
+        }
+        if !read.is_empty()
+            && let Err(error) = self.fetcher.incremental_unassign(&self.list(&read))
+        {
+            self.seat.fail(LogError::Storage(format!("{}: revocation: {error}", self.info.name)));
         }
     }
 
@@ -274,7 +298,7 @@ impl Poller {
             };
             match place(&self.info, partition, Some(next), start, end).broken {
                 Some(error) => {
-                    self.next.remove(&partition);
+                    self.forget(&[partition]);
                     self.seat.break_off(partition, error);
                 }
                 None => self.seek(partition, next),
@@ -286,11 +310,11 @@ impl Poller {
         let number = i32::try_from(partition.0).unwrap_or(i32::MAX);
         let offset = ClientOffset::Offset(i64::try_from(next).unwrap_or(i64::MAX));
         // A partition that is not there any more needs none.
-        drop(self.consumer.seek(&self.info.name, number, offset, ONE_TRY));
+        drop(self.fetcher.seek(&self.info.name, number, offset, ONE_TRY));
     }
 
     /// Answers what librdkafka waits for, so that closing does not wait.
-    fn leave(mut self) -> Arc<BaseConsumer<MemberContext>> {
+    fn leave(mut self) -> (Arc<BaseConsumer<MemberContext>>, BaseConsumer<Events>) {
         self.consumer.context().leave();
         if let Some(revoking) = self.revoking.take() {
             self.unassign(&revoking.partitions);
@@ -308,7 +332,7 @@ impl Poller {
                 Rebalance::Revoke { partitions, .. } => self.unassign(&partitions),
             }
         }
-        self.consumer
+        (self.consumer, self.fetcher)
     }
 
     fn list(&self, partitions: &[Partition]) -> TopicPartitionList {
@@ -334,22 +358,21 @@ fn take(
     gathered.entry(partition).or_default().add(message);
 }
 
-/// Whether a position was outside its partition. What ends the membership is told to the member.
-fn is_outside(seat: &Seat, error: &ClientError) -> bool {
-    match error {
-        ClientError::MessageConsumptionFatal(code) => {
-            let hint = match code {
-                Code::UnsupportedVersion | Code::UnsupportedFeature => {
-                    "; the brokers are older than Kafka 4.0: set group_protocol to classic"
-                }
-                _ => "",
-            };
-            seat.fail(LogError::Storage(format!("the membership ended: {code}{hint}")));
-            false
-        }
-        error => {
-            matches!(error.rdkafka_error_code(), Some(Code::AutoOffsetReset | Code::OffsetOutOfRange))
-        }
+/// Whether a position was outside its partition.
+fn is_outside(error: &ClientError) -> bool {
+    matches!(error.rdkafka_error_code(), Some(Code::AutoOffsetReset | Code::OffsetOutOfRange))
+}
+
+/// What ends the membership is told to the member. Other errors are trouble, and heal.
+fn end_if_fatal(seat: &Seat, error: &ClientError) {
+    if let ClientError::MessageConsumptionFatal(code) = error {
+        let hint = match code {
+            Code::UnsupportedVersion | Code::UnsupportedFeature => {
+                "; the brokers are older than Kafka 4.0: set group_protocol to classic"
+            }
+            _ => "",
+        };
+        seat.fail(LogError::Storage(format!("the membership ended: {code}{hint}")));
     }
 }
 
