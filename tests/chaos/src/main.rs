@@ -68,7 +68,7 @@ fn settings(arguments: Arguments) -> chaos::Result<Settings> {
     let directory =
         arguments.directory.unwrap_or_else(|| std::env::temp_dir().join(format!("sluice-chaos-{seed}")));
     let program = match arguments.program {
-        Some(program) => program,
+        Some(program) => std::path::absolute(&program).unwrap_or(program),
         None => chaos::drive::program::beside(&here()?, true)?,
     };
     Ok(Settings {

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// An engine that is away refuses a start; a supervisor tries again, and so does this, for so long.
 const STARTS_WITHIN: Duration = Duration::from_secs(150);
+/// The exit code that asks for another try.
+const TRY_AGAIN: i32 = 75;
 /// Between two tries.
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// One try.
@@ -62,6 +64,7 @@ impl Node {
     /// It does not come up within two and a half minutes.
     pub fn start(recipe: &Recipe, number: u64) -> Result<Self> {
         let deadline = SystemClock.monotonic() + STARTS_WITHIN;
+        let mut tries = 0;
         let output = recipe.directory.join(format!("process-{}-{number:03}", recipe.slot));
         loop {
             let mut command = Recipe::command(&recipe.program, &recipe.directory);
@@ -72,11 +75,15 @@ impl Node {
             if process.until("its port", LISTENS_WITHIN, listens).is_some() {
                 return Ok(Self { process, log: output.with_extension("err") });
             }
-            let said = last_lines(&process.stderr());
-            if SystemClock.monotonic() > deadline {
+            let ended = process.wait(Duration::from_secs(1));
+            let said = last_lines(&ended.stderr);
+            if ended.code != Some(TRY_AGAIN) || SystemClock.monotonic() > deadline {
                 return Err(Error::Start { slot: recipe.slot, said });
             }
-            say(format_args!("  process {} was refused, it is started again: {said}", recipe.slot));
+            tries += 1;
+            if tries == 1 {
+                say(format_args!("  process {} was refused, it is started again: {said}", recipe.slot));
+            }
             std::thread::sleep(AGAIN_AFTER);
         }
     }

@@ -1,4 +1,4 @@
-//! The simulated providers: one for each process, so that every call has a caller.
+//! The simulated providers: a WhatsApp and an HTTP endpoint for each process, so that every call has a caller.
 
 use crate::judge::Line;
 use crate::settings::SLOTS;
@@ -15,8 +15,16 @@ pub const APP_SECRET: &str = "chaos-app-secret";
 /// All of them.
 #[derive(Debug)]
 pub struct Providers {
-    simulators: Vec<SimulatorHandle>,
-    logs: Vec<Tail>,
+    /// By process.
+    whatsapp: Vec<Provider>,
+    /// By process. They send no webhooks: what an answer did not tell stays unknown.
+    http: Vec<Provider>,
+}
+
+#[derive(Debug)]
+struct Provider {
+    simulator: SimulatorHandle,
+    log: Tail,
 }
 
 /// How far a log is read.
@@ -64,40 +72,35 @@ pub fn stormy() -> Faults {
 }
 
 impl Providers {
-    /// Starts one for each process; they log to `directory` and send webhooks to `target`.
+    /// Starts two for each process; they log to `directory` and send WhatsApp's webhooks to `target`.
     ///
     /// # Errors
     /// No port is free, or a log can't be written.
     pub async fn start(seed: u64, directory: &Path, target: &str) -> Result<Self> {
-        let (mut simulators, mut logs) = (Vec::new(), Vec::new());
+        let (mut whatsapp, mut http) = (Vec::new(), Vec::new());
         for slot in 0..SLOTS {
-            let path = directory.join(format!("provider-{slot}.ndjson"));
-            let config = SimulatorConfig {
-                // Message ids follow from the seed: no two providers give the same.
-                seed: seed.wrapping_add(slot as u64),
-                log: Some(path.clone()),
-                webhook_target: Some(target.to_owned()),
-                app_secret: APP_SECRET.to_owned(),
-                // For half a minute: as long as any fault lasts.
-                webhook_tries: 9,
-                webhook_backoff_ms: 150,
-                faults: usual(),
-                ..SimulatorConfig::default()
-            };
-            simulators.push(Simulator::start(config).await?);
-            logs.push(Tail { path, read: 0 });
+            // Message ids follow from the seed: no two providers give the same.
+            let seed = seed.wrapping_add(slot as u64);
+            let log = |channel: &str| directory.join(format!("provider-{slot}-{channel}.ndjson"));
+            whatsapp.push(Provider::start(seed, log("whatsapp"), Some(target.to_owned())).await?);
+            http.push(Provider::start(seed, log("http"), None).await?);
         }
-        Ok(Self { simulators, logs })
+        Ok(Self { whatsapp, http })
     }
 
-    /// The provider that a process calls.
-    pub fn url(&self, slot: usize) -> String {
-        self.simulators[slot].url()
+    /// The WhatsApp that a process calls.
+    pub fn whatsapp_url(&self, slot: usize) -> String {
+        self.whatsapp[slot].simulator.url()
+    }
+
+    /// What a process calls for a page of channel `http`.
+    pub fn http_url(&self, slot: usize, page: &str) -> String {
+        format!("{}/http/{page}", self.http[slot].simulator.url())
     }
 
     /// Calls so far, by all processes.
     pub fn calls(&self) -> u64 {
-        self.simulators.iter().map(|simulator| simulator.stats().calls).sum()
+        self.whatsapp.iter().chain(&self.http).map(|provider| provider.simulator.stats().calls).sum()
     }
 
     /// Sets what goes wrong.
@@ -105,8 +108,8 @@ impl Providers {
     /// # Errors
     /// A percentage that is none.
     pub async fn set(&self, faults: &Faults) -> Result<()> {
-        for simulator in &self.simulators {
-            simulator.set_faults(faults.clone()).await?;
+        for provider in self.whatsapp.iter().chain(&self.http) {
+            provider.simulator.set_faults(faults.clone()).await?;
         }
         Ok(())
     }
@@ -114,8 +117,8 @@ impl Providers {
     /// Waits until every webhook was taken or given up; false: some were left after `limit`.
     pub async fn webhooks_settled(&self, limit: Duration) -> bool {
         let mut settled = true;
-        for simulator in &self.simulators {
-            settled &= simulator.webhooks_settled(limit).await;
+        for provider in &self.whatsapp {
+            settled &= provider.simulator.webhooks_settled(limit).await;
         }
         settled
     }
@@ -126,12 +129,31 @@ impl Providers {
     /// A log can't be read.
     pub async fn new_lines(&mut self) -> Result<Vec<Line>> {
         let mut lines = Vec::new();
-        for (slot, (simulator, tail)) in self.simulators.iter().zip(&mut self.logs).enumerate() {
-            simulator.flush_log().await;
-            lines.extend(tail.new_lines()?.into_iter().map(|line| Line { slot, line }));
+        for providers in [&mut self.whatsapp, &mut self.http] {
+            for (slot, provider) in providers.iter_mut().enumerate() {
+                provider.simulator.flush_log().await;
+                lines.extend(provider.log.new_lines()?.into_iter().map(|line| Line { slot, line }));
+            }
         }
         lines.sort_by_key(|line| line.line.t_us);
         Ok(lines)
+    }
+}
+
+impl Provider {
+    async fn start(seed: u64, path: PathBuf, webhook_target: Option<String>) -> Result<Self> {
+        let config = SimulatorConfig {
+            seed,
+            log: Some(path.clone()),
+            webhook_target,
+            app_secret: APP_SECRET.to_owned(),
+            // For more than half a minute: longer than any fault lasts.
+            webhook_tries: 9,
+            webhook_backoff_ms: 150,
+            faults: usual(),
+            ..SimulatorConfig::default()
+        };
+        Ok(Self { simulator: Simulator::start(config).await?, log: Tail { path, read: 0 } })
     }
 }
 

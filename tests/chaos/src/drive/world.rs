@@ -131,16 +131,16 @@ impl World {
 }
 
 fn recipe(slot: usize, settings: &Settings, engines: &Engines, providers: &Providers) -> Recipe {
-    let provider = providers.url(slot);
     let data = settings.directory.join(format!("data-{slot}"));
     let mut variables = vec![
         ("SLUICE_DATA_DIR".to_owned(), data.display().to_string()),
         ("SLUICE_CQL_CONTACT_POINTS".to_owned(), engines.store_proxies[slot].address().to_owned()),
-        ("SLUICE_WHATSAPP_URL".to_owned(), provider.clone()),
+        ("SLUICE_WHATSAPP_URL".to_owned(), providers.whatsapp_url(slot)),
+        ("SLUICE_METRICS_LISTEN".to_owned(), format!("127.0.0.1:{}", free_port())),
     ];
     variables.extend(HTTP_PAGES.iter().map(|page| {
         let name = format!("SLUICE_PAGE_{}_URL", page.to_uppercase().replace('-', "_"));
-        (name, format!("{provider}/http/{page}"))
+        (name, providers.http_url(slot, page))
     }));
     Recipe {
         program: settings.program.clone(),
