@@ -84,13 +84,22 @@ pub(crate) async fn expire(
         if known.get(&hour) == Some(&mark) {
             continue;
         }
-        let is_empty = expire_hour(access, hour, before_ms, limit, &mut expired).await?;
+        let is_empty = match expire_hour(access, hour, before_ms, limit, &mut expired).await {
+            Ok(is_empty) => is_empty,
+            // What was removed already has to be handed out; the rest is found again.
+            Err(error) if !expired.is_empty() => {
+                tracing::debug!(%error, "the other early facts expire later");
+                break;
+            }
+            Err(error) => return Err(error),
+        };
         let is_past = (hour + 1) * HOUR_MS <= before_ms;
         if !is_empty || !is_past {
             continue;
         }
         if (hour + 1) * HOUR_MS <= before_ms - LISTED_MS {
-            access.write(&access.statements.hour_remove, (hour,)).await?;
+            // If it stays, the next round removes it.
+            let _stays = access.write(&access.statements.hour_remove, (hour,)).await;
             empty.forget(hour);
         } else {
             empty.found(hour, mark);
@@ -115,40 +124,39 @@ async fn expire_hour(
         let list = &access.statements.by_hour_list;
         let entries = access.read_all::<(i64, Vec<u8>, i64)>(list, (hour, before_ms, count as i32)).await?;
         let is_last = entries.len() < count;
-        let mut given_up = Vec::new();
-        let work = entries
-            .into_iter()
-            .map(|(received, key, digest)| expire_one(access, hour, Place { key, received, digest }));
-        for answer in all(access.reads, work).await? {
-            given_up.extend(answer);
-        }
-        given_up.sort_by_key(|(_, fact)| fact.received_at_ms);
-        expired.extend(given_up);
+        let places = entries.into_iter().map(|(received, key, digest)| Place { key, received, digest });
+        let places: Vec<Place> = places.collect();
+        // All is read before anything is removed: what can't be read is not lost.
+        let mut found =
+            all(access.reads, places.iter().cloned().map(|place| unmatched(access, place))).await?;
+        found.sort_by_key(|found| found.as_ref().map(|(_, fact)| fact.received_at_ms));
+        expired.extend(found.into_iter().flatten());
+        all(access.reads, places.into_iter().map(|place| remove(access, hour, place))).await?;
         if is_last {
             return Ok(true);
         }
     }
 }
 
-async fn expire_one(
-    access: &Access,
-    hour: i64,
-    place: Place,
-) -> StoreResult<Option<(CorrelationKey, EarlyFact)>> {
+/// The fact, if it is still there and no send was noted for it.
+async fn unmatched(access: &Access, place: Place) -> StoreResult<Option<(CorrelationKey, EarlyFact)>> {
     let statements = &access.statements;
     let Place { key, received, digest } = &place;
     let correlation = keys::correlation_of(&mut key.as_slice())
         .ok_or_else(|| damaged("early fact", "its key has another form"))?;
     let fact: Option<(Vec<u8>,)> = access.read_one(&statements.fact_read, (key, received, digest)).await?;
-    let mut given_up = None;
-    if let Some((fact,)) = fact {
-        let fact = decode_fact(&fact)?;
-        let send: Option<(i64,)> = access.read_one(&statements.send_any, (key,)).await?;
-        if send.is_none() {
-            given_up = Some((correlation, fact));
-        }
-        access.write(&statements.fact_remove, (key, received, digest)).await?;
+    let Some((fact,)) = fact else { return Ok(None) };
+    let send: Option<(i64,)> = access.read_one(&statements.send_any, (key,)).await?;
+    if send.is_some() {
+        return Ok(None);
     }
-    access.write(&statements.by_hour_remove, (hour, received, key, digest)).await?;
-    Ok(given_up)
+    Ok(Some((correlation, decode_fact(&fact)?)))
+}
+
+/// Removes the fact, then its entry: an entry without its fact is harmless.
+async fn remove(access: &Access, hour: i64, place: Place) -> StoreResult<()> {
+    let statements = &access.statements;
+    let Place { key, received, digest } = &place;
+    access.write(&statements.fact_remove, (key, received, digest)).await?;
+    access.write(&statements.by_hour_remove, (hour, received, key, digest)).await
 }

@@ -28,6 +28,7 @@ mod lock;
 mod migrate;
 mod open;
 mod options;
+pub mod raw;
 mod recipients;
 mod session;
 mod settle;

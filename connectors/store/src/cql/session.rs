@@ -38,7 +38,7 @@ pub(crate) async fn connect(options: &CqlOptions) -> Result<Connected, CqlError>
         .schema_agreement_timeout(Duration::from_millis(options.schema_agreement_ms))
         .fetch_schema_metadata(true)
         .keyspaces_to_fetch([&options.keyspace])
-        .pool_size(PoolSize::PerHost(per_node));
+        .pool_size(PoolSize::PerShard(per_node));
     if let (Some(username), Some(password)) = (&options.username, &options.password) {
         builder = builder.user(username, password);
     }
