@@ -82,7 +82,6 @@ fn only_what_is_documented_is_exported(text: &str) {
     }
     // Bounded: it does not grow with campaigns, pages or people.
     let series = text.lines().filter(|line| !line.starts_with('#')).count();
-    println!("{series} series, {} bytes a scrape", text.len());
     assert!(series < 2_500, "{series} series");
 }
 
