@@ -14,6 +14,7 @@ mod audiences;
 mod bad_input;
 mod demo;
 mod disk_full;
+mod docker;
 mod kills;
 mod launches;
 mod outages;

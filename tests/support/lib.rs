@@ -10,6 +10,7 @@
 //! - [`program`]: finds the program, builds it where it is missing.
 //! - [`process`]: one running process; dropped, it is killed.
 //! - [`place`]: a directory of a test's own, with launches, audiences, and the program run in it.
+//! - [`cluster`]: several processes on real engines.
 //! - [`provider`]: the sink and the simulator as processes.
 //! - [`people`]: recipients as the program exports them, and the judgement over them.
 //! - [`http`], [`chance`], [`events`]: small helpers.
@@ -21,6 +22,7 @@
 )]
 
 pub mod chance;
+pub mod cluster;
 pub mod events;
 pub mod http;
 pub mod people;
@@ -30,6 +32,7 @@ pub mod program;
 pub mod provider;
 
 pub use chance::Chance;
+pub use cluster::Cluster;
 pub use place::Place;
 pub use process::{Ended, Process, wait_for};
 pub use provider::{Simulator, Sink, free_port};

@@ -6,6 +6,7 @@ mod common;
 mod config_show;
 mod dead_letters;
 mod demo;
+mod health;
 mod remote;
 mod run;
 mod send;
@@ -66,6 +67,8 @@ pub enum Command {
     /// Make and check the tables of a cluster
     #[command(subcommand)]
     Store(store::StoreCommand),
+    /// Ask the process on this machine whether it works
+    Health(health::HealthArgs),
     /// Look at the configuration
     #[command(subcommand)]
     Config(config_show::ConfigCommand),
@@ -95,6 +98,7 @@ pub fn run(cli: Cli) -> Outcome {
         Command::Verify(args) => on_runtime(verify::run(common, args)),
         Command::Suppress(command) => on_runtime(suppress::run(common, command)),
         Command::DeadLetters(command) => on_runtime(dead_letters::run(common, command)),
+        Command::Health(args) => on_runtime(health::run(common, args)),
         Command::Topics(command) => on_runtime(topics::run(common, command)),
         Command::Store(command) => on_runtime(store::run(common, command)),
         Command::Config(command) => config_show::run(&common, &command),

@@ -1,10 +1,12 @@
 //! Processes of our own: ended with their owner, whatever happens.
 
+use super::ground::Place;
 use super::worker::{self, Job};
 use super::{Common, failed};
 use crate::error::{Failure, Outcome};
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use tokio::sync::mpsc;
 
@@ -18,15 +20,26 @@ pub(super) struct Process {
 impl Process {
     /// The same binary as a minimal sink; gives its URL, too.
     pub(super) async fn sink() -> Outcome<(Self, String)> {
-        let mut sink = Self::start(&["--quiet", "--json", "simulator", "--sink", "--port", "0"])?;
+        let (sink, url) = Self::listening(&[]).await?;
+        Ok((sink, format!("{url}/messages")))
+    }
+
+    /// A sink that writes every call to a file; gives where it listens, too.
+    pub(super) async fn recording_sink(log: &Path) -> Outcome<(Self, String)> {
+        Self::listening(&["--record", &log.to_string_lossy()]).await
+    }
+
+    async fn listening(further: &[&str]) -> Outcome<(Self, String)> {
+        let arguments = ["--quiet", "--json", "simulator", "--sink", "--port", "0"];
+        let mut sink = Self::start(&[&arguments, further].concat(), Vec::new())?;
         let line = sink.next().await?;
         let url = line["listening"].as_str().ok_or_else(|| failed("the sink did not start", &line))?;
-        let url = format!("{url}/messages");
+        let url = url.to_owned();
         Ok((sink, url))
     }
 
-    /// The same binary as a worker, with the same configuration.
-    pub(super) fn worker(common: &Common, job: &Job) -> Outcome<Self> {
+    /// The same binary as a worker, with the same configuration, on the engines of a place.
+    pub(super) fn worker(common: &Common, place: &Place, job: &Job) -> Outcome<Self> {
         let job = serde_json::to_string(job).map_err(|error| failed("cannot start a process", error))?;
         let mut arguments = vec!["--json"];
         let config = common.config.as_ref().map(|path| path.to_string_lossy().into_owned());
@@ -34,14 +47,15 @@ impl Process {
             arguments.extend(["--config", config]);
         }
         arguments.extend(["bench", "--worker", &job]);
-        Self::start(&arguments)
+        Self::start(&arguments, place.variables())
     }
 
-    fn start(arguments: &[&str]) -> Outcome<Self> {
+    fn start(arguments: &[&str], variables: Vec<(String, String)>) -> Outcome<Self> {
         let failed_to_start = |error| failed("cannot start a process of this program", error);
         let program = std::env::current_exe().map_err(failed_to_start)?;
         let mut child = Command::new(program)
             .args(arguments)
+            .envs(variables)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()

@@ -1,6 +1,7 @@
 //! An audience becomes chunks, beside the bare writing of the same bytes.
 
 use super::child::Process;
+use super::ground::Ground;
 use super::report::{Beside, Report, Row};
 use super::scratch::Scratch;
 use super::worker::{Expanded, Job};
@@ -12,7 +13,12 @@ use serde_json::json;
 
 const ROWS: u64 = 2_000_000;
 
-pub(super) async fn measure(common: &Common, args: &BenchArgs, report: &mut Report) -> Outcome<()> {
+pub(super) async fn measure(
+    common: &Common,
+    args: &BenchArgs,
+    ground: &Ground,
+    report: &mut Report,
+) -> Outcome<()> {
     let rows = args.recipients.unwrap_or(ROWS);
     let scratch = Scratch::new()?;
     let audience = scratch.audience(rows).await?;
@@ -26,7 +32,9 @@ pub(super) async fn measure(common: &Common, args: &BenchArgs, report: &mut Repo
             raw_dir: data.path().join("raw"),
             audience: audience.clone(),
         };
-        let took: Expanded = Process::worker(common, &job)?.read().await?;
+        let place = ground.fresh().await?;
+        let took: Expanded = Process::worker(common, &place, &job)?.read().await?;
+        ground.remove(place).await?;
         let (rate, raw) = (rows as f64 / took.seconds, rows as f64 / took.raw_seconds);
         report.say(format_args!(
             "round {round}: {} rows/s, written bare {} rows/s, {:.0} MB at most",

@@ -1,6 +1,7 @@
 //! From a launch to its first call.
 
 use super::child::Process;
+use super::ground::Ground;
 use super::report::{Report, Row};
 use super::scratch::Scratch;
 use super::worker::{Job, Latencies};
@@ -10,11 +11,13 @@ use serde_json::json;
 
 const LAUNCHES: u32 = 100;
 
-pub(super) async fn measure(common: &Common, report: &mut Report) -> Outcome<()> {
+pub(super) async fn measure(common: &Common, ground: &Ground, report: &mut Report) -> Outcome<()> {
     let scratch = Scratch::new()?;
     report.say(format_args!("launching {LAUNCHES} small campaigns"));
     let job = Job::Latency { data_dir: scratch.data()?, launches: LAUNCHES };
-    let Latencies { mut ms } = Process::worker(common, &job)?.read().await?;
+    let place = ground.fresh().await?;
+    let Latencies { mut ms } = Process::worker(common, &place, &job)?.read().await?;
+    ground.remove(place).await?;
     ms.sort_by(f64::total_cmp);
     let details = json!({ "launches": LAUNCHES, "p50_ms": at(&ms, 50), "max_ms": at(&ms, 100) });
     report.row(Row {

@@ -2,6 +2,7 @@
 
 use super::BenchArgs;
 use super::child::Process;
+use super::ground::Ground;
 use super::report::{Report, Row};
 use super::scratch::Scratch;
 use super::worker::{Job, Ran};
@@ -12,7 +13,12 @@ use serde_json::json;
 
 const RECIPIENTS: u64 = 10_000_000;
 
-pub(super) async fn measure(common: &Common, args: &BenchArgs, report: &mut Report) -> Outcome<()> {
+pub(super) async fn measure(
+    common: &Common,
+    args: &BenchArgs,
+    ground: &Ground,
+    report: &mut Report,
+) -> Outcome<()> {
     let recipients = args.recipients.unwrap_or(RECIPIENTS);
     let scratch = Scratch::new()?;
     report.say(format_args!("sending to {} recipients takes some minutes", thousands(recipients)));
@@ -26,7 +32,9 @@ pub(super) async fn measure(common: &Common, args: &BenchArgs, report: &mut Repo
         in_flight: args.in_flight,
         expanded_before: false,
     };
-    let ran: Ran = Process::worker(common, &job)?.read().await?;
+    let place = ground.fresh().await?;
+    let ran: Ran = Process::worker(common, &place, &job)?.read().await?;
+    ground.remove(place).await?;
     let details = json!({
         "recipients": recipients,
         "seconds": ran.ended_seconds,

@@ -8,12 +8,16 @@
 //! - `launch_latency`: from a launch to its first call.
 //! - `receipts`: webhooks become counters, beside the sending before them.
 //! - `memory`: the most memory of a large campaign.
+//! - `cluster`: what only a cluster has.
+//! - `ground`: engines without anything of an earlier run.
 //! - `worker`: what runs in a process of its own, so that memory and processor time are its own, too.
 //! - `bare`, `child`, `scratch`, `report`: the client beside, processes, files, results.
 
 mod bare;
 mod child;
+mod cluster;
 mod expand;
+mod ground;
 mod launch_latency;
 mod memory;
 mod receipts;
@@ -26,6 +30,7 @@ use super::Common;
 use super::signals::Signals;
 use crate::error::{Exit, Failure, Outcome};
 use clap::{Args, ValueEnum};
+use ground::Ground;
 use report::Report;
 
 /// What to measure, and how much of it.
@@ -33,8 +38,11 @@ use report::Report;
 #[command(after_help = "Examples:
   sluice bench send --recipients 200000
   sluice bench --json > figures.ndjson
+  sluice bench --log kafka --store cql expand
 Files go to the temporary directory (TMPDIR) and are removed. The sink and the measured process are processes of
-their own on this machine; close what else works on it. docs/performance.md has figures and what they mean.")]
+their own on this machine; close what else works on it. docs/performance.md has figures and what they mean.
+On a cluster each run makes topics and a keyspace of its own and removes them; `kafka` and `cql` of the configuration
+say where.")]
 pub struct BenchArgs {
     /// What to measure
     #[arg(value_enum, default_value = "all")]
@@ -48,6 +56,12 @@ pub struct BenchArgs {
     /// Calls in flight, of the pipeline and of the client beside it
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub in_flight: u32,
+    /// The log that is measured [default: as configured]
+    #[arg(long, value_enum, requires = "store")]
+    pub log: Option<LogKind>,
+    /// The store that is measured [default: as configured]
+    #[arg(long, value_enum, requires = "log")]
+    pub store: Option<StoreKind>,
     /// Work as the process that is measured
     #[arg(long, hide = true, value_name = "JSON")]
     pub worker: Option<String>,
@@ -62,7 +76,29 @@ pub enum Which {
     LaunchLatency,
     Receipts,
     Memory,
+    /// Cluster: receipts beside bare writes of states
+    Merge,
+    /// Cluster: pages whose process is killed or stops
+    Takeover,
+    /// Cluster: one, two and three processes
+    Processes,
     All,
+}
+
+/// Logs that can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "the names are the documentation")]
+pub enum LogKind {
+    Embedded,
+    Kafka,
+}
+
+/// Stores that can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[expect(missing_docs, reason = "the names are the documentation")]
+pub enum StoreKind {
+    Embedded,
+    Cql,
 }
 
 /// Runs the benchmarks that were asked for.
@@ -76,31 +112,54 @@ pub fn run(common: &Common, args: BenchArgs) -> Outcome {
             return worker::run(&common, job).await;
         }
         let mut signals = Signals::new()?;
+        let ground = Ground::of(&common, &args)?;
         // Dropped at a signal or a failure, it ends its processes and removes its files.
-        tokio::select! {
-            measured = measure(&common, &args) => measured.map(|()| Exit::Done),
+        let measured = tokio::select! {
+            biased;
+            measured = measure(&common, &args, &ground) => measured.map(|()| Exit::Done),
             () = signals.next() => Err(stopped()),
-        }
+        };
+        ground.remove_all().await;
+        measured
     })
 }
 
-async fn measure(common: &Common, args: &BenchArgs) -> Outcome<()> {
+async fn measure(common: &Common, args: &BenchArgs, ground: &Ground) -> Outcome<()> {
     let mut report = Report::new(common);
+    let is_cluster = ground.is_cluster();
+    let only_there = [Which::Merge, Which::Takeover, Which::Processes];
+    if !is_cluster && only_there.contains(&args.which) {
+        let name = args.which.to_possible_value().map_or_else(String::new, |it| it.get_name().to_owned());
+        return Err(cluster::needed(&name));
+    }
     let wants = |which| args.which == which || args.which == Which::All;
     if wants(Which::Send) {
-        send::measure(common, args, &mut report).await?;
+        send::measure(common, args, ground, &mut report).await?;
     }
     if wants(Which::Expand) {
-        expand::measure(common, args, &mut report).await?;
+        match is_cluster {
+            true => cluster::expand::measure(common, args, ground, &mut report).await?,
+            false => expand::measure(common, args, ground, &mut report).await?,
+        }
     }
     if wants(Which::LaunchLatency) {
-        launch_latency::measure(common, &mut report).await?;
+        launch_latency::measure(common, ground, &mut report).await?;
     }
     if wants(Which::Receipts) {
-        receipts::measure(common, args, &mut report).await?;
+        receipts::measure(common, args, ground, &mut report).await?;
     }
-    if wants(Which::Memory) {
-        memory::measure(common, args, &mut report).await?;
+    // Ten million recipients are for a cluster that is asked for them.
+    if args.which == Which::Memory || (!is_cluster && wants(Which::Memory)) {
+        memory::measure(common, args, ground, &mut report).await?;
+    }
+    if is_cluster && wants(Which::Merge) {
+        cluster::merge::measure(common, args, ground, &mut report).await?;
+    }
+    if is_cluster && wants(Which::Processes) {
+        cluster::processes::measure(common, args, ground, &mut report).await?;
+    }
+    if is_cluster && wants(Which::Takeover) {
+        cluster::takeover::measure(common, args, ground, &mut report).await?;
     }
     report.finish();
     Ok(())

@@ -1,6 +1,7 @@
 //! Webhooks become counters, beside the sending before them.
 
 use super::child::Process;
+use super::ground::Ground;
 use super::report::{Beside, Report, Row};
 use super::scratch::{PAGE, Scratch, phone};
 use super::worker::{APP_SECRET, Job, Merged, Sent};
@@ -25,14 +26,20 @@ const STATUSES: usize = 100;
 /// Webhooks under way at once.
 const CONCURRENCY: usize = 32;
 
-pub(super) async fn measure(common: &Common, args: &BenchArgs, report: &mut Report) -> Outcome<()> {
+pub(super) async fn measure(
+    common: &Common,
+    args: &BenchArgs,
+    ground: &Ground,
+    report: &mut Report,
+) -> Outcome<()> {
     let recipients = args.recipients.unwrap_or(RECIPIENTS);
     let scratch = Scratch::new()?;
     let audience = scratch.audience(recipients).await?;
     let (mut rates, mut accepted_rates, mut sends, mut ratios) = (vec![], vec![], vec![], vec![]);
     let mut rss_mb = 0.0_f64;
     for round in 1..=args.rounds {
-        let mut provider = Process::worker(common, &Job::Answers)?;
+        let place = ground.fresh().await?;
+        let mut provider = Process::worker(common, &place, &Job::Answers)?;
         let line = provider.next().await?;
         let url = line["listening"].as_str().ok_or_else(|| failed("the provider did not start", &line))?;
         let job = Job::Receipts {
@@ -42,13 +49,15 @@ pub(super) async fn measure(common: &Common, args: &BenchArgs, report: &mut Repo
             url: url.to_owned(),
             in_flight: args.in_flight,
         };
-        let mut worker = Process::worker(common, &job)?;
+        let mut worker = Process::worker(common, &place, &job)?;
         let sent: Sent = worker.read().await?;
         let bodies = Arc::new(bodies(&sent.chunks));
         let began = SystemClock.monotonic();
         post_all(&format!("http://{}/webhooks/whatsapp", sent.gateway), &bodies).await?;
         let accepted = SystemClock.monotonic();
         let merged: Merged = worker.read().await?;
+        drop(worker);
+        ground.remove(place).await?;
         let rate = recipients as f64 / (merged.at - began).as_secs_f64();
         let send = recipients as f64 / sent.seconds;
         report.say(format_args!(

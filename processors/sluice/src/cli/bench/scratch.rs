@@ -86,10 +86,15 @@ pub(super) const BODY: &str =
 
 /// A launch over generic HTTP to everybody in a file.
 pub(super) fn http_launch(campaign: &str, audience: &Path) -> Value {
+    http_launch_to(campaign, audience, &[PAGE.to_owned()])
+}
+
+/// The same from several pages.
+pub(super) fn http_launch_to(campaign: &str, audience: &Path, pages: &[String]) -> Value {
     json!({
         "campaign": campaign,
         "channel": "http",
-        "pages": [PAGE],
+        "pages": pages,
         "audience": { "path": audience },
         "message": { "http": { "body": http_body() } },
     })

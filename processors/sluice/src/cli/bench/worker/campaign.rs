@@ -37,7 +37,7 @@ pub(super) async fn run(
     let launch = valid(&http_launch("bench", audience))?.launch;
     let engines = Engines::open(&config).await?;
     if expanded_before {
-        expand(&engines, &config, &launch).await?;
+        expand(&engines, &config, std::slice::from_ref(&launch)).await?;
     }
     let cpu = cpu_seconds("self");
     let node = Node::over(engines, NodeOptions::new(config)).await?;
@@ -63,7 +63,7 @@ pub(super) async fn run(
         sent_seconds: (sent - began).as_secs_f64(),
         ended_seconds: (ended - began).as_secs_f64(),
         cpu_seconds: cpu_seconds("self") - cpu,
-        peak_rss_mb: peak_rss_mb(),
+        peak_rss_mb: peak_rss_mb("self"),
     })
 }
 
@@ -97,33 +97,36 @@ async fn ended(node: &Node, id: CampaignId) -> Outcome<CampaignRow> {
     }
 }
 
-/// Runs only the expander, until the campaign is sealed. Gives the time from the launch on.
+/// Runs only the expander, until one campaign after the other is sealed. Gives the time from the last launch on.
 pub(super) async fn expand(
     engines: &Engines,
     config: &Config,
-    launch: &CampaignLaunch,
+    launches: &[CampaignLaunch],
 ) -> Outcome<(Duration, CampaignRow)> {
     let audiences = Arc::new(FileAudiences::new("", engines.temporary()));
     let clock = Arc::new(SystemClock);
     let ports = ExpanderPorts { log: engines.log(), store: engines.store(), audiences, clock };
     let (trigger, stopping) = shutdown::channel();
     let expander = tokio::spawn(Expander::new(ports, config.expander.clone()).run(stopping));
-    let began = SystemClock.monotonic();
-    let id = launching::launch(engines, launch).await?.id;
-    let row = loop {
-        match engines.store().campaign(id).await? {
-            Some(row) if row.seal.is_some() => break row,
-            Some(row) if row.state.is_ended() => {
-                return Err(failed("the audience could not be expanded", row.reason.unwrap_or_default()));
+    let mut sealed = None;
+    for launch in launches {
+        let began = SystemClock.monotonic();
+        let id = launching::launch(engines, launch).await?.id;
+        let row = loop {
+            match engines.store().campaign(id).await? {
+                Some(row) if row.seal.is_some() => break row,
+                Some(row) if row.state.is_ended() => {
+                    return Err(failed("the audience could not be expanded", row.reason.unwrap_or_default()));
+                }
+                _ if expander.is_finished() => break Err(storage("the expander ended"))?,
+                _ => tokio::time::sleep(Duration::from_millis(2)).await,
             }
-            _ if expander.is_finished() => break Err(storage("the expander ended"))?,
-            _ => tokio::time::sleep(Duration::from_millis(2)).await,
-        }
-    };
-    let took = SystemClock.monotonic() - began;
+        };
+        sealed = Some((SystemClock.monotonic() - began, row));
+    }
     trigger.stop();
     match expander.await {
-        Ok(Ok(())) => Ok((took, row)),
+        Ok(Ok(())) => sealed.ok_or_else(|| failed("nothing was expanded", "there is no launch")),
         Ok(Err(error)) => Err(storage(error)),
         Err(error) => Err(storage(error)),
     }

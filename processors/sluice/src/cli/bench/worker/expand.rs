@@ -33,8 +33,8 @@ pub(super) async fn run(config: Config, raw_dir: PathBuf, audience: &Path) -> Ou
     let launch = valid(&http_launch("bench", audience))?.launch;
     let engines = Engines::open(&config).await?;
     let cpu = cpu_seconds("self");
-    let (took, campaign) = expand(&engines, &config, &launch).await?;
-    let (cpu, peak_rss_mb) = (cpu_seconds("self") - cpu, peak_rss_mb());
+    let (took, campaign) = expand(&engines, &config, std::slice::from_ref(&launch)).await?;
+    let (cpu, peak_rss_mb) = (cpu_seconds("self") - cpu, peak_rss_mb("self"));
 
     let chunks = engines.store().chunks(campaign.id).await?;
     let first = chunks.first().ok_or_else(|| failed("nothing was expanded", "the audience is empty"))?;

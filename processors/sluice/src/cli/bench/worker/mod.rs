@@ -4,12 +4,16 @@ mod answers;
 mod campaign;
 mod expand;
 mod latency;
+mod merge;
 mod receipts;
+mod spread;
 
 pub(super) use campaign::Ran;
 pub(super) use expand::Expanded;
 pub(super) use latency::Latencies;
+pub(super) use merge::MergedReceipts;
 pub(super) use receipts::{Merged, Sent};
+pub(super) use spread::Spread;
 
 use super::failed;
 use super::scratch::PAGE;
@@ -38,6 +42,10 @@ pub(super) enum Job {
     },
     /// An audience becomes chunks, of which nothing is sent.
     Expand { data_dir: PathBuf, raw_dir: PathBuf, audience: PathBuf },
+    /// The same on a cluster.
+    Spread { data_dir: PathBuf, audience: PathBuf },
+    /// Receipts of so many chunks become states, on a cluster.
+    Merge { data_dir: PathBuf, chunks: u32, per_chunk: u32 },
     /// Small campaigns, one after the other, against a running node.
     Latency { data_dir: PathBuf, launches: u32 },
     /// A campaign over WhatsApp, then its webhooks come in.
@@ -60,6 +68,12 @@ pub(super) async fn run(common: &Common, job: &str) -> Outcome {
         }
         Job::Expand { data_dir, raw_dir, audience } => {
             expand::run(Config { data_dir, ..config }, raw_dir, &audience).await?;
+        }
+        Job::Spread { data_dir, audience } => {
+            spread::run(Config { data_dir, ..config }, &audience).await?;
+        }
+        Job::Merge { data_dir, chunks, per_chunk } => {
+            merge::run(Config { data_dir, ..config }, chunks, per_chunk).await?;
         }
         Job::Latency { data_dir, launches } => latency::run(config, data_dir, launches).await?,
         Job::Receipts { data_dir, audience, recipients, url, in_flight } => {
@@ -99,9 +113,9 @@ fn say(measured: &impl Serialize) -> Outcome<()> {
     Ok(())
 }
 
-/// The most memory of this process so far, in MB (10⁶ bytes).
-fn peak_rss_mb() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+/// The most memory of a process so far, in MB (10⁶ bytes); `self` is this one.
+pub(super) fn peak_rss_mb(process: &str) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
     let kib = status
         .lines()
         .find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse::<f64>().ok())

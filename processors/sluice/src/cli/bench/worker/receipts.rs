@@ -54,5 +54,5 @@ pub(super) async fn run(config: Config, audience: &Path, recipients: u64) -> Out
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    say(&Merged { at: node.monotonic(), peak_rss_mb: peak_rss_mb() })
+    say(&Merged { at: node.monotonic(), peak_rss_mb: peak_rss_mb("self") })
 }

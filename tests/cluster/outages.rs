@@ -1,0 +1,73 @@
+//! A broker or the database away in mid-campaign: sending stops, says why, and goes on by itself.
+
+use crate::launches;
+use sluice_engines::{Cassandra, CassandraOptions, Kafka, KafkaOptions};
+use sluice_tests::cluster::Node;
+use sluice_tests::people::judge;
+use sluice_tests::process::Signal;
+use sluice_tests::{Cluster, Sink, http, wait_for};
+use std::time::Duration;
+
+const WITHIN: Duration = Duration::from_secs(180);
+const PEOPLE: usize = 24_000;
+/// `SLUICE_TEST_OUTAGE_S=60` is the long form.
+const AWAY_S: u64 = 15;
+
+fn away() -> Duration {
+    let seconds = std::env::var("SLUICE_TEST_OUTAGE_S").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(AWAY_S))
+}
+
+/// What the service says keeps it from working; an answer that is a refusal says it as well.
+fn trouble(node: &Node) -> Option<String> {
+    match http::get(&format!("{}/v1/campaigns/outage", node.url)) {
+        Ok(status) => status["trouble"].as_str().map(str::to_owned),
+        Err(refused) => Some(refused.to_string()),
+    }
+}
+
+/// Takes something away for a time; gives the calls that were made at its end beyond those soon after its begin.
+fn without(node: &Node, sink: &Sink, named: &str, take: impl FnOnce(), give: impl FnOnce()) {
+    take();
+    let said =
+        wait_for("the service saying so", WITHIN, || trouble(node).filter(|text| text.contains(named)));
+    println!("{said}");
+    // Calls that were granted before the outage start within 2 s or not at all.
+    std::thread::sleep(Duration::from_secs(3));
+    let calls = sink.calls();
+    std::thread::sleep(away());
+    assert_eq!(sink.calls(), calls, "calls without {named}");
+    give();
+    wait_for("calls after it", WITHIN, || (sink.calls() > calls).then_some(()));
+}
+
+#[test]
+fn g1_g2_an_engine_away_in_mid_campaign_stops_sending_and_loses_nothing() {
+    let mut kafka = Kafka::start(KafkaOptions::default()).unwrap();
+    let mut cassandra = Cassandra::start(CassandraOptions::default()).unwrap();
+    let mut cluster = Cluster::on(&kafka.bootstrap(), &cassandra.contact_point());
+    cluster.make();
+    let sink = Sink::start(cluster.place());
+    cluster.place_mut().set_variable("SLUICE_HTTP_URL", &sink.url());
+    cluster.place_mut().set_variable("SLUICE_SENDER_UNRESOLVED_AFTER_MS", "5000");
+    let launch = launches::over_pages(cluster.place(), "outage", PEOPLE, 6, "400/s");
+    let launch = cluster.place().launch("launch.json", &launch);
+    let node = cluster.start();
+    cluster.launch(&node, &launch).expect(0);
+    wait_for("calls", WITHIN, || (sink.calls() > 1_000).then_some(()));
+
+    kafka.kill(0).unwrap();
+    without(&node, &sink, "Kafka", || {}, || kafka.restart(0).unwrap());
+    cassandra.kill();
+    without(&node, &sink, "CQL", || {}, || cassandra.restart().unwrap());
+
+    let ended = || (cluster.status("outage")["state"] == "completed").then_some(());
+    wait_for("the end of the campaign", WITHIN, ended);
+    node.process.stop(Signal::TERM, WITHIN).expect(0);
+    cluster.place().verify("outage");
+    let people = cluster.place().people("outage");
+    let unknown = judge(&people, &sink.stop());
+    println!("{unknown} unknown");
+    assert_eq!((people.len(), cluster.ends("outage").len()), (PEOPLE, 1));
+    assert_eq!(unknown, 0, "no process died: every outcome is known");
+}

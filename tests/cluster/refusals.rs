@@ -1,0 +1,61 @@
+//! What is wrong with the engines is said at the start, with what to do about it.
+
+use sluice_tests::{Cluster, Ended, free_port};
+use std::time::Duration;
+
+/// A start that is refused has ended by then.
+const WITHIN: Duration = Duration::from_secs(60);
+
+fn refused(cluster: &Cluster) -> Ended {
+    let ended = cluster.start_only("sender").process.wait(WITHIN);
+    assert!(ended.code == Some(3) || ended.code == Some(75), "{ended:?}");
+    ended.says(&["error:", "To go on:"])
+}
+
+fn nobody() -> String {
+    format!("127.0.0.1:{}", free_port())
+}
+
+#[test]
+fn a_wrong_broker_address_is_named() {
+    let mut cluster = Cluster::new();
+    let address = nobody();
+    cluster.place_mut().set_variable("SLUICE_KAFKA_BROKERS", &address);
+    refused(&cluster).says(&[&address, "kafka.brokers"]);
+}
+
+#[test]
+fn a_wrong_database_address_is_named() {
+    let mut cluster = Cluster::new();
+    let address = nobody();
+    cluster.place_mut().set_variable("SLUICE_CQL_CONTACT_POINTS", &address);
+    refused(&cluster).says(&[&address, "cql.contact_points"]);
+}
+
+#[test]
+fn missing_topics_and_tables_name_the_command_that_makes_them() {
+    let cluster = Cluster::on(sluice_engines::shared_kafka(), sluice_engines::shared_cql());
+    refused(&cluster).says(&["keyspace", "sluice store migrate"]);
+    cluster.place().run(&["store", "migrate"]).expect(0);
+    refused(&cluster).says(&["campaign.launches", "sluice topics create"]);
+    cluster.place().run(&["topics", "create"]).expect(0);
+    let node = cluster.start();
+    drop(node);
+}
+
+#[test]
+fn too_few_replicas_are_refused_with_both_numbers() {
+    let mut cluster = Cluster::on(sluice_engines::shared_kafka(), sluice_engines::shared_cql());
+    cluster.make();
+    cluster.place_mut().set_variable("SLUICE_KAFKA_REPLICATION", "3");
+    cluster.place_mut().set_variable("SLUICE_KAFKA_MIN_INSYNC", "2");
+    refused(&cluster).says(&["replication", "kafka.replication"]);
+    let checked = cluster.place().run(&["topics", "check"]).expect(1);
+    assert!(checked.stdout.contains("replication"), "{}", checked.stdout);
+    // Nothing can be made with more replicas than there are brokers.
+    let other = Cluster::on(sluice_engines::shared_kafka(), sluice_engines::shared_cql());
+    let mut other = other;
+    other.place_mut().set_variable("SLUICE_KAFKA_REPLICATION", "3");
+    other.place_mut().set_variable("SLUICE_KAFKA_MIN_INSYNC", "2");
+    other.place().run(&["topics", "create"]).expect(3).says(&["kafka.replication"]);
+}
