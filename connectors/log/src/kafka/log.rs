@@ -2,6 +2,7 @@
 
 use super::client::{self, AGAIN, Events, ONE_TRY};
 use super::connection::{Connection, blocking};
+use super::differences;
 use super::error::KafkaError;
 use super::framing::{self, Framing};
 use super::group;
@@ -61,7 +62,7 @@ impl KafkaLog {
     pub async fn connect(options: KafkaOptions, generations: &dyn Generations) -> Result<Self, KafkaError> {
         let connection = Connection::open(&options).await?;
         let rows = topics::describe_over(&connection, &options).await?;
-        if let Some(refusal) = topics::refusal(&rows) {
+        if let Some(refusal) = differences::refusal(&rows) {
             return Err(refusal);
         }
         let mut topics = BTreeMap::new();

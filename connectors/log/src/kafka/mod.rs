@@ -12,6 +12,7 @@
 
 mod client;
 mod connection;
+mod differences;
 mod error;
 pub mod framing;
 mod gather;
@@ -21,6 +22,7 @@ mod log;
 mod native;
 mod options;
 mod producer;
+pub mod raw;
 mod reader;
 mod readers;
 mod security;

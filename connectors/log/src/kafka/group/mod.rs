@@ -4,6 +4,7 @@
 mod commits;
 mod context;
 mod member;
+mod place;
 mod poller;
 mod seat;
 
