@@ -1,5 +1,8 @@
 //! `sluice-engines with kafka,cassandra,registry -- command …`: runs a command with engines around it.
 //!
+//! With `--bench` before the engines they are set up for measuring: all stages of Java's compiler, and a commit log
+//! that is synchronised once a second.
+//!
 //! The engines are started at once, named to the command by the environment variables that
 //! `shared_kafka()` and its siblings read, and ended after it. One that is named already is not started.
 
@@ -10,11 +13,12 @@ use std::process::{Command, ExitCode};
 use std::thread;
 
 use sluice_engines::{
-    CQL_VARIABLE, Cassandra, CassandraOptions, EngineError, KAFKA_VARIABLE, Kafka, KafkaOptions,
-    REGISTRY_VARIABLE, Registry,
+    CQL_VARIABLE, Cassandra, CassandraOptions, CommitLog, EngineError, Jit, KAFKA_VARIABLE, Kafka,
+    KafkaOptions, REGISTRY_VARIABLE, Registry,
 };
 
-const USAGE: &str = "usage: sluice-engines with <kafka|cassandra|registry>[,…] -- <command> [argument …]";
+const USAGE: &str =
+    "usage: sluice-engines with [--bench] <kafka|cassandra|registry>[,…] -- <command> [argument …]";
 
 /// What a wrong command line gives (sysexits.h, EX_USAGE).
 const BAD_USAGE: u8 = 64;
@@ -22,6 +26,16 @@ const BAD_USAGE: u8 = 64;
 const UNAVAILABLE: u8 = 69;
 /// What a command that cannot be run gives, as in a shell.
 const NOT_FOUND: u8 = 127;
+
+/// What is asked for.
+#[derive(Debug, PartialEq, Eq)]
+struct Wish<'a> {
+    /// Whether speed counts more than a quick start.
+    is_bench: bool,
+    kinds: Vec<Kind>,
+    /// Not empty.
+    command: &'a [String],
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -43,12 +57,12 @@ type Started = (&'static str, String, Engine);
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let Some((kinds, command)) = parse(&arguments) else {
+    let Some(Wish { is_bench, kinds, command }) = parse(&arguments) else {
         say(USAGE);
         return ExitCode::from(BAD_USAGE);
     };
     let wanted: Vec<Kind> = kinds.into_iter().filter(|kind| !kind.is_named()).collect();
-    let engines = match start_all(&wanted) {
+    let engines = match start_all(&wanted, is_bench) {
         Ok(engines) => engines,
         Err(error) => {
             say(&format!("error: {error}"));
@@ -74,12 +88,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// The engines and the command, which is not empty.
-fn parse(arguments: &[String]) -> Option<(Vec<Kind>, &[String])> {
-    match arguments {
-        [with, kinds, dashes, command @ ..] if with == "with" && dashes == "--" && !command.is_empty() => {
+fn parse(arguments: &[String]) -> Option<Wish<'_>> {
+    let (with, rest) = arguments.split_first()?;
+    let (is_bench, rest) = match rest.split_first()? {
+        (flag, rest) if flag == "--bench" => (true, rest),
+        _ => (false, rest),
+    };
+    match rest {
+        [kinds, dashes, command @ ..] if with == "with" && dashes == "--" && !command.is_empty() => {
             let kinds = kinds.split(',').map(Kind::parse).collect::<Option<_>>()?;
-            Some((kinds, command))
+            Some(Wish { is_bench, kinds, command })
         }
         _ => None,
     }
@@ -108,14 +126,19 @@ impl Kind {
         env::var_os(self.variable()).is_some_and(|value| !value.is_empty())
     }
 
-    fn start(self) -> Result<Started, EngineError> {
+    fn start(self, is_bench: bool) -> Result<Started, EngineError> {
+        let (jit, commit_log) = match is_bench {
+            true => (Jit::Full, CommitLog::Periodic),
+            false => (Jit::default(), CommitLog::default()),
+        };
         let (address, engine) = match self {
             Self::Kafka => {
-                let kafka = Kafka::start(KafkaOptions::default())?;
+                let kafka = Kafka::start(KafkaOptions { jit, ..KafkaOptions::default() })?;
                 (kafka.bootstrap(), Engine::Kafka { _held: kafka })
             }
             Self::Cassandra => {
-                let cassandra = Cassandra::start(CassandraOptions::default())?;
+                let cassandra =
+                    Cassandra::start(CassandraOptions { jit, commit_log, ..CassandraOptions::default() })?;
                 let address = cassandra.contact_point();
                 (address, Engine::Cassandra { _held: cassandra })
             }
@@ -128,9 +151,9 @@ impl Kind {
     }
 }
 
-fn start_all(kinds: &[Kind]) -> Result<Vec<Started>, EngineError> {
+fn start_all(kinds: &[Kind], is_bench: bool) -> Result<Vec<Started>, EngineError> {
     thread::scope(|scope| {
-        let starts: Vec<_> = kinds.iter().map(|kind| scope.spawn(|| kind.start())).collect();
+        let starts: Vec<_> = kinds.iter().map(|kind| scope.spawn(move || kind.start(is_bench))).collect();
         starts
             .into_iter()
             .map(|start| start.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
@@ -155,14 +178,22 @@ mod tests {
     #[test]
     fn engines_come_before_the_dashes_and_the_command_after_them() {
         let arguments = words("with kafka,registry -- cargo test -- --nocapture");
-        let (kinds, command) = parse(&arguments).unwrap();
-        assert_eq!(kinds, [Kind::Kafka, Kind::Registry]);
-        assert_eq!(command, words("cargo test -- --nocapture"));
+        let wish = parse(&arguments).unwrap();
+        assert_eq!((wish.is_bench, wish.kinds), (false, vec![Kind::Kafka, Kind::Registry]));
+        assert_eq!(wish.command, words("cargo test -- --nocapture"));
+    }
+
+    #[test]
+    fn engines_for_measuring_are_asked_for_before_their_names() {
+        let arguments = words("with --bench kafka,cassandra -- sluice bench");
+        let wish = parse(&arguments).unwrap();
+        assert_eq!((wish.is_bench, wish.kinds), (true, vec![Kind::Kafka, Kind::Cassandra]));
+        assert_eq!(parse(&words("with kafka --bench -- true")), None);
     }
 
     #[test]
     fn an_unknown_engine_or_a_missing_command_is_refused() {
-        for wrong in ["", "with", "with kafka --", "with redis -- true", "up kafka -- true"] {
+        for wrong in ["", "with", "with --bench", "with kafka --", "with redis -- true", "up kafka -- true"] {
             assert_eq!(parse(&words(wrong)), None, "{wrong}");
         }
     }

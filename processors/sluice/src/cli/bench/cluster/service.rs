@@ -101,7 +101,7 @@ fn hear(stderr: impl Read, said: &Mutex<VecDeque<String>>, listens: &mpsc::Unbou
     for line in BufReader::new(stderr).lines().map_while(Result::ok) {
         if line.contains("sluice listens on") {
             // Nobody may wait for it any more.
-            drop(listens.send(()));
+            listens.send(()).ok();
         }
         let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
         said.push_back(line);
