@@ -125,7 +125,14 @@ async fn saves(store: &CqlStore, session: &Session, round: u32) -> Answer<()> {
     }
     let counters = state.counters();
     let cell = state.encode();
-    println!("{:<22} {:>9}", "bytes of a state", cell.len());
+    let start = SystemClock.monotonic();
+    (0..100).for_each(|_| drop(std::hint::black_box(state.encode())));
+    let encoding = (SystemClock.monotonic() - start) / 100;
+    println!(
+        "{:<22} {:>9}      encoded in {encoding:.0?}, which the driver has done",
+        "bytes of a state",
+        cell.len()
+    );
     let saves: Vec<ChunkSave> = (0..SAVES)
         .map(|number| ChunkSave {
             chunk: chunk(round, number as u32),

@@ -9,7 +9,7 @@ use scylla::serialize::value::SerializeValue;
 use scylla::serialize::writers::RowWriter;
 use sluice_core::chunk_state::Stamp;
 use sluice_core::{CampaignId, ChunkId, ChunkState, Counters};
-use sluice_runtime::ports::store::{ChunkSave, StoreResult};
+use sluice_runtime::ports::store::{ChunkSave, StoreError, StoreResult};
 use sluice_schemas::{Receipt, ReceiptEntry};
 
 fn name(chunk: ChunkId) -> String {
@@ -61,16 +61,32 @@ impl SerializeRow for Values {
     }
 }
 
+/// Saves that are encoded together, apart from the threads that serve others: one takes some 0.1 ms.
+const ENCODED_TOGETHER: usize = 16;
+
 /// Nothing is read before: a lower stamp writes, and is never seen.
 pub(crate) async fn save(access: &Access, saves: Vec<ChunkSave>) -> StoreResult<()> {
-    let writes = saves.into_iter().map(|save| async move {
-        let values = Values::new(save);
+    let mut saves = saves.into_iter();
+    let slices = std::iter::from_fn(|| {
+        let slice: Vec<ChunkSave> = saves.by_ref().take(ENCODED_TOGETHER).collect();
+        (!slice.is_empty()).then_some(slice)
+    });
+    let slices: Vec<Vec<ChunkSave>> = slices.collect();
+    let at_once = access.reads.div_ceil(ENCODED_TOGETHER);
+    all(at_once, slices.into_iter().map(|slice| save_slice(access, slice))).await.map(drop)
+}
+
+async fn save_slice(access: &Access, saves: Vec<ChunkSave>) -> StoreResult<()> {
+    let encode = move || saves.into_iter().map(Values::new).collect::<Vec<_>>();
+    let encoded = tokio::task::spawn_blocking(encode).await;
+    let encoded = encoded.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    let writes = encoded.into_iter().map(|values| async move {
         let statements = &access.statements;
         let statement =
             if values.details.is_some() { &statements.state_save_details } else { &statements.state_save };
         access.write(statement, values).await
     });
-    all(access.reads, writes).await.map(drop)
+    all(ENCODED_TOGETHER, writes).await.map(drop)
 }
 
 pub(crate) async fn load(access: &Access, chunk: ChunkId) -> StoreResult<Option<(Stamp, ChunkState)>> {
