@@ -53,8 +53,8 @@ impl Settings {
 
     /// People of each page, so that a round of `length_ms` still has work at its end.
     pub fn people_per_page(&self, length_ms: u64) -> u64 {
-        // Faults stop some pages for a part of the time.
-        let wanted = self.rate() * length_ms / 1_000 * 4 / 5;
+        // Faults stop some pages for a part of the time, engines all of them.
+        let wanted = self.rate() * length_ms / 1_000 * 3 / 5;
         wanted.clamp(1, (self.recipients / pages()).max(1))
     }
 }
@@ -82,7 +82,7 @@ mod tests {
             program: PathBuf::new(),
         };
         assert_eq!(settings.rate(), 20);
-        assert_eq!(settings.people_per_page(50_000), 800);
+        assert_eq!(settings.people_per_page(50_000), 600);
         assert_eq!(settings.people_per_page(900_000), 2_000);
     }
 }

@@ -13,7 +13,7 @@ fn g1_g2_g3_g4_g8_hold_while_processes_engines_and_connections_fail() {
     let settings = Settings {
         seed,
         minutes: 0,
-        recipients: 20_000,
+        recipients: 12_000,
         kinds: vec![
             Kind::Kill,
             Kind::Freeze,

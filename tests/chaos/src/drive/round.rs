@@ -86,7 +86,8 @@ async fn wait_for_calls(world: &mut World, before: u64) -> Result<()> {
     Ok(())
 }
 
-/// Begins and ends the steps at their times; none is begun after the campaigns have ended.
+/// Begins and ends the steps at their times; none is begun after the campaigns have ended. What takes long, such as an
+/// engine's start, moves everything after it, so that later faults and the gaps between them last as drawn.
 async fn carry_out(world: &mut World, steps: &[Step], watch: &Watch) -> Result<Vec<Struck>> {
     let mut moments: Vec<(u64, usize, bool)> = Vec::new();
     for (number, step) in steps.iter().enumerate() {
@@ -94,7 +95,7 @@ async fn carry_out(world: &mut World, steps: &[Step], watch: &Watch) -> Result<V
         moments.push((step.ends_ms(), number, false));
     }
     moments.sort_unstable();
-    let begun = SystemClock.monotonic();
+    let mut begun = SystemClock.monotonic();
     let mut struck: BTreeMap<usize, Struck> = BTreeMap::new();
     for (at_ms, number, begins) in moments {
         let step = &steps[number];
@@ -106,6 +107,7 @@ async fn carry_out(world: &mut World, steps: &[Step], watch: &Watch) -> Result<V
         if begins && watch.all_ended() {
             continue;
         }
+        let acts_at = SystemClock.monotonic();
         if begins {
             say(format_args!("  {step}"));
             struck.extend(strike::begin(world, step).await?.map(|struck| (number, struck)));
@@ -113,6 +115,7 @@ async fn carry_out(world: &mut World, steps: &[Step], watch: &Watch) -> Result<V
             strike::end(world, step, struck).await?;
             say(format_args!("  {} is over", step.kind));
         }
+        begun += SystemClock.monotonic() - acts_at;
     }
     Ok(struck.into_values().collect())
 }

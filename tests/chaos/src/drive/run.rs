@@ -7,7 +7,7 @@ use crate::chance::Chance;
 use crate::fault::{Kind, Thing};
 use crate::judge::Violation;
 use crate::judge::rates::{Busiest, busiest};
-use crate::judge::takeover::{Struck, by_page, silences};
+use crate::judge::takeover::{AFTER_US, Struck, by_page, silences};
 use crate::report::{table, thousands};
 use crate::schedule::{Deck, Pace, Step, draw};
 use crate::settings::{
@@ -177,13 +177,13 @@ fn count(played: &Played, settings: &Settings, outcome: &mut Outcome) {
 
 /// Whether nothing else was wrong while pages came back: only then the time is the fault's.
 fn is_alone(struck: &Struck, all: &[Struck]) -> bool {
-    let after_us = (SESSION_MS + TAKEOVER_AFTER_SESSION_MS) * 1_000;
-    all.iter().filter(|other| other.at_us != struck.at_us && other.kind.thing() != Thing::Provider).all(
-        |other| {
-            other.over_us < struck.at_us
-                || other.at_us > struck.at_us + after_us && other.at_us > struck.over_us
-        },
-    )
+    let until_us = match struck.kind {
+        Kind::Kill | Kind::Freeze => struck.at_us + (SESSION_MS + TAKEOVER_AFTER_SESSION_MS) * 1_000,
+        _ => struck.over_us + AFTER_US,
+    };
+    all.iter()
+        .filter(|other| other.at_us != struck.at_us && other.kind.thing() != Thing::Provider)
+        .all(|other| other.over_us < struck.at_us || other.at_us > until_us)
 }
 
 /// Takeovers that take longer than the session and five seconds, hand-overs longer than a second.
