@@ -120,6 +120,7 @@ fn sluice(url: &str, calls: usize, in_flight: usize) -> Result<f64, Box<dyn Erro
             tag: Some("0123456789abcdef0123456789abcdef.1234.1".to_owned()),
         },
         not_before: now,
+        start_by: now + Duration::from_secs(60),
         not_after: now + Duration::from_secs(60),
         outcomes: sender.clone(),
     };

@@ -8,7 +8,7 @@ use crate::facts::{Recipient, Status};
 use crate::ids::ChunkId;
 use crate::index_set::IndexSet;
 use sluice_schemas::Span;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Where the payloads of a work come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +60,7 @@ pub struct Work {
     pub source: Source,
     /// The records of `chunks` that asked for it: finished together.
     pub records: Vec<u64>,
+    asked: Asked,
     /// Recipients whose outcome of this attempt the chunk state does not show yet.
     unfinished: IndexSet,
     /// Those of them that are neither claimed nor decoded.
@@ -88,25 +89,18 @@ impl Work {
         record: u64,
         asked: IndexSet,
     ) -> Self {
+        let asked_for = match attempt {
+            1 => (chunk, 1, 0, 0),
+            _ => (chunk, attempt, asked.iter().next().unwrap_or(0), asked.len()),
+        };
         Self {
             chunk,
             attempt,
             not_before_ms,
             source,
             records: vec![record],
+            asked: asked_for,
             unfinished: asked,
-            ..Self::empty(chunk)
-        }
-    }
-
-    fn empty(chunk: ChunkId) -> Self {
-        Self {
-            chunk,
-            attempt: 1,
-            not_before_ms: 0,
-            source: Source::Rows,
-            records: Vec::new(),
-            unfinished: IndexSet::new(),
             unloaded: IndexSet::new(),
             taken: IndexSet::new(),
         }
@@ -189,108 +183,144 @@ fn fate(recipient: Recipient, attempt: u8) -> Fate {
     Fate::Waiting
 }
 
-/// All works of one campaign on one page.
+/// By what a descriptor that is delivered again is found: chunk, attempt, first and number of the recipients asked
+/// for. First attempts ask for whole chunks.
+type Asked = (ChunkId, u8, u16, u32);
+
+/// All works of one campaign on one page. Every step costs the logarithm of their number, however many chunks wait
+/// or retries are to come.
 #[derive(Debug, Clone, Default)]
 pub struct Lane {
+    /// By number, in the order in which they came.
+    works: BTreeMap<u64, Work>,
+    numbers: BTreeMap<Asked, BTreeSet<u64>>,
+    next_number: u64,
     /// First attempts, in order.
-    first: VecDeque<Work>,
+    first: VecDeque<u64>,
     /// Retries, by their time.
-    retries: Vec<Work>,
+    retries: BTreeSet<(i64, u64)>,
     /// Decoded to the end, waiting for outcomes to show.
-    settling: Vec<Work>,
+    settling: BTreeSet<(ChunkId, u64)>,
 }
 
 impl Lane {
     /// Adds a work; one that is known only gets another record to finish.
     pub fn add(&mut self, work: Work) {
-        let same = |known: &&mut Work| {
-            known.chunk == work.chunk
-                && known.attempt == work.attempt
-                && (work.attempt == 1 || known.unfinished == work.unfinished)
+        let candidates = self.numbers.entry(work.asked).or_default();
+        let is_same = |known: &&u64| {
+            let known = self.works.get(*known);
+            known.is_some_and(|known| work.attempt == 1 || known.unfinished == work.unfinished)
         };
-        if let Some(known) = self.works_mut().find(same) {
-            known.records.extend(work.records);
-        } else if work.attempt == 1 {
-            self.first.push_back(work);
-        } else {
-            let place = self.retries.partition_point(|known| known.not_before_ms <= work.not_before_ms);
-            self.retries.insert(place, work);
+        if let Some(known) = candidates.iter().find(is_same).copied() {
+            if let Some(known) = self.works.get_mut(&known) {
+                known.records.extend(work.records);
+            }
+            return;
         }
+        let number = self.next_number;
+        self.next_number += 1;
+        candidates.insert(number);
+        if work.attempt == 1 {
+            self.first.push_back(number);
+        } else {
+            self.retries.insert((work.not_before_ms, number));
+        }
+        self.works.insert(number, work);
+    }
+
+    fn due(&self, now_ms: i64) -> Option<(i64, u64)> {
+        self.retries.first().copied().filter(|(not_before_ms, _)| *not_before_ms <= now_ms)
     }
 
     /// The work to decode next: retries that are due first, they are few and waited already.
     pub fn next(&mut self, now_ms: i64) -> Option<&mut Work> {
-        if self.retries.first().is_some_and(|work| work.not_before_ms <= now_ms) {
-            return self.retries.first_mut();
-        }
-        self.first.front_mut()
+        let number = self.due(now_ms).map(|(_, number)| number).or_else(|| self.first.front().copied())?;
+        self.works.get_mut(&number)
     }
 
     /// The work that [`Lane::next`] gives is decoded to the end.
     pub fn next_is_decoded(&mut self, now_ms: i64) {
-        if self.retries.first().is_some_and(|work| work.not_before_ms <= now_ms) {
-            self.settling.push(self.retries.remove(0));
-        } else if let Some(work) = self.first.pop_front() {
-            self.settling.push(work);
+        let number = match self.due(now_ms) {
+            Some(due) => {
+                self.retries.remove(&due);
+                Some(due.1)
+            }
+            None => self.first.pop_front(),
+        };
+        if let Some(number) = number
+            && let Some(work) = self.works.get(&number)
+        {
+            self.settling.insert((work.chunk, number));
         }
     }
 
     /// When the next retry becomes due, in ms since 1970.
     pub fn next_retry_ms(&self) -> Option<i64> {
-        self.retries.first().map(|work| work.not_before_ms)
+        self.retries.first().map(|(not_before_ms, _)| *not_before_ms)
     }
 
-    /// The works that wait for outcomes.
-    pub fn settling_mut(&mut self) -> &mut Vec<Work> {
-        &mut self.settling
+    fn settling_of(&self, chunk: ChunkId) -> Vec<u64> {
+        self.settling.range((chunk, 0)..=(chunk, u64::MAX)).map(|(_, number)| *number).collect()
     }
 
-    /// A work whose recipients may be called after all goes back to the decoding ones.
-    pub fn reopen_settling(&mut self) {
-        let (open, settling) =
-            std::mem::take(&mut self.settling).into_iter().partition(|work| !work.unloaded.is_empty());
-        self.settling = settling;
-        self.decode_again(open);
+    /// What waits for outcomes of `chunk` looks at its state (see [`Work::observe`]): the finished works leave, those
+    /// whose recipients may be called after all are decoded again. Whether any still waits.
+    pub fn settle(&mut self, chunk: ChunkId, state: &ChunkState, busy: &IndexSet) -> (Vec<Work>, bool) {
+        let (mut finished, mut waits) = (Vec::new(), false);
+        for number in self.settling_of(chunk) {
+            let Some(work) = self.works.get_mut(&number) else { continue };
+            work.observe(state, busy);
+            if work.is_finished() {
+                finished.extend(self.remove(number));
+                continue;
+            }
+            waits = true;
+            if !work.unloaded.is_empty() {
+                self.settling.remove(&(chunk, number));
+                self.decode_again(number);
+            }
+        }
+        (finished, waits)
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Work> {
+        let work = self.works.remove(&number)?;
+        self.settling.remove(&(work.chunk, number));
+        if let Some(numbers) = self.numbers.get_mut(&work.asked) {
+            numbers.remove(&number);
+            if numbers.is_empty() {
+                self.numbers.remove(&work.asked);
+            }
+        }
+        Some(work)
     }
 
     /// Every work starts over: what was decoded under a former grant of the page is forgotten.
     pub fn restart(&mut self) {
-        self.works_mut().for_each(Work::restart);
-        let settling = std::mem::take(&mut self.settling);
-        self.decode_again(settling);
-    }
-
-    fn decode_again(&mut self, works: Vec<Work>) {
-        for mut work in works {
-            work.source = Source::Rows;
-            if work.attempt == 1 {
-                self.first.push_front(work);
-            } else {
-                self.retries.insert(0, work);
-            }
+        self.works.values_mut().for_each(Work::restart);
+        for (_, number) in std::mem::take(&mut self.settling) {
+            self.decode_again(number);
         }
     }
 
-    /// Takes the finished works out of those that wait for outcomes.
-    pub fn take_finished(&mut self) -> Vec<Work> {
-        let (finished, settling) =
-            std::mem::take(&mut self.settling).into_iter().partition(Work::is_finished);
-        self.settling = settling;
-        finished
+    fn decode_again(&mut self, number: u64) {
+        let Some(work) = self.works.get_mut(&number) else { return };
+        work.source = Source::Rows;
+        if work.attempt == 1 {
+            self.first.push_front(number);
+        } else {
+            self.retries.insert((work.not_before_ms, number));
+        }
     }
 
     /// Every work.
     pub fn works(&self) -> impl Iterator<Item = &Work> {
-        self.first.iter().chain(&self.retries).chain(&self.settling)
-    }
-
-    fn works_mut(&mut self) -> impl Iterator<Item = &mut Work> {
-        self.first.iter_mut().chain(&mut self.retries).chain(&mut self.settling)
+        self.works.values()
     }
 
     /// Whether there is no work.
     pub fn is_empty(&self) -> bool {
-        self.first.is_empty() && self.retries.is_empty() && self.settling.is_empty()
+        self.works.is_empty()
     }
 }
 
@@ -373,6 +403,40 @@ mod tests {
         assert_eq!(lane.next(499).map(|work| work.attempt), Some(1));
         assert_eq!(lane.next(500).map(|work| work.attempt), Some(2));
         assert_eq!(lane.next_retry_ms(), Some(500));
+    }
+
+    #[test]
+    fn a_retry_that_is_delivered_again_is_known_until_its_recipients_are_settled() {
+        let mut lane = Lane::default();
+        lane.add(work(2, [3, 5].into_iter().collect()));
+        lane.add(Work { records: vec![9], ..work(2, [3, 5].into_iter().collect()) });
+        lane.add(Work { records: vec![11], ..work(2, [3, 6].into_iter().collect()) });
+        assert_eq!(lane.works().map(|work| work.records.clone()).collect::<Vec<_>>(), [vec![7, 9], vec![11]]);
+        lane.next_is_decoded(0);
+        lane.next_is_decoded(0);
+        let mut state = ChunkState::new();
+        state.merge(&entry(Fact::Failed, 3, 6, 1, 0));
+        state.merge(&entry(Fact::Accepted, 3, 5, 2, 0));
+        let (finished, waits) = lane.settle(chunk(), &state, &IndexSet::new());
+        assert_eq!((finished[0].records.clone(), finished.len(), waits), (vec![7, 9], 1, true));
+        assert_eq!(lane.next(0).unwrap().unloaded().ranges(), [(6, 6)], "may be called after all");
+        assert!(!lane.is_empty());
+    }
+
+    #[test]
+    fn g9_a_hundred_thousand_retries_of_one_chunk_are_taken_in_and_given_out_by_their_time() {
+        let mut lane = Lane::default();
+        let count: i64 = 100_000;
+        for number in 0..count {
+            let asked = [(number % 8_192) as u16].into_iter().collect();
+            let chunk = ChunkId::new(CampaignId::of("t", "c"), 0, 1, (number / 8_192) as u32);
+            lane.add(Work::open(chunk, 2, count - number, Source::Rows, number as u64, asked));
+        }
+        assert_eq!((lane.works().count() as i64, lane.next_retry_ms()), (count, Some(1)));
+        for due in 1..=count {
+            assert_eq!(lane.next(count).map(|work| work.not_before_ms), Some(due));
+            lane.next_is_decoded(count);
+        }
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub struct PageStatus {
     pub hold: Option<(Duration, HoldReason)>,
     /// Why a campaign can't be sent from here: configuration.
     pub problem: Option<String>,
+    /// What it waits for inside Sluice, in words: the store gives no answer.
+    pub waits_for: Option<String>,
 }
 
 /// All pages of this process.

@@ -26,7 +26,12 @@ pub(crate) enum CampaignProblem {
     NotRunning,
     /// Nothing of it is to be sent, and what was claimed is to be settled.
     #[error("being cancelled")]
-    Cancelling(Channel),
+    Cancelling {
+        /// Says which limit the page has.
+        channel: Channel,
+        /// Whether webhooks may still settle what was claimed.
+        settles_by_webhook: bool,
+    },
     /// Configuration is missing or wrong; a person has to act.
     #[error("{0}")]
     Configuration(String),
@@ -43,7 +48,11 @@ impl Campaign {
     ) -> Result<Self, CampaignProblem> {
         let row = store.campaign(id).await?.ok_or(CampaignProblem::NotRunning)?;
         if row.state == CampaignState::Cancelling {
-            return Err(CampaignProblem::Cancelling(row.launch.channel));
+            let plan = messages.plan(&row.launch, page);
+            return Err(CampaignProblem::Cancelling {
+                channel: row.launch.channel,
+                settles_by_webhook: plan.map_or(true, |plan| plan.correlation().settles_by_webhook),
+            });
         }
         if !row.state.may_send() {
             return Err(CampaignProblem::NotRunning);

@@ -2,27 +2,37 @@
 
 use crate::board::Board;
 use crate::options::SenderOptions;
-use crate::page::{Descriptor, Page, PageCommand, StopMode};
+use crate::page::{Descriptor, OpenWork, Page, StopMode};
 use crate::watermark::Watermark;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use sluice_core::{ChunkId, PageId};
 use sluice_runtime::ports::caller::Caller;
 use sluice_runtime::ports::log::{
-    Committer, Deliveries, Delivery, Log, LogError, NewRecord, Partition, Position, ReadLimit, RevokeGuard,
-    StoredRecord, Topic,
+    AppendTicket, Committer, Deliveries, Delivery, Log, LogError, NewRecord, Partition, Position, ReadLimit,
+    RevokeGuard, StoredRecord, Topic,
 };
 use sluice_runtime::ports::messages::Messages;
 use sluice_runtime::ports::store::{Store, StoreError};
 use sluice_runtime::{Clock, Shutdown};
 use sluice_schemas::{ChunkReady, DeadLetter, RetryReady, decode, encode, is};
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
 /// The consumer group of the sender.
 const GROUP: &str = "sender";
+
+/// How long a log that is away may hold the end of a shard up.
+const LAST_COMMIT: Duration = Duration::from_secs(2);
+
+/// Something that waits for the log.
+type Work = Pin<Box<dyn Future<Output = Result<(), SenderError>> + Send>>;
 
 /// What the sender stands on.
 #[derive(Clone)]
@@ -105,7 +115,9 @@ impl ShardHandle {
 
 struct Shard {
     handle: Arc<ShardHandle>,
-    pages: BTreeMap<PageId, UnboundedSender<PageCommand>>,
+    pages: BTreeMap<PageId, UnboundedSender<OpenWork>>,
+    /// Told to all pages of the shard.
+    stop: watch::Sender<Option<StopMode>>,
     paused: bool,
 }
 
@@ -144,7 +156,11 @@ impl Sender {
     /// # Errors
     /// When the log or the store can't go on; nothing is lost.
     pub async fn run(self, mut shutdown: Shutdown) -> Result<(), SenderError> {
-        let membership = self.context.ports.log.join(GROUP, Topic::Chunks).await?;
+        let membership = tokio::select! {
+            biased;
+            () = shutdown.stopping() => return Ok(()),
+            joined = self.context.ports.log.join(GROUP, Topic::Chunks) => joined?,
+        };
         let mut consumer = Consumer {
             context: self.context,
             committer: membership.committer,
@@ -157,7 +173,7 @@ impl Sender {
         all.iter().for_each(|partition| consumer.committer.pause(*partition));
         let deadline = consumer.context.ports.clock.monotonic()
             + Duration::from_millis(consumer.context.options.drain_ms);
-        let mode = if result.is_ok() { StopMode::Drain { deadline } } else { StopMode::Lost };
+        let mode = if result.is_ok() { StopMode::Drain { deadline } } else { StopMode::Lost { deadline } };
         let draining = consumer.stop(&all, mode, None);
         let drained = if result.is_ok() {
             draining.finish_as_member(&mut *deliveries).await
@@ -184,25 +200,42 @@ impl Consumer {
         let mut tick = tokio::time::interval(Duration::from_millis(self.context.options.commit_ms));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut draining: JoinSet<Result<(), SenderError>> = JoinSet::new();
+        // Neither waits for the log in this loop, which hears of rebalances and of the shutdown.
+        let mut upkeep: Option<Work> = None;
+        let mut letters: FuturesUnordered<Work> = FuturesUnordered::new();
         loop {
             tokio::select! {
                 biased;
                 () = shutdown.stopping() => break,
                 delivery = deliveries.next() => match delivery? {
                     Delivery::Assigned { partition, position, .. } => self.assigned(partition, position),
-                    Delivery::Records { partition, records } => self.records(partition, records).await?,
+                    Delivery::Records { partition, records } => {
+                        letters.extend(self.records(partition, records));
+                    }
                     Delivery::Revoking { partitions, done } => {
                         let mode = StopMode::Drain { deadline: done.deadline };
                         draining.spawn(self.stop(&partitions, mode, Some(done)).finish());
                     }
                     Delivery::Lost { partitions } => {
-                        draining.spawn(self.stop(&partitions, StopMode::Lost, None).finish());
+                        let drain = Duration::from_millis(self.context.options.drain_ms);
+                        let deadline = self.context.ports.clock.monotonic() + drain;
+                        draining.spawn(self.stop(&partitions, StopMode::Lost { deadline }, None).finish());
                     }
                 },
                 Some(ended) = draining.join_next() => {
                     ended.map_err(|error| SenderError::Page(error.to_string()))??;
                 }
-                _ = tick.tick() => self.tick().await?,
+                ended = work(&mut upkeep) => {
+                    upkeep = None;
+                    ended?;
+                }
+                Some(written) = letters.next(), if !letters.is_empty() => written?,
+                _ = tick.tick() => {
+                    self.tick()?;
+                    if upkeep.is_none() {
+                        upkeep = Some(self.upkeep());
+                    }
+                }
             }
         }
         while let Some(ended) = draining.join_next().await {
@@ -219,18 +252,26 @@ impl Consumer {
             watermark: Mutex::new(Watermark::new(position.0)),
             committed: tokio::sync::Mutex::new(None),
         });
-        self.shards.insert(partition, Shard { handle, pages: BTreeMap::new(), paused: false });
+        let shard = Shard { handle, pages: BTreeMap::new(), stop: watch::Sender::new(None), paused: false };
+        self.shards.insert(partition, shard);
     }
 
-    async fn records(&mut self, partition: Partition, records: Vec<StoredRecord>) -> Result<(), SenderError> {
+    /// Gives records to their pages; what is to be written for those nobody can use.
+    fn records(&mut self, partition: Partition, records: Vec<StoredRecord>) -> Vec<Work> {
+        let mut letters: Vec<Work> = Vec::new();
         for record in records {
             match parse(&record) {
                 Ok((page, descriptor)) => self.route(partition, record.offset.0, page, descriptor),
                 Err(reason) => {
-                    self.dead_letter(partition, &record, reason).await?;
-                    if let Some(shard) = self.shards.get(&partition) {
-                        shard.handle.finish(&[record.offset.0]);
-                    }
+                    let Some(shard) = self.shards.get(&partition) else { continue };
+                    let handle = shard.handle.clone();
+                    handle.watermark().begin(record.offset.0);
+                    let letter = self.dead_letter(partition, &record, reason);
+                    letters.push(Box::pin(async move {
+                        letter.await?;
+                        handle.finish(&[record.offset.0]);
+                        Ok(())
+                    }));
                 }
             }
         }
@@ -241,13 +282,13 @@ impl Consumer {
             shard.paused = true;
             self.committer.pause(partition);
         }
-        Ok(())
+        letters
     }
 
     fn route(&mut self, partition: Partition, offset: u64, page: PageId, descriptor: Descriptor) {
         let Some(shard) = self.shards.get_mut(&partition) else { return };
         shard.handle.watermark().begin(offset);
-        let command = PageCommand::Open { record: offset, descriptor };
+        let command = OpenWork { record: offset, descriptor };
         let undelivered = match shard.pages.get(&page) {
             Some(commands) => commands.send(command).err().map(|refused| refused.0),
             None => Some(command),
@@ -255,7 +296,8 @@ impl Consumer {
         // A page without an actor, or whose actor is gone, gets one.
         if let Some(command) = undelivered {
             let (commands, inbox) = unbounded_channel();
-            let actor = Page::new(self.context.clone(), shard.handle.clone(), page.clone(), inbox);
+            let (context, handle) = (self.context.clone(), shard.handle.clone());
+            let actor = Page::new(context, handle, page.clone(), inbox, shard.stop.subscribe());
             self.tasks.entry(partition).or_default().spawn(actor.run());
             if commands.send(command).is_ok() {
                 shard.pages.insert(page, commands);
@@ -263,12 +305,7 @@ impl Consumer {
         }
     }
 
-    async fn dead_letter(
-        &self,
-        partition: Partition,
-        record: &StoredRecord,
-        reason: String,
-    ) -> Result<(), SenderError> {
+    fn dead_letter(&self, partition: Partition, record: &StoredRecord, reason: String) -> AppendTicket {
         warn!(shard = partition.0, offset = record.offset.0, %reason, "record of chunks can't be used");
         let letter = DeadLetter {
             topic: Topic::Chunks.name().to_owned(),
@@ -280,8 +317,7 @@ impl Consumer {
             value: record.value.to_vec(),
         };
         let value = NewRecord { key: record.key.clone(), value: encode(&letter).into() };
-        self.context.ports.log.append(Topic::DeadLetters, Partition(0), vec![value]).await?;
-        Ok(())
+        self.context.ports.log.append(Topic::DeadLetters, Partition(0), vec![value])
     }
 
     /// Ends the pages of some partitions; waiting for it is the caller's.
@@ -289,10 +325,7 @@ impl Consumer {
         let mut draining = Draining { pages: JoinSet::new(), shards: Vec::new(), guard };
         for partition in partitions {
             let Some(shard) = self.shards.remove(partition) else { continue };
-            for commands in shard.pages.values() {
-                // A page that has ended already needs no word.
-                drop(commands.send(PageCommand::Stop(mode)));
-            }
+            shard.stop.send_replace(Some(mode));
             if let Some(mut tasks) = self.tasks.remove(partition) {
                 draining.pages.spawn(async move {
                     while let Some(ended) = tasks.join_next().await {
@@ -308,20 +341,11 @@ impl Consumer {
         draining
     }
 
-    async fn tick(&mut self) -> Result<(), SenderError> {
+    fn tick(&mut self) -> Result<(), SenderError> {
         for tasks in self.tasks.values_mut() {
             while let Some(ended) = tasks.try_join_next() {
                 ended.map_err(|error| SenderError::Page(error.to_string()))??;
             }
-        }
-        let handles: Vec<Arc<ShardHandle>> = self.shards.values().map(|shard| shard.handle.clone()).collect();
-        for handle in handles {
-            match handle.commit_if_moved().await {
-                // The rebalance that follows says so too.
-                Ok(()) | Err(LogError::Fenced { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-            self.carry_forward(&handle).await?;
         }
         let low = self.context.options.records_max / 2;
         for (partition, shard) in &mut self.shards {
@@ -333,12 +357,41 @@ impl Consumer {
         Ok(())
     }
 
+    /// Lets the committed offsets follow.
+    fn upkeep(&self) -> Work {
+        let handles: Vec<Arc<ShardHandle>> = self.shards.values().map(|shard| shard.handle.clone()).collect();
+        let context = self.context.clone();
+        Box::pin(async move {
+            for handle in handles {
+                match handle.commit_if_moved().await {
+                    Ok(()) => {}
+                    // The rebalance that follows says so too.
+                    Err(LogError::Fenced { .. }) => continue,
+                    Err(error) => return Err(error.into()),
+                }
+                handle.carry_forward(&context).await?;
+            }
+            Ok(())
+        })
+    }
+}
+
+impl ShardHandle {
     /// An old unfinished record is produced again at the end, then counts as done (hazard 27).
-    async fn carry_forward(&self, handle: &ShardHandle) -> Result<(), SenderError> {
-        let Some(offset) = handle.watermark().pinned(self.context.options.carry_after) else { return Ok(()) };
+    async fn carry_forward(&self, context: &Context) -> Result<(), SenderError> {
+        let handle = self;
+        let Some(offset) = handle.watermark().pinned(context.options.carry_after) else { return Ok(()) };
         let limit = ReadLimit { records_max: 1, bytes_max: usize::MAX };
-        let log = &self.context.ports.log;
-        let records = log.read(Topic::Chunks, handle.partition, Position(offset), limit).await?;
+        let log = &context.ports.log;
+        let records = match log.read(Topic::Chunks, handle.partition, Position(offset), limit).await {
+            Ok(records) => records,
+            Err(LogError::BelowStart { .. }) => {
+                // The page still has it; a restart would not find it (hazard 26).
+                warn!(shard = handle.partition.0, offset, "retention removed an unfinished record of chunks");
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
         if let Some(record) = records.into_iter().find(|record| record.offset.0 == offset) {
             let copy = NewRecord { key: record.key, value: record.value };
             log.append(Topic::Chunks, handle.partition, vec![copy]).await?;
@@ -375,13 +428,23 @@ impl Draining {
             result = result.and(ended);
         }
         for shard in &self.shards {
-            match shard.commit_if_moved().await {
-                Ok(()) | Err(LogError::Fenced { .. }) => {}
-                Err(error) => result = result.and(Err(error.into())),
+            match tokio::time::timeout(LAST_COMMIT, shard.commit_if_moved()).await {
+                Ok(Ok(()) | Err(LogError::Fenced { .. })) => {}
+                Ok(Err(error)) => result = result.and(Err(error.into())),
+                // The log is away: what is finished is read once more, and found to be.
+                Err(_) => break,
             }
         }
         drop(self.guard);
         result
+    }
+}
+
+/// The work's end, or never where there is none.
+async fn work(work: &mut Option<Work>) -> Result<(), SenderError> {
+    match work {
+        Some(work) => work.await,
+        None => std::future::pending().await,
     }
 }
 

@@ -36,9 +36,11 @@ impl Watermark {
         self.unfinished.len()
     }
 
-    /// The first unfinished record, once `carry_after` newer ones were delivered.
+    /// The first unfinished record, once `carry_after` finished ones lie above it: those a restart reads in vain. What
+    /// is unfinished as well has to be read again anyway, so a page that is held for hours has nothing carried.
     pub(crate) fn pinned(&self, carry_after: u64) -> Option<u64> {
-        self.unfinished.first().copied().filter(|offset| self.next - offset > carry_after)
+        let in_vain = |offset: u64| (self.next - offset).saturating_sub(self.unfinished.len() as u64);
+        self.unfinished.first().copied().filter(|offset| in_vain(*offset) >= carry_after)
     }
 }
 
@@ -67,5 +69,21 @@ mod tests {
         (0..10).for_each(|offset| watermark.begin(offset));
         (1..10).for_each(|offset| watermark.finish(offset));
         assert_eq!((watermark.pinned(10), watermark.pinned(9)), (None, Some(0)));
+    }
+
+    #[test]
+    fn hazard_27_what_is_held_is_not_carried_round_and_round() {
+        let mut watermark = Watermark::new(0);
+        (0..1_000).for_each(|offset| watermark.begin(offset));
+        assert_eq!(watermark.pinned(10), None);
+        (1..1_000).step_by(2).for_each(|offset| watermark.finish(offset));
+        let mut carried = 0;
+        let mut next = 1_000;
+        while let Some(offset) = watermark.pinned(10) {
+            watermark.begin(next);
+            watermark.finish(offset);
+            (carried, next) = (carried + 1, next + 1);
+        }
+        assert!((400..=500).contains(&carried), "{carried}");
     }
 }

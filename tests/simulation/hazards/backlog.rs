@@ -33,6 +33,35 @@ fn hazard_26_people_whose_records_retention_removed_are_sent_to_from_their_rows(
     });
 }
 
+#[test]
+fn hazard_26_retention_that_overtakes_a_lane_in_its_middle_costs_nobody_a_message() {
+    for_each("calls before", (5..120).step_by(23), |calls| async move {
+        let provider = ProviderFaults { latency_ms_max: 5, ..ProviderFaults::none() };
+        let scenario = Scenario {
+            faults: Faults { latency_ms_max: 5, ..Faults::none() },
+            provider,
+            rows: 600,
+            pages: 1,
+            nodes: 1,
+            chunk_rows: 600,
+            page_rate: Some("40/s"),
+            ..Scenario::default()
+        };
+        let run = Run::started(calls, &scenario).await;
+        run.until("the seal", |cluster| cluster.is_sealed()).await;
+        run.until("some calls", |cluster| cluster.calls().len() as u64 >= calls).await;
+        // The page has decoded the beginning of the chunk only, and goes on reading it.
+        for partition in (0..PARTITIONS).map(Partition) {
+            let end = run.cluster.hands.log.bounds(Topic::Sends, partition).await.unwrap().end;
+            run.cluster.hands.log.trim(Topic::Sends, partition, end).await.unwrap();
+        }
+        let cluster = run.completes().await;
+        let reached = recipients_reached(&cluster.provider.truth()).len() as u64;
+        assert_eq!(reached, cluster.audience.sendable());
+        cluster.assert_no_attempt_twice();
+    });
+}
+
 /// A descriptor of a campaign that nobody knows: it is finished as soon as it is read.
 fn passing(shard: u32, number: u32) -> NewRecord {
     let chunk = ChunkId::new(CampaignId::of("default", "long over"), 0, shard as u16, number);

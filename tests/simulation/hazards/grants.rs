@@ -1,10 +1,11 @@
-//! Hazards 3, 4, 11: claims.
+//! Hazards 3, 4, 11: claims; and calls within their slots.
 
 use super::run::{Run, for_each, ms};
 use crate::cluster::{Cluster, PARTITIONS, Scenario};
 use sluice_core::CampaignState;
 use sluice_core::facts::Status;
 use sluice_runtime::ports::log::{NewRecord, Partition, Topic};
+use sluice_simulation::truth::calls_in_window_max;
 use sluice_simulation::{Faults, ProviderFaults, StoreFaults};
 use std::cell::Cell;
 use std::time::Duration;
@@ -162,4 +163,41 @@ fn hazard_11_a_clean_stop_gives_back_what_was_granted_and_leaves_nobody_unknown(
         }
     });
     assert!(given_back.get() > 15, "only {} stops came in the middle", given_back.get());
+}
+
+#[test]
+fn g4_what_a_stalled_provider_cost_is_not_made_up_for_in_a_burst() {
+    let late = Cell::new(0);
+    for_each("stalled ms", [300, 900, 1_500, 1_950, 4_000], |stall| {
+        let late = &late;
+        async move {
+            let scenario = Scenario {
+                provider: ProviderFaults { latency_ms_max: 0, ..ProviderFaults::none() },
+                rows: 300,
+                pages: 1,
+                nodes: 1,
+                chunk_rows: 64,
+                page_rate: Some("20/s"),
+                settles_by_webhook: false,
+                ..Scenario::default()
+            };
+            let run = Run::started(stall, &scenario).await;
+            for calls in [20, 60, 110] {
+                run.until("some calls", |cluster| cluster.calls().len() > calls).await;
+                run.cluster.provider.stall(ms(stall));
+                tokio::time::sleep(ms(stall + 500)).await;
+            }
+            late.set(late.get() + run.cluster.world.report().matches("comes too late").count());
+            let cluster = run.completes().await;
+            let most = calls_in_window_max(&cluster.provider.truth(), &Cluster::page(), ms(1_000));
+            assert!(most <= 20, "G4: {most} calls within a second");
+            cluster.assert_no_attempt_twice();
+            assert_eq!(
+                cluster.calls().len() as u64,
+                cluster.audience.sendable(),
+                "given back, and made later"
+            );
+        }
+    });
+    assert!(late.get() > 50, "only {} calls were late", late.get());
 }

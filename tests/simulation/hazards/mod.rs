@@ -40,6 +40,7 @@ mod backlog;
 mod completion;
 mod control;
 mod expansion;
+mod fresh;
 mod grants;
 mod ownership;
 mod receipts;

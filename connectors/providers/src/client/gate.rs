@@ -27,7 +27,8 @@ pub(super) enum Passed {
 enum State {
     /// Not part of a call: the TLS handshake, or between calls.
     Open,
-    /// The next byte is the first of a request that may not start at or after this monotonic time.
+    /// The next byte is the first of a request that may not start at or after this monotonic time: its slot or its
+    /// grant ends.
     Armed(Duration),
     Closed,
     Used,
@@ -47,8 +48,8 @@ impl Gate {
     }
 
     /// The next byte is the first of a request.
-    pub(super) fn arm(&self, not_after: Duration) {
-        self.state.set(State::Armed(not_after));
+    pub(super) fn arm(&self, latest_start: Duration) {
+        self.state.set(State::Armed(latest_start));
     }
 
     /// The call is over.
@@ -73,7 +74,7 @@ impl Gate {
     /// Called right before a write system call.
     fn before_write(&self) -> io::Result<()> {
         match self.state.get() {
-            State::Armed(not_after) if self.clock.monotonic() >= not_after => {
+            State::Armed(latest_start) if self.clock.monotonic() >= latest_start => {
                 self.state.set(State::Closed);
                 Err(late())
             }
@@ -90,7 +91,7 @@ impl Gate {
 }
 
 fn late() -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, "the grant ended before the first byte was written")
+    io::Error::new(io::ErrorKind::TimedOut, "its slot or its grant ended before the first byte was written")
 }
 
 /// A TCP stream behind a gate. Below TLS, so that it sees what really leaves.

@@ -10,7 +10,7 @@ pub struct HttpCallerOptions {
     /// two gain nothing on small machines.
     pub threads: usize,
     /// Connections to one origin (scheme, host, port) at most, per thread. Default 256. Calls beyond wait for
-    /// a free one until their `not_after`. The sender's cap per page keeps a slow page from taking all.
+    /// a free one until their `start_by`. The sender's cap per page keeps a slow page from taking all.
     pub connections_max: usize,
     /// An unused connection is closed after this, in ms. Default 4,000: below the 5 s after which common
     /// servers close theirs, so that a call seldom meets a connection that is just being closed.

@@ -74,11 +74,11 @@ impl Origin {
     /// Removes calls that waited too long.
     pub(super) fn expire(&self, now: Duration, late: &mut Vec<Job>) {
         let mut waiting = self.waiting.borrow_mut();
-        if waiting.iter().all(|job| job.call.call().is_some_and(|call| now < call.not_after)) {
+        if waiting.iter().all(|job| job.call.call().is_some_and(|call| now < call.latest_start())) {
             return;
         }
         for job in std::mem::take(&mut *waiting) {
-            let in_time = job.call.call().is_some_and(|call| now < call.not_after);
+            let in_time = job.call.call().is_some_and(|call| now < call.latest_start());
             if in_time { waiting.push_back(job) } else { late.push(job) }
         }
     }

@@ -93,9 +93,12 @@ impl Slot {
     async fn connected(&mut self, call: &Open, reuse: bool) -> Result<(), CallResult> {
         let late = || CallResult::NotCalled { reason: None };
         let shared = &self.origin.shared;
-        let Some(not_after) = call.call().map(|call| call.not_after) else { return Err(late()) };
+        let Some((not_after, latest_start)) = call.call().map(|call| (call.not_after, call.latest_start()))
+        else {
+            return Err(late());
+        };
         let now = shared.clock.monotonic();
-        if now >= not_after {
+        if now >= latest_start {
             return Err(late());
         }
         if let Some(connection) = self.connection.take_if(|_| reuse) {
@@ -109,6 +112,7 @@ impl Slot {
             }
         }
         self.connection = None;
+        // Goes on beyond the call's slot: the next one finds a connection.
         let patience = Duration::from_millis(shared.options.connect_ms_max);
         let limit = patience.min(not_after - now);
         match self.watchdog.within(limit, connect(&self.origin.authority, shared)).await {
@@ -133,8 +137,13 @@ impl Slot {
     async fn exchange(&mut self, mut open: Open, prepared: &Prepared) -> Went {
         let Some(mut connection) = self.connection.take() else { return Went::Stale(open) };
         let Some(call) = open.call() else { return Went::Stale(open) };
-        let not_after = call.not_after;
-        let left = not_after.saturating_sub(self.origin.shared.clock.monotonic());
+        let latest_start = call.latest_start();
+        let left = latest_start.saturating_sub(self.origin.shared.clock.monotonic());
+        if left.is_zero() {
+            // Nothing was written: the connection is as good as before.
+            self.connection = Some(connection);
+            return Went::Ended(open, CallResult::NotCalled { reason: None });
+        }
         match self.watchdog.within(left, connection.requests.ready()).await {
             Some(Ok(())) => {}
             Some(Err(_)) => return Went::Stale(open),
@@ -150,7 +159,7 @@ impl Slot {
         };
         let deadline = Instant::now() + Duration::from_millis(prepared.endpoint.timeout_ms);
         open.start();
-        connection.gate.arm(not_after);
+        connection.gate.arm(latest_start);
         let sending = connection.requests.try_send_request(request);
         let answered = async {
             match sending.await {

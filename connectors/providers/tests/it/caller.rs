@@ -57,6 +57,7 @@ impl Rig {
                 tag: Some(format!("tag-{index}")),
             },
             not_before: now + Duration::from_millis(not_before),
+            start_by: now + Duration::from_millis(not_after),
             not_after: now + Duration::from_millis(not_after),
             outcomes: self.sender.clone(),
         }
@@ -256,6 +257,7 @@ async fn hazard_5_a_process_that_was_frozen_writes_nothing_wherever_it_stopped()
         let mut rig = Rig::with_clock(options, Arc::clone(&clock) as Arc<dyn Clock>);
         let mut call = rig.call(&endpoint, 1, 0, 0);
         (call.not_before, call.not_after) = (Duration::ZERO, Duration::from_secs(3));
+        call.start_by = call.not_after;
         rig.caller.call(vec![call]);
         match rig.outcome().await.result {
             CallResult::NotCalled { reason: None } => {
@@ -269,6 +271,31 @@ async fn hazard_5_a_process_that_was_frozen_writes_nothing_wherever_it_stopped()
         }
     }
     assert!(made > 0 && not_made > 2, "{made} made, {not_made} not");
+}
+
+#[tokio::test]
+async fn g4_a_call_whose_slot_is_over_is_not_made_and_leaves_the_connection_that_it_waited_for() {
+    // The second answer holds the only connection until the third call's slot is over.
+    let server = Server::start(|number, _| match number {
+        1 => {
+            std::thread::sleep(Duration::from_millis(300));
+            Reaction::Answer(json(200, "{\"id\":\"m\"}"))
+        }
+        _ => Reaction::Answer(json(200, "{\"id\":\"m\"}")),
+    });
+    let mut rig =
+        Rig::new(HttpCallerOptions { threads: 1, connections_max: 1, ..HttpCallerOptions::default() });
+    let endpoint = endpoint(&server.url(), 2_000);
+    assert_eq!(rig.one(&endpoint).await, accepted("m"));
+    let mut late = rig.call(&endpoint, 2, 0, 2_000);
+    late.start_by = late.not_before + Duration::from_millis(20);
+    rig.caller.call(vec![rig.call(&endpoint, 1, 0, 2_000), late]);
+    let mut outcomes = [rig.outcome().await, rig.outcome().await];
+    outcomes.sort_by_key(|outcome| outcome.send.index);
+    assert_eq!(outcomes[0].result, accepted("m"));
+    assert_eq!(outcomes[1].result, CallResult::NotCalled { reason: None });
+    assert_eq!(rig.one(&endpoint).await, accepted("m"));
+    assert_eq!((server.requests().len(), server.connections()), (3, 1));
 }
 
 #[tokio::test]

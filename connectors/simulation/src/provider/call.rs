@@ -58,10 +58,14 @@ fn course(random: &mut Random, faults: &ProviderFaults) -> Course {
 async fn run(provider: SimProvider, process: ProcessId, call: Call) {
     let world = provider.world.clone();
     let clock = world.clock(process);
-    world.sleep_until(call.not_before).await;
+    // A connection is made before the call's time; it may take longer.
     world.effect(process, "call starts").await;
-    // Nothing may come between this look at the clock and the call (hazard 5).
-    if clock.monotonic() >= call.not_after {
+    world.sleep_until(call.not_before).await;
+    let stalled_until = provider.state().stalled_until;
+    world.sleep_until(stalled_until).await;
+    world.pass(process).await;
+    // Nothing may come between this look at the clock and the call (hazard 5, G4).
+    if clock.monotonic() >= call.latest_start() {
         world.note(process, format!("call {:?}/{} comes too late", call.send, call.attempt));
         return finish(&provider, process, call, CallResult::NotCalled { reason: None }).await;
     }

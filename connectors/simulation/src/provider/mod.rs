@@ -15,6 +15,7 @@ use sluice_runtime::ports::caller::Caller;
 use sluice_schemas::Fact;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// A fact about an accepted message, as a webhook tells it.
@@ -39,6 +40,7 @@ pub struct SimProvider {
 
 struct State {
     faults: ProviderFaults,
+    stalled_until: Duration,
     truth: Truth,
     messages: u64,
     listeners: Vec<UnboundedSender<SimWebhook>>,
@@ -47,7 +49,13 @@ struct State {
 impl SimProvider {
     /// A provider in a world.
     pub fn new(world: &World, faults: ProviderFaults) -> Self {
-        let state = State { faults, truth: Truth::default(), messages: 0, listeners: Vec::new() };
+        let state = State {
+            faults,
+            stalled_until: Duration::ZERO,
+            truth: Truth::default(),
+            messages: 0,
+            listeners: Vec::new(),
+        };
         Self { world: world.clone(), state: Arc::new(Mutex::new(state)) }
     }
 
@@ -70,6 +78,11 @@ impl SimProvider {
     /// Replaces the faults from now on.
     pub fn set_faults(&self, faults: ProviderFaults) {
         self.state().faults = faults;
+    }
+
+    /// No call can start for so long: connections hang, and then all go on at once.
+    pub fn stall(&self, time: Duration) {
+        self.state().stalled_until = self.world.now() + time;
     }
 
     /// All calls that reached the provider so far.

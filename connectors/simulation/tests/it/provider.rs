@@ -41,6 +41,7 @@ fn call(index: u16, after_ms: u64, outcomes: &UnboundedSender<CallOutcome>, now:
         attempt: 1,
         request: CallRequest { endpoint: Arc::new(endpoint), body, tag: None },
         not_before,
+        start_by: not_before + Duration::from_secs(2),
         not_after: not_before + Duration::from_secs(2),
         outcomes: outcomes.clone(),
     }

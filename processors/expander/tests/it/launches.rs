@@ -69,3 +69,25 @@ async fn a_long_expansion_blocks_no_other_launch() {
     world.run(options(), Duration::from_secs(5), World::is_over).await;
     assert_eq!((world.events().len(), world.source.opened()), (2, 2));
 }
+
+#[tokio::test(start_paused = true)]
+async fn hazard_34_a_stop_is_heard_while_the_store_is_away() {
+    for healthy_ms in (0..60).step_by(7) {
+        let world = World::new(vec![Person::Valid; 200]);
+        world.source.set(|source| source.pace = Duration::from_millis(5));
+        world.submit(&launch(1));
+        let store = world.store.clone();
+        let away = async move {
+            tokio::time::sleep(Duration::from_millis(healthy_ms)).await;
+            store.unavailable(u32::MAX);
+        };
+        let started = tokio::time::Instant::now();
+        let stop = Duration::from_secs(20);
+        let (ended, ()) = tokio::join!(
+            world.run_and_stop(options(), Duration::from_secs(60), |_| started.elapsed() > stop),
+            away
+        );
+        assert!(ended && started.elapsed() < stop + Duration::from_secs(6), "{:?}", started.elapsed());
+        world.check_committed();
+    }
+}

@@ -12,14 +12,23 @@ use sluice_schemas::Channel;
 pub(super) struct Closing {
     /// Says which limit the page has.
     pub(super) channel: Channel,
+    /// Whether webhooks may still settle what was claimed.
+    pub(super) settles_by_webhook: bool,
     /// Records of `chunks` that are finished with its last claim.
     records: Vec<u64>,
 }
 
 impl Page {
     /// The records of a campaign that is being cancelled wait for its claims.
-    pub(super) fn close(&mut self, id: CampaignId, channel: Channel, records: impl IntoIterator<Item = u64>) {
-        let closing = self.closing.entry(id).or_insert(Closing { channel, records: Vec::new() });
+    pub(super) fn close(
+        &mut self,
+        id: CampaignId,
+        channel: Channel,
+        settles_by_webhook: bool,
+        records: impl IntoIterator<Item = u64>,
+    ) {
+        let new = Closing { channel, settles_by_webhook, records: Vec::new() };
+        let closing = self.closing.entry(id).or_insert(new);
         closing.records.extend(records);
     }
 

@@ -88,20 +88,28 @@ impl Page {
                     expired.push((*id, ready));
                     continue;
                 }
-                limits.into_iter().flatten().for_each(|gcra| gcra.reserve(start));
+                let mut start_by = not_after;
+                for gcra in limits.into_iter().flatten() {
+                    gcra.reserve(start);
+                    start_by = start_by.min(start + gcra.tolerance());
+                }
                 free -= 1;
                 calls.push(Call {
                     send: sluice_core::SendId { chunk: ready.chunk, index: ready.index },
                     attempt: ready.attempt,
                     request: ready.request.clone(),
                     not_before: start,
+                    start_by,
                     not_after,
                     outcomes: self.outcomes.0.clone(),
                 });
                 let calling = Calling {
+                    slot: start,
+                    looked_at: ready.looked_at,
+                    to: ready.to,
                     attempts_before_run: ready.attempts_before_run,
                     request: ready.request,
-                    address: ready.address,
+                    by_person: ready.by_person,
                 };
                 self.calling.insert((ready.chunk, ready.index), calling);
             }
@@ -163,7 +171,7 @@ impl Page {
         let CallOutcome { send, attempt, result, at_ms } = outcome;
         let (chunk, index) = (send.chunk, send.index);
         let said = |fact| ReceiptEntry {
-            address: calling.address.clone(),
+            address: calling.by_person.then(|| calling.to.clone()),
             ..entry(fact, index, index, attempt, at_ms)
         };
         match result {
@@ -194,6 +202,7 @@ impl Page {
                 self.call_again(chunk, index, attempt, calling);
             }
             CallResult::NotCalled { reason } => {
+                self.release_slot(chunk.campaign(), calling.slot);
                 if let Some(reason) = reason {
                     self.hold(reason, None, now);
                 }
@@ -218,6 +227,13 @@ impl Page {
         }
     }
 
+    /// Nobody was called in the slot.
+    fn release_slot(&mut self, id: CampaignId, slot: Duration) {
+        let page = self.ownership.as_mut().and_then(|ownership| ownership.gcra.as_mut());
+        let campaign = self.lanes.get_mut(&id).and_then(|state| state.campaign.gcra.as_mut());
+        page.into_iter().chain(campaign).for_each(|gcra| gcra.release(slot));
+    }
+
     fn call_again(&mut self, chunk: ChunkId, index: u16, attempt: u8, calling: Calling) {
         let ready = Ready {
             chunk,
@@ -225,7 +241,9 @@ impl Page {
             attempt,
             attempts_before_run: calling.attempts_before_run,
             request: calling.request,
-            address: calling.address,
+            to: calling.to,
+            by_person: calling.by_person,
+            looked_at: calling.looked_at,
         };
         self.not_called(chunk.campaign(), ready);
     }
@@ -261,10 +279,14 @@ impl Page {
         failure.transient && attempt < ATTEMPTS_MAX && of_run < allowed
     }
 
+    /// Whether webhooks may settle calls of a campaign without an answer, as far as the page knows the campaign.
+    pub(super) fn known_to_settle_by_webhook(&self, id: CampaignId) -> Option<bool> {
+        let lane = self.lanes.get(&id).map(|state| state.campaign.plan.correlation().settles_by_webhook);
+        lane.or_else(|| self.closing.get(&id).map(|closing| closing.settles_by_webhook))
+    }
+
     fn settles_by_webhook(&self, chunk: ChunkId) -> bool {
-        self.lanes
-            .get(&chunk.campaign())
-            .is_none_or(|state| state.campaign.plan.correlation().settles_by_webhook)
+        self.known_to_settle_by_webhook(chunk.campaign()).unwrap_or(true)
     }
 
     /// Gathers a fact for the next receipt.

@@ -12,6 +12,9 @@ use std::pin::Pin;
 use std::time::Duration;
 use tracing::{debug, info, warn};
 
+/// How long a store that is away may hold the end of a page up.
+const HAND_OVER: Duration = Duration::from_secs(5);
+
 /// What an owner knows about its page.
 pub(super) struct Ownership {
     pub(super) fence: Fence,
@@ -58,15 +61,15 @@ impl Page {
         match self.shard.commit().await {
             Ok(()) => {}
             Err(LogError::Fenced { .. }) => {
-                self.stop = Some(StopMode::Lost);
+                self.stop_by(self.lost());
                 return Ok(());
             }
             Err(error) => return Err(error.into()),
         }
         let taken = match self.context.ports.store.take(&self.id, &self.context.owner).await {
             Ok(taken) => taken,
-            Err(StoreError::Unavailable(_)) => {
-                tokio::time::sleep(self.ms(self.context.options.again_ms)).await;
+            Err(StoreError::Unavailable(reason)) => {
+                self.wait_for_store(reason).await;
                 return Ok(());
             }
             Err(error) => return Err(error.into()),
@@ -119,11 +122,12 @@ impl Page {
             hold: Hold::default(),
         });
         // The lanes were opened before `control` was read: a command in between would never be heard of (G7).
+        self.look_at_campaigns = true;
         self.look_at_campaigns().await
     }
 
     /// Sends that may be granted now, at most. Also what is granted already counts.
-    fn grantable(&self, now: Duration) -> usize {
+    pub(super) fn grantable(&self, now: Duration) -> usize {
         let Some(ownership) = &self.ownership else { return 0 };
         if now < ownership.grants_from || ownership.hold.waits(now).is_some() {
             return 0;
@@ -160,7 +164,7 @@ impl Page {
     /// Claims what can be called next. Where there is nothing, claims that were given back leave the ledger:
     /// whoever reads it (a cancel, the next owner) takes each for a call that may have been made.
     pub(super) fn start_grant(&mut self) {
-        if self.grant.is_some() || self.ownership.is_none() {
+        if self.grant.is_some() || self.ownership.is_none() || self.look_at_campaigns {
             return;
         }
         let now = self.now();
@@ -226,16 +230,14 @@ impl Page {
         let mut batch = Vec::new();
         for (id, free) in ids {
             let Some(state) = self.lanes.get_mut(&id) else { continue };
-            let count = fair.min(free).min(limit - batch.len()).min(state.window.len());
+            let count = fair.min(free).min(limit - batch.len());
+            let count = state.window.iter().take(count).take_while(|ready| ready.is_fresh(now)).count();
             batch.extend(state.window.drain(..count).map(|ready| (id, ready)));
         }
         batch
     }
 
-    pub(super) async fn granted(
-        &mut self,
-        answer: (Duration, StoreResult<Granted>),
-    ) -> Result<(), SenderError> {
+    pub(super) fn granted(&mut self, answer: (Duration, StoreResult<Granted>)) -> Result<(), SenderError> {
         let Some(mut grant) = self.grant.take() else { return Ok(()) };
         let (began, result) = answer;
         match result {
@@ -266,7 +268,7 @@ impl Page {
                         ownership.fence = found;
                         ownership.gave_back = true;
                     }
-                    self.look_at_campaigns().await?;
+                    self.look_at_campaigns = true;
                 }
             }
             Err(StoreError::Unavailable(_)) => {
@@ -301,14 +303,15 @@ impl Page {
     }
 
     /// Drops the lanes of campaigns that do not run any more (G7).
-    async fn look_at_campaigns(&mut self) -> Result<(), SenderError> {
+    pub(super) async fn look_at_campaigns(&mut self) -> Result<(), SenderError> {
+        if !self.look_at_campaigns {
+            return Ok(());
+        }
         let ids: Vec<CampaignId> = self.lanes.keys().copied().collect();
         for id in ids {
             let row = loop {
                 match self.context.ports.store.campaign(id).await {
-                    Err(StoreError::Unavailable(_)) => {
-                        tokio::time::sleep(self.ms(self.context.options.again_ms)).await;
-                    }
+                    Err(StoreError::Unavailable(reason)) => self.wait_for_store(reason).await,
                     answer => break answer?,
                 }
             };
@@ -320,11 +323,15 @@ impl Page {
                 let records: Vec<u64> =
                     state.lane.works().flat_map(|work| work.records.iter().copied()).collect();
                 match row {
-                    Some(row) if !row.state.is_ended() => self.close(id, row.launch.channel, records),
+                    Some(row) if !row.state.is_ended() => {
+                        let settles = state.campaign.plan.correlation().settles_by_webhook;
+                        self.close(id, row.launch.channel, settles, records);
+                    }
                     _ => self.shard.finish(&records),
                 }
             }
         }
+        self.look_at_campaigns = false;
         Ok(())
     }
 
@@ -363,7 +370,7 @@ impl Page {
     /// The end of a page: the next owner finds what is still claimed, and nobody else calls.
     pub(super) async fn hand_over(&mut self) -> Result<(), SenderError> {
         let Some(ownership) = &self.ownership else { return Ok(()) };
-        if matches!(self.stop, Some(StopMode::Lost)) {
+        if matches!(self.stop, Some(StopMode::Lost { .. })) {
             return Ok(());
         }
         if !self.calling.is_empty() {
@@ -371,21 +378,23 @@ impl Page {
             warn!(page = %self.id, calls = self.calling.len(), "calls were still under way at the end of the drain");
             return Ok(());
         }
-        let body = ownership.body.clone();
-        for _ in 0..10 {
-            match self.context.ports.store.release(&self.id, ownership.fence, &body).await {
-                Ok(()) => {
-                    info!(page = %self.id, claims = body.len(), "page handed over");
-                    return Ok(());
+        let (fence, body) = (ownership.fence, ownership.body.clone());
+        let (store, page) = (self.context.ports.store.clone(), self.id.clone());
+        let again = self.ms(self.context.options.again_ms);
+        let released = async move {
+            loop {
+                match store.release(&page, fence, &body).await {
+                    Ok(()) => {
+                        info!(%page, claims = body.len(), "page handed over");
+                        return Ok(());
+                    }
+                    Err(StoreError::Fenced(_)) => return Ok(()),
+                    Err(StoreError::Unavailable(_)) => tokio::time::sleep(again).await,
+                    Err(error) => return Err(error.into()),
                 }
-                Err(StoreError::Fenced(_)) => return Ok(()),
-                Err(StoreError::Unavailable(_)) => {
-                    tokio::time::sleep(self.ms(self.context.options.again_ms)).await
-                }
-                Err(error) => return Err(error.into()),
             }
-        }
-        // The owner stays in the ledger; the next one waits as after a crash.
-        Ok(())
+        };
+        // Otherwise the owner stays in the ledger; the next one waits as after a crash.
+        tokio::time::timeout(HAND_OVER, released).await.unwrap_or(Ok(()))
     }
 }

@@ -16,6 +16,12 @@ use tracing::{debug, error, warn};
 /// Records of `sends` of one read: about 100 KiB, and a tenth of a window.
 const READ: ReadLimit = ReadLimit { records_max: 512, bytes_max: 1 << 20 };
 
+/// What is decoded ahead, in seconds of calls: people who opt out meanwhile cost another look.
+const WINDOW_S: u64 = 2;
+
+/// Sends decoded ahead at least: tiny reads would cost a slow page more than looking again does (hazard 29).
+const WINDOW_MIN: usize = 64;
+
 /// Works looked at in one round, so that calls go on while long queues are skipped.
 const LOOKS_MAX: usize = 8;
 
@@ -51,7 +57,9 @@ impl Page {
                 debug!(page = %self.id, campaign = %id, "descriptor of a campaign that does not run");
                 self.shard.finish(&[record]);
             }
-            Err(CampaignProblem::Cancelling(channel)) => self.close(id, channel, [record]),
+            Err(CampaignProblem::Cancelling { channel, settles_by_webhook }) => {
+                self.close(id, channel, settles_by_webhook, [record]);
+            }
             Err(CampaignProblem::Configuration(problem)) => {
                 if self.problem.as_ref() != Some(&problem) {
                     warn!(page = %self.id, campaign = %id, %problem, "campaign can't be sent");
@@ -59,8 +67,9 @@ impl Page {
                 }
                 again(self, self.context.options.hold.wait_ms_max.min(5_000));
             }
-            Err(CampaignProblem::Store(StoreError::Unavailable(_))) => {
-                again(self, self.context.options.again_ms)
+            Err(CampaignProblem::Store(StoreError::Unavailable(reason))) => {
+                again(self, self.context.options.again_ms);
+                self.away = Some(reason);
             }
             Err(CampaignProblem::Store(error)) => return Err(error.into()),
         }
@@ -72,16 +81,17 @@ impl Page {
         if self.ownership.is_none() {
             return Ok(());
         }
-        let low = self.context.options.window_sends_max / 2;
+        let now = self.now();
         let ids: Vec<CampaignId> = self.lanes.keys().copied().collect();
         for id in ids {
             for _ in 0..LOOKS_MAX {
                 let Some(state) = self.lanes.get_mut(&id) else { break };
-                let wanted = state.campaign.gcra.map_or(low, |_| low.min(64));
-                if state.window.len() > wanted {
+                let has = state.window.len();
+                let wanted = self.window_wanted(id, now);
+                if has > wanted {
                     break;
                 }
-                if !self.load_some(id).await? {
+                if !self.load_some(id, wanted.clamp(WINDOW_MIN, READ.records_max)).await? {
                     break;
                 }
             }
@@ -89,8 +99,19 @@ impl Page {
         Ok(())
     }
 
-    /// Decodes some sends of the lane's next work. `false`: nothing (more) can be decoded now.
-    async fn load_some(&mut self, id: CampaignId) -> Result<bool, SenderError> {
+    /// Sends of a campaign that should be decoded: what can be called in two seconds.
+    fn window_wanted(&self, id: CampaignId, now: Duration) -> usize {
+        let page = self.ownership.as_ref().and_then(|ownership| ownership.gcra.as_ref());
+        let campaign = self.lanes.get(&id).and_then(|state| state.campaign.gcra.as_ref());
+        let limits = page.into_iter().chain(campaign).map(|gcra| gcra.per_second() * WINDOW_S as f64);
+        let slowest = limits.reduce(f64::min);
+        let wanted = slowest.unwrap_or_else(|| self.throughput.in_ms(now, WINDOW_S * 1_000));
+        let max = (self.context.options.window_sends_max / 2).max(1);
+        (wanted as usize).clamp(WINDOW_MIN.min(max), max)
+    }
+
+    /// Decodes some sends of the lane's next work, at most `limit`. `false`: nothing (more) can be decoded now.
+    async fn load_some(&mut self, id: CampaignId, limit: usize) -> Result<bool, SenderError> {
         let wall = self.context.ports.clock.wall_ms();
         let Some(work) = self.lanes.get_mut(&id).and_then(|state| state.lane.next(wall)) else {
             return Ok(false);
@@ -116,14 +137,16 @@ impl Page {
         }
         let sends = match source {
             Source::Spans(cursor) => match cursor.next() {
-                Some((first, end)) => self.read_span(id, wall, chunk, first, end).await?,
+                Some((first, end)) => {
+                    self.read_span(id, wall, chunk, first, end.min(first + limit as u64), end).await?
+                }
                 None => {
                     // What no record was found for: skipped rows, or records that are gone.
                     self.change_work(id, wall, |work| work.source = Source::Rows);
                     return Ok(true);
                 }
             },
-            Source::Rows => self.read_rows(id, wall, chunk, attempt).await?,
+            Source::Rows => self.read_rows(id, wall, chunk, attempt, limit).await?,
         };
         let Some(sends) = sends else { return Ok(false) };
         self.render(id, chunk, attempt, sends, known.as_ref()).await?;
@@ -143,8 +166,8 @@ impl Page {
     pub(super) async fn chunk_state(&mut self, chunk: ChunkId) -> Result<Option<ChunkState>, SenderError> {
         match self.context.ports.store.load_chunk(chunk).await {
             Ok(found) => Ok(Some(found.map(|(_, state)| state).unwrap_or_default())),
-            Err(StoreError::Unavailable(_)) => {
-                tokio::time::sleep(Duration::from_millis(self.context.options.again_ms)).await;
+            Err(StoreError::Unavailable(reason)) => {
+                self.wait_for_store(reason).await;
                 Ok(None)
             }
             Err(error) => Err(error.into()),
@@ -174,15 +197,21 @@ impl Page {
         wall: i64,
         chunk: ChunkId,
         first: u64,
+        until: u64,
         end: u64,
     ) -> Result<Option<Vec<SendRequest>>, SenderError> {
-        let limit = ReadLimit { records_max: READ.records_max.min((end - first) as usize), ..READ };
+        let limit = ReadLimit { records_max: (until - first) as usize, ..READ };
         let partition = Partition(self.shard.partition.0);
         let records = match self.context.ports.log.read(Topic::Sends, partition, Position(first), limit).await
         {
             Ok(records) => records,
-            Err(LogError::BelowStart { .. }) => {
-                // Retention was faster: the recipient rows hold the same payloads (hazard 26).
+            Err(
+                error
+                @ (LogError::BelowStart { .. } | LogError::Behind { .. } | LogError::NoPartition { .. }),
+            ) => {
+                // Retention was faster, or the topic was made anew: the recipient rows hold the same payloads
+                // (hazard 26).
+                debug!(page = %self.id, %chunk, %error, "recipients' rows take the place of the sends");
                 self.change_work(id, wall, |work| work.source = Source::Rows);
                 return Ok(Some(Vec::new()));
             }
@@ -218,15 +247,16 @@ impl Page {
         wall: i64,
         chunk: ChunkId,
         attempt: u8,
+        limit: usize,
     ) -> Result<Option<Vec<SendRequest>>, SenderError> {
-        let Some(wanted) = self.change_work(id, wall, |work| work.take_unloaded(READ.records_max)) else {
+        let Some(wanted) = self.change_work(id, wall, |work| work.take_unloaded(limit)) else {
             return Ok(None);
         };
         let rows = match self.context.ports.store.recipients(chunk, &wanted).await {
             Ok(rows) => rows,
-            Err(StoreError::Unavailable(_)) => {
+            Err(StoreError::Unavailable(reason)) => {
                 self.change_work(id, wall, |work| work.put_back(&wanted));
-                tokio::time::sleep(Duration::from_millis(self.context.options.again_ms)).await;
+                self.wait_for_store(reason).await;
                 return Ok(None);
             }
             Err(error) => return Err(error.into()),
@@ -268,17 +298,14 @@ impl Page {
         sends: Vec<SendRequest>,
         known: Option<&ChunkState>,
     ) -> Result<(), SenderError> {
-        let Some(state) = self.lanes.get(&id) else { return Ok(()) };
-        let launch = &state.campaign.row.launch;
         let addresses: Vec<&str> = sends.iter().map(|send| send.address.as_str()).collect();
-        let mut suppressed =
-            self.context.ports.store.suppressed(&launch.tenant, launch.channel, &addresses).await;
-        while let Err(StoreError::Unavailable(_)) = suppressed {
-            tokio::time::sleep(Duration::from_millis(self.context.options.again_ms)).await;
-            suppressed =
-                self.context.ports.store.suppressed(&launch.tenant, launch.channel, &addresses).await;
-        }
-        let suppressed = suppressed?;
+        let looked_at = self.now();
+        let suppressed = loop {
+            if let Some(suppressed) = self.suppressed(id, &addresses).await? {
+                break suppressed;
+            }
+        };
+        let Some(state) = self.lanes.get(&id) else { return Ok(()) };
         let now_ms = self.context.ports.clock.wall_ms();
         let by_person = state.campaign.plan.correlation().by_person;
         let mut ready = Vec::with_capacity(sends.len());
@@ -291,7 +318,7 @@ impl Page {
                 ..entry(fact, index, index, attempt, now_ms)
             };
             if suppressed {
-                reports.push(report(Fact::Skipped, 0, "suppressed", None));
+                reports.push(skipped(index, now_ms));
                 continue;
             }
             let tag = EchoTag { send: SendId { chunk, index }, attempt };
@@ -302,7 +329,9 @@ impl Page {
                     attempt,
                     attempts_before_run: known.map_or(0, |state| state.recipient(index).reopened()),
                     request,
-                    address: by_person.then_some(send.address),
+                    to: send.address,
+                    by_person,
+                    looked_at,
                 }),
                 Err(problem) => {
                     reports.push(report(Fact::FailedForGood, attempt, &problem.code, Some(problem.message)));
@@ -317,6 +346,11 @@ impl Page {
         }
         Ok(())
     }
+}
+
+/// Somebody who opted out after the expansion.
+pub(super) fn skipped(index: u16, now_ms: i64) -> ReceiptEntry {
+    ReceiptEntry { reason: Some("suppressed".to_owned()), ..entry(Fact::Skipped, index, index, 0, now_ms) }
 }
 
 fn copy(descriptor: &Descriptor) -> Descriptor {

@@ -8,6 +8,7 @@
 
 mod closing;
 mod dispatch;
+mod fresh;
 mod grant;
 mod idle;
 mod load;
@@ -30,6 +31,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
 
 /// What a record of `chunks` asks for.
 #[derive(Debug)]
@@ -43,15 +45,20 @@ pub(crate) enum Descriptor {
 pub(crate) enum StopMode {
     /// Ends calls under way until the deadline (monotonic), then hands the page over.
     Drain { deadline: Duration },
-    /// The page belongs to another already: no ledger is written; outcomes that still arrive are reported.
-    Lost,
+    /// The page belongs to another already: no ledger is written; outcomes that arrive until the deadline are
+    /// reported.
+    Lost { deadline: Duration },
 }
 
+/// A descriptor for a page, and its record of `chunks`.
 #[derive(Debug)]
-pub(crate) enum PageCommand {
-    Open { record: u64, descriptor: Descriptor },
-    Stop(StopMode),
+pub(crate) struct OpenWork {
+    pub(crate) record: u64,
+    pub(crate) descriptor: Descriptor,
 }
+
+/// How a page hears that it has to end. Beside its descriptors, so that a page that waits for the store hears it.
+pub(crate) type StopSignal = watch::Receiver<Option<StopMode>>;
 
 /// A send that could be granted now.
 #[derive(Debug)]
@@ -62,8 +69,12 @@ struct Ready {
     /// Attempts of earlier runs: they do not count against `max_retries`.
     attempts_before_run: u8,
     request: CallRequest,
-    /// Where facts name a person instead of a message.
-    address: Option<String>,
+    /// Whom it is for.
+    to: String,
+    /// Facts name a person instead of a message.
+    by_person: bool,
+    /// When suppressions and the chunk's state were looked at.
+    looked_at: Duration,
 }
 
 /// A send whose claim is durable.
@@ -76,9 +87,13 @@ struct GrantedSend {
 /// What is needed when a call's outcome arrives.
 #[derive(Debug)]
 struct Calling {
+    /// The slot that the limits gave it.
+    slot: Duration,
     attempts_before_run: u8,
     request: CallRequest,
-    address: Option<String>,
+    to: String,
+    by_person: bool,
+    looked_at: Duration,
 }
 
 /// One campaign on this page.
@@ -95,13 +110,18 @@ pub(crate) struct Page {
     context: Arc<Context>,
     shard: Arc<ShardHandle>,
     id: PageId,
-    inbox: UnboundedReceiver<PageCommand>,
+    inbox: UnboundedReceiver<OpenWork>,
+    stop_signal: StopSignal,
     lanes: BTreeMap<CampaignId, LaneState>,
     /// Campaigns that are being cancelled and may have claims here.
     closing: BTreeMap<CampaignId, closing::Closing>,
     /// When lanes without work are looked for.
     idle_look_at: Duration,
-    /// Descriptors whose campaign can't be opened now, and when to try again.
+    /// A command may concern campaigns of this page: nothing is granted before their rows are read (G7).
+    look_at_campaigns: bool,
+    /// Why the store gave no answer, since its last one.
+    away: Option<String>,
+    /// Descriptors that are not in a lane yet, and when to try: at once, or later where the campaign can't be opened.
     waiting: Vec<(Duration, u64, Descriptor)>,
     /// Rotates, so that campaigns take turns.
     turn: usize,
@@ -126,16 +146,20 @@ impl Page {
         context: Arc<Context>,
         shard: Arc<ShardHandle>,
         id: PageId,
-        inbox: UnboundedReceiver<PageCommand>,
+        inbox: UnboundedReceiver<OpenWork>,
+        stop_signal: StopSignal,
     ) -> Self {
         Self {
             context,
             shard,
             id,
             inbox,
+            stop_signal,
             lanes: BTreeMap::new(),
             closing: BTreeMap::new(),
             idle_look_at: Duration::ZERO,
+            look_at_campaigns: false,
+            away: None,
             waiting: Vec::new(),
             turn: 0,
             ownership: None,
@@ -161,16 +185,11 @@ impl Page {
 
     async fn work(&mut self) -> Result<(), SenderError> {
         let mut outcomes: Vec<CallOutcome> = Vec::with_capacity(self.context.options.outcomes_max);
+        let mut stop = self.stop_signal.clone();
         loop {
-            self.retry_waiting().await?;
-            if self.stop.is_none() {
-                self.own().await?;
-                self.load().await?;
-                self.start_grant();
-            }
+            self.decide(&mut stop).await?;
             self.dispatch();
             self.report_if_due();
-            self.settle_if_due().await?;
             self.finish_closing();
             self.forget_idle_lanes();
             self.show();
@@ -183,15 +202,20 @@ impl Page {
             let limit = self.context.options.outcomes_max;
             tokio::select! {
                 biased;
-                command = self.inbox.recv(), if self.stop.is_none() => {
-                    self.command(command.unwrap_or(PageCommand::Stop(StopMode::Lost))).await?;
+                mode = stopped(&mut stop), if self.stop.is_none() => {
+                    let mode = mode.unwrap_or_else(|| self.lost());
+                    self.stop_by(mode);
                 }
+                work = self.inbox.recv(), if self.stop.is_none() => match work {
+                    Some(work) => self.take_in(work),
+                    None => self.stop_by(self.lost()),
+                },
                 count = self.outcomes.1.recv_many(&mut outcomes, limit), if rested => {
                     if count > 0 {
                         self.take_outcomes(&mut outcomes);
                     }
                 }
-                answer = grant::answered(&mut self.grant) => self.granted(answer).await?,
+                answer = grant::answered(&mut self.grant) => self.granted(answer)?,
                 Some((chunks, done)) = self.appends.next(), if !self.appends.is_empty() => {
                     done?;
                     self.reported(chunks);
@@ -201,27 +225,61 @@ impl Page {
         }
     }
 
-    async fn command(&mut self, command: PageCommand) -> Result<(), SenderError> {
-        match command {
-            PageCommand::Open { record, descriptor } => self.open(record, descriptor).await?,
-            PageCommand::Stop(mode) => {
-                self.stop = Some(mode);
-                match mode {
-                    StopMode::Drain { .. } => self.ungrant_all(),
-                    StopMode::Lost => self.disown(),
-                }
+    /// Everything that asks the store and the log. They may give no answer for long; a stop is heard nevertheless,
+    /// and what is dropped then is found again by the next owner: the ledger and the committed offset have it.
+    async fn decide(&mut self, stop: &mut StopSignal) -> Result<(), SenderError> {
+        match self.stop {
+            None => {
+                let mode = tokio::select! {
+                    biased;
+                    mode = stopped(stop) => mode,
+                    decided = self.look_and_grant() => return decided,
+                };
+                let mode = mode.unwrap_or_else(|| self.lost());
+                self.stop_by(mode);
+                Ok(())
+            }
+            Some(StopMode::Drain { deadline } | StopMode::Lost { deadline }) => {
+                let left = deadline.saturating_sub(self.now());
+                tokio::time::timeout(left, self.settle_if_due()).await.unwrap_or(Ok(()))
             }
         }
-        // Many descriptors arrive together: take what is there before the next round of work.
-        while self.stop.is_none()
-            && let Ok(next) = self.inbox.try_recv()
-        {
-            match next {
-                PageCommand::Open { record, descriptor } => self.open(record, descriptor).await?,
-                stop @ PageCommand::Stop(_) => return Box::pin(self.command(stop)).await,
-            }
+    }
+
+    async fn look_and_grant(&mut self) -> Result<(), SenderError> {
+        self.away = None;
+        self.retry_waiting().await?;
+        self.own().await?;
+        if self.stop.is_some() {
+            return Ok(());
         }
-        Ok(())
+        self.look_at_campaigns().await?;
+        self.load().await?;
+        self.look_again().await?;
+        self.start_grant();
+        self.settle_if_due().await
+    }
+
+    /// Descriptors are opened with the next questions to the store. Many arrive together.
+    fn take_in(&mut self, first: OpenWork) {
+        let now = self.now();
+        let mut next = Some(first);
+        while let Some(OpenWork { record, descriptor }) = next {
+            self.waiting.push((now, record, descriptor));
+            next = self.inbox.try_recv().ok();
+        }
+    }
+
+    fn lost(&self) -> StopMode {
+        StopMode::Lost { deadline: self.now() + self.ms(self.context.options.drain_ms) }
+    }
+
+    fn stop_by(&mut self, mode: StopMode) {
+        self.stop = Some(mode);
+        match mode {
+            StopMode::Drain { .. } => self.ungrant_all(),
+            StopMode::Lost { .. } => self.disown(),
+        }
     }
 
     /// Puts a descriptor into its campaign's lane. One of a campaign that has ended needs nothing; one of a
@@ -284,7 +342,7 @@ impl Page {
         self.report_at.into_iter().for_each(&mut at_least);
         Some(self.rest_until).filter(|until| *until > now).into_iter().for_each(&mut at_least);
         self.settling.next_due().into_iter().for_each(&mut at_least);
-        if let Some(StopMode::Drain { deadline }) = self.stop {
+        if let Some(StopMode::Drain { deadline } | StopMode::Lost { deadline }) = self.stop {
             at_least(deadline);
         }
         if self.stop.is_none() {
@@ -304,7 +362,9 @@ impl Page {
         let reported = self.gathered.is_empty() && self.appends.is_empty();
         match self.stop {
             None => false,
-            Some(StopMode::Lost) => self.calling.is_empty() && reported,
+            Some(StopMode::Lost { deadline }) => {
+                self.calling.is_empty() && reported || self.now() >= deadline
+            }
             Some(StopMode::Drain { deadline }) => {
                 let quiet = self.grant.is_none() && reported && self.calling.is_empty();
                 quiet || self.now() >= deadline
@@ -325,7 +385,16 @@ impl Page {
                 claims: self.ownership.as_ref().map_or(0, |ownership| ownership.claims),
                 hold,
                 problem: self.problem.clone(),
+                waits_for: self.away.as_ref().map(|reason| format!("waiting for the store: {reason}")),
             },
         );
+    }
+}
+
+/// How the page has to end, once it has to; `None` where nobody is left to say so.
+async fn stopped(stop: &mut StopSignal) -> Option<StopMode> {
+    match stop.wait_for(Option::is_some).await {
+        Ok(mode) => *mode,
+        Err(_) => None,
     }
 }

@@ -3,7 +3,7 @@
 use super::Page;
 use crate::shard::SenderError;
 use sluice_core::chunk_state::entry;
-use sluice_core::{CampaignId, ChunkId, ChunkState, IndexSet};
+use sluice_core::{ChunkId, ChunkState, IndexSet};
 use sluice_runtime::ports::log::{Partition, Position, Topic};
 use sluice_runtime::ports::store::{Predecessor, StoreError};
 use sluice_schemas::{Fact, ReceiptEntry};
@@ -106,7 +106,6 @@ impl Page {
     async fn look_at_chunks(&mut self, now: Duration) -> Result<(), SenderError> {
         let due: Vec<ChunkId> =
             self.settling.looks.iter().filter(|(_, (due, _))| *due <= now).map(|(chunk, _)| *chunk).collect();
-        let mut campaigns: Vec<CampaignId> = Vec::new();
         let shortest = self.ms(self.context.options.settle_ms);
         for chunk in due {
             let Some(state) = self.chunk_state(chunk).await? else { return Ok(()) };
@@ -116,11 +115,9 @@ impl Page {
                 self.ownership.as_ref().is_some_and(|ownership| !ownership.body.claimed(chunk).is_empty());
             let busy = self.busy(chunk);
             if let Some(lane) = self.lanes.get_mut(&chunk.campaign()) {
-                for work in lane.lane.settling_mut().iter_mut().filter(|work| work.chunk == chunk) {
-                    work.observe(&state, &busy);
-                    open |= !work.is_finished();
-                }
-                campaigns.push(chunk.campaign());
+                let (finished, waits) = lane.lane.settle(chunk, &state, &busy);
+                finished.iter().for_each(|work| self.shard.finish(&work.records));
+                open |= waits;
             }
             match self.settling.looks.get_mut(&chunk) {
                 Some(look) if open => {
@@ -131,10 +128,6 @@ impl Page {
                     self.settling.looks.remove(&chunk);
                 }
             }
-        }
-        campaigns.dedup();
-        for id in campaigns {
-            self.finish_works(id);
         }
         Ok(())
     }
@@ -149,14 +142,6 @@ impl Page {
         if let Some(grant) = &mut self.grant {
             grant.body.settle(chunk, state);
         }
-    }
-
-    fn finish_works(&mut self, id: CampaignId) {
-        let Some(state) = self.lanes.get_mut(&id) else { return };
-        for work in state.lane.take_finished() {
-            self.shard.finish(&work.records);
-        }
-        state.lane.reopen_settling();
     }
 
     /// A former owner's claims: wait until it can't be calling, then until all it reported is merged. What
@@ -248,8 +233,8 @@ impl Page {
     }
 
     async fn settles_by_webhook_or_unknown(&mut self, chunk: ChunkId) -> Result<bool, SenderError> {
-        if let Some(state) = self.lanes.get(&chunk.campaign()) {
-            return Ok(state.campaign.plan.correlation().settles_by_webhook);
+        if let Some(known) = self.known_to_settle_by_webhook(chunk.campaign()) {
+            return Ok(known);
         }
         match self.context.ports.store.campaign(chunk.campaign()).await {
             Ok(Some(row)) => Ok(self

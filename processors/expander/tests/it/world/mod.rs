@@ -102,6 +102,16 @@ impl World {
 
     /// Runs an expander for at most `time`, or until `done`.
     pub(crate) async fn run(&self, options: ExpanderOptions, time: Duration, done: impl Fn(&World) -> bool) {
+        self.run_and_stop(options, time, done).await;
+    }
+
+    /// The same; whether it ended in order.
+    pub(crate) async fn run_and_stop(
+        &self,
+        options: ExpanderOptions,
+        time: Duration,
+        done: impl Fn(&World) -> bool,
+    ) -> bool {
         let ports = ExpanderPorts {
             log: self.log.clone(),
             store: self.store.clone(),
@@ -125,7 +135,7 @@ impl World {
             }
         };
         // Beyond the time it is dropped where it stands: a crash.
-        tokio::time::timeout(time, both).await.ok();
+        tokio::time::timeout(time, both).await.is_ok()
     }
 
     pub(crate) async fn run_until_over(&self) {
