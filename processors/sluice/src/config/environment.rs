@@ -112,9 +112,10 @@ fn value_like(like: &Value, name: &str, text: &str) -> Outcome<Value> {
         Value::Integer(_) => trimmed.parse().map(Value::Integer).map_err(|_| wrong("a number")),
         Value::Float(_) => trimmed.parse().map(Value::Float).map_err(|_| wrong("a number")),
         Value::Boolean(_) => trimmed.parse().map(Value::Boolean).map_err(|_| wrong("true or false")),
-        Value::Array(_) => {
+        Value::Array(known) => {
+            let like = known.first().cloned().unwrap_or(Value::String(String::new()));
             let parts = trimmed.split(',').map(str::trim).filter(|part| !part.is_empty());
-            Ok(Value::Array(parts.map(|part| Value::String(part.to_owned())).collect()))
+            Ok(Value::Array(parts.map(|part| value_like(&like, name, part)).collect::<Outcome<_>>()?))
         }
         Value::Table(any) => {
             let like = any.values().next().cloned().unwrap_or(Value::String(String::new()));

@@ -158,6 +158,9 @@ fn known_keys() -> Table {
     config.kafka.certificate_file = Some(PathBuf::new());
     config.kafka.key_file = Some(PathBuf::new());
     config.kafka.properties = BTreeMap::from([("*".to_owned(), String::new())]);
+    for store in [&mut config.audience.s3, &mut config.audience.google, &mut config.audience.azure] {
+        *store = BTreeMap::from([("*".to_owned(), Secret::default())]);
+    }
     config.cql.local_dc = Some(String::new());
     config.cql.username = Some(String::new());
     config.cql.password = Some(String::new());

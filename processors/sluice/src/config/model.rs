@@ -1,6 +1,7 @@
 //! Every setting with its default. `docs/configuration.md` describes them for people.
 
 use serde::{Deserialize, Serialize};
+use sluice_audience::{AudienceError, AudienceOptions};
 use sluice_completion::CompletionOptions;
 use sluice_core::rate::Rate;
 use sluice_expander::ExpanderOptions;
@@ -43,6 +44,8 @@ pub struct Config {
     pub pages: BTreeMap<String, PageSettings>,
     /// The client that calls providers.
     pub calls: CallsConfig,
+    /// Where audiences may come from, and how they are read.
+    pub audience: AudienceOptions,
     /// Audiences → chunks.
     pub expander: ExpanderOptions,
     /// Chunks → calls.
@@ -70,6 +73,7 @@ impl Default for Config {
             channels: ChannelsConfig::default(),
             pages: BTreeMap::new(),
             calls: CallsConfig::default(),
+            audience: AudienceOptions::default(),
             expander: ExpanderOptions::default(),
             sender: SenderOptions::default(),
             receipts: ReceiptOptions::default(),
@@ -354,6 +358,10 @@ impl Config {
                 return Err(format!("pages.{id}.channel is sms, which has no provider yet"));
             }
         }
+        self.audience.validate().map_err(|error| match error {
+            AudienceError::Option { option, problem } => format!("audience.{option}: {problem}"),
+            other => other.to_string(),
+        })?;
         self.expander.validate().map_err(|error| match error {
             sluice_expander::ExpanderError::Option { option, problem } => {
                 format!("expander.{option}: {problem}")

@@ -30,6 +30,7 @@ fn is_secret(key: &str) -> bool {
         || key.contains(".headers.")
         // librdkafka's own names: some of them are credentials, and new ones may come.
         || key.starts_with("kafka.properties.")
+        || ["audience.s3.", "audience.google.", "audience.azure."].iter().any(|store| key.starts_with(store))
 }
 
 #[cfg(test)]

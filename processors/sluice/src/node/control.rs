@@ -11,6 +11,10 @@ use sluice_http::{ApiError, Control};
 use sluice_runtime::Clock;
 use sluice_sender::Board;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// A question that only reads is answered or refused by then.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Answers from the store and the board.
 pub struct NodeControl {
@@ -30,6 +34,21 @@ impl NodeControl {
     /// Over open engines.
     pub fn new(engines: Engines, options: NodeOptions, board: Board, clock: Arc<dyn Clock>) -> Self {
         Self { engines, options, board, clock }
+    }
+
+    /// An answer that is there soon, or a refusal that says what keeps it away: who asks while an engine is away
+    /// wants to hear that, and not wait as long as the engine is waited for.
+    async fn soon<T>(&self, answer: impl Future<Output = Result<T, Failure>>) -> Result<T, ApiError> {
+        let failed = match tokio::time::timeout(ANSWERS_WITHIN, answer).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(failure)) => api_error(failure),
+            Err(_) => ApiError::new(503, "engine_away", "the store does not answer"),
+        };
+        match self.engines.trouble() {
+            Some(trouble) => Err(ApiError::new(503, "engine_away", trouble)
+                .actionable("nothing is lost: everything goes on by itself when it is back; ask again then")),
+            None => Err(failed.actionable("ask again in a moment")),
+        }
     }
 
     /// An audience is looked at where it will be read: here only if this process expands.
@@ -66,18 +85,26 @@ impl Control for NodeControl {
     }
 
     async fn list(&self) -> Result<Value, ApiError> {
-        let rows = self.engines.store().campaigns().await.map_err(|error| api_error(error.into()))?;
-        let mut campaigns = Vec::with_capacity(rows.len());
-        for row in rows {
-            campaigns.push(self.status(&row).await.map_err(api_error)?);
-        }
-        Ok(json!({ "campaigns": campaigns }))
+        let all = async {
+            let rows = self.engines.store().campaigns().await?;
+            let mut campaigns = Vec::with_capacity(rows.len());
+            for row in rows {
+                campaigns.push(self.status(&row).await?);
+            }
+            Ok(json!({ "campaigns": campaigns }))
+        };
+        self.soon(all).await
     }
 
     async fn get(&self, tenant: &str, name: &str) -> Result<Value, ApiError> {
-        let row = self.engines.store().campaign(CampaignId::of(tenant, name)).await;
-        match row.map_err(|error| api_error(error.into()))? {
-            Some(row) => Ok(json!(self.status(&row).await.map_err(api_error)?)),
+        let found = async {
+            match self.engines.store().campaign(CampaignId::of(tenant, name)).await? {
+                Some(row) => Ok(Some(self.status(&row).await?)),
+                None => Ok(None),
+            }
+        };
+        match self.soon(found).await? {
+            Some(status) => Ok(json!(status)),
             None => Err(ApiError::new(
                 404,
                 "no_such_campaign",

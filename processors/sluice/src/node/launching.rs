@@ -63,7 +63,7 @@ pub fn checked(launch: &CampaignLaunch, shown: &str) -> Outcome<ValidLaunch> {
 
 fn absolute(launch: &mut CampaignLaunch, base: &Path) -> Outcome<()> {
     let Some(path) = &launch.audience.path else { return Ok(()) };
-    let path = std::path::absolute(base.join(path)).map_err(|error| {
+    let path = sluice_audience::absolute(path, base).map_err(|error| {
         Failure::usage(
             "audience_unreadable",
             format!("cannot name the audience {path}"),
@@ -71,7 +71,7 @@ fn absolute(launch: &mut CampaignLaunch, base: &Path) -> Outcome<()> {
         )
         .with(error.to_string())
     })?;
-    launch.audience.path = Some(path.to_string_lossy().into_owned());
+    launch.audience.path = Some(path);
     Ok(())
 }
 
@@ -97,9 +97,10 @@ pub async fn check_sendable(
     if known.is_some_and(|row| row.seal.is_some()) {
         return Ok(());
     }
-    let launch = valid.clone();
+    let (launch, options) = (valid.clone(), config.audience.clone());
     let opened = tokio::task::spawn_blocking(move || {
-        FileAudiences::new("", temporary).open_now(&launch).map(|rows| rows.pin().to_string())
+        let audiences = FileAudiences::new("", temporary).with_options(options);
+        audiences.open_now(&launch).map(|rows| rows.pin().to_string())
     });
     let pin = match opened.await {
         Ok(result) => result.map_err(|error| audience_failure(&error))?,

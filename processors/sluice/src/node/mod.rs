@@ -202,7 +202,8 @@ impl Node {
     }
 
     fn start_expander(&mut self, options: &NodeOptions) {
-        let audiences = FileAudiences::new(options.audience_base.clone(), self.engines.temporary());
+        let audiences = FileAudiences::new(options.audience_base.clone(), self.engines.temporary())
+            .with_options(options.config.audience.clone());
         let ports = ExpanderPorts {
             log: self.log(),
             store: self.store(),

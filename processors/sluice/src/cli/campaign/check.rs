@@ -39,10 +39,13 @@ pub struct CheckArgs {
 
 pub(super) async fn run(common: &Common, args: &CheckArgs) -> Outcome {
     let valid = launching::read_file(&args.launch, args.audience.as_deref())?;
-    common.load(&valid.launch.pages, "warn")?;
+    let options = common.load(&valid.launch.pages, "warn")?.config.audience;
     let lines_shown = if args.all { usize::MAX } else { LINES_SHOWN };
     let (launch, rejected) = (valid.clone(), args.rejected.clone());
-    let checked = tokio::task::spawn_blocking(move || checked(&launch, lines_shown, rejected.as_deref()));
+    let checked = tokio::task::spawn_blocking(move || {
+        let audiences = FileAudiences::new("", std::env::temp_dir()).with_options(options);
+        checked(&audiences, &launch, lines_shown, rejected.as_deref())
+    });
     let report = match checked.await {
         Ok(result) => result.map_err(|error| audience_failure(&error))?,
         Err(error) => return Err(Failure::new(Exit::TryAgain, "check", error.to_string(), "run it again")),
@@ -57,11 +60,12 @@ pub(super) async fn run(common: &Common, args: &CheckArgs) -> Outcome {
 }
 
 fn checked(
+    audiences: &FileAudiences,
     launch: &ValidLaunch,
     lines_shown: usize,
     rejected: Option<&Path>,
 ) -> Result<CheckReport, AudienceError> {
-    let rows = FileAudiences::new("", std::env::temp_dir()).open_now(launch)?;
+    let rows = audiences.open_now(launch)?;
     let failed = |source| AudienceError::Rejected { source };
     let mut writer =
         rejected.map(|path| RejectedWriter::create(path, rows.columns())).transpose().map_err(failed)?;
