@@ -157,6 +157,9 @@ fn is_passing(code: Code) -> bool {
         code,
         Code::BrokerTransportFailure
             | Code::AllBrokersDown
+            // A broker that starts again is missing in the metadata for a moment: the client lets go of it, and of
+            // what waits for it.
+            | Code::DestroyBroker
             | Code::Resolve
             | Code::OperationTimedOut
             | Code::TimedOutQueue
@@ -185,4 +188,19 @@ fn is_passing(code: Code) -> bool {
             | Code::UnknownLeaderEpoch
             | Code::UnstableOffsetCommit
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broker_that_is_missing_for_a_moment_is_asked_again_and_a_request_that_is_wrong_is_not() {
+        let trouble = Trouble::new("a:1");
+        for code in [Code::DestroyBroker, Code::BrokerTransportFailure, Code::OperationTimedOut] {
+            assert!(trouble.failed("reading", code), "{code:?}");
+        }
+        assert!(trouble.is_suspected());
+        assert!(!trouble.failed("reading", Code::InvalidArgument));
+    }
 }
