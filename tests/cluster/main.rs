@@ -3,12 +3,7 @@
 //! The engines are those that `SLUICE_TEST_KAFKA` and `SLUICE_TEST_CQL` name, or are started once; a test that
 //! takes engines away starts its own. Each test has topics and a keyspace of its own.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test may fail loudly and say why"
-)]
+#![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 mod dead_letters;
 mod launches;
