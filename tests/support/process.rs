@@ -91,6 +91,11 @@ impl Process {
         self.ended.is_some()
     }
 
+    /// The exit code, once [`Process::has_ended`] said so; `None` before, and where a signal ended it.
+    pub fn code(&self) -> Option<i32> {
+        self.ended.and_then(|status| status.code())
+    }
+
     /// Waits until `probe` gives something or the process has ended (`None`). Panics after `within`, with what the
     /// process said.
     pub fn until<T>(

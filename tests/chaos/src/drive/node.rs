@@ -1,7 +1,5 @@
 //! One `sluice run`.
 
-use super::say;
-use crate::{Error, Result};
 use sluice_runtime::{Clock, SystemClock};
 use sluice_tests::Process;
 use sluice_tests::process::Signal;
@@ -9,14 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// An engine that is away refuses a start; a supervisor tries again, and so does this, for so long.
-const STARTS_WITHIN: Duration = Duration::from_secs(150);
 /// The exit code that asks for another try.
 const TRY_AGAIN: i32 = 75;
-/// Between two tries.
-const AGAIN_AFTER: Duration = Duration::from_millis(500);
-/// One try.
-const LISTENS_WITHIN: Duration = Duration::from_secs(60);
 /// SIGTERM ends it within this: 30 s for calls under way and some for everything else.
 const ENDS_WITHIN: Duration = Duration::from_secs(60);
 
@@ -50,42 +42,53 @@ impl Recipe {
     }
 }
 
-/// A running process.
+/// A process that was started. It comes up beside everything else: an engine that is away may hold it up.
 #[derive(Debug)]
 pub struct Node {
     process: Process,
     log: PathBuf,
+    is_up: bool,
+}
+
+/// How a process is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Nothing new.
+    Same,
+    /// It listens, for the first time.
+    CameUp,
+    /// It could not start now, and asks for another try; what it said.
+    TryAgain(String),
+    /// It ended though nobody asked for it; what it said.
+    Ended(String),
 }
 
 impl Node {
-    /// Starts it and waits until it listens. `number` tells its lives apart.
-    ///
-    /// # Errors
-    /// It does not come up within two and a half minutes.
-    pub fn start(recipe: &Recipe, number: u64) -> Result<Self> {
-        let deadline = SystemClock.monotonic() + STARTS_WITHIN;
-        let mut tries = 0;
+    /// Starts it. `number` tells its lives apart.
+    pub fn launch(recipe: &Recipe, number: u64) -> Self {
         let output = recipe.directory.join(format!("process-{}-{number:03}", recipe.slot));
-        loop {
-            let mut command = Recipe::command(&recipe.program, &recipe.directory);
-            command.args(["run", "--listen", &format!("127.0.0.1:{}", recipe.port)]);
-            command.envs(recipe.variables.iter().map(|(name, value)| (name, value)));
-            let mut process = Process::start(command, output.clone());
-            let listens = |process: &Process| process.stderr().contains("sluice listens on").then_some(());
-            if process.until("its port", LISTENS_WITHIN, listens).is_some() {
-                return Ok(Self { process, log: output.with_extension("err") });
-            }
-            let ended = process.wait(Duration::from_secs(1));
-            let said = last_lines(&ended.stderr);
-            if ended.code != Some(TRY_AGAIN) || SystemClock.monotonic() > deadline {
-                return Err(Error::Start { slot: recipe.slot, said });
-            }
-            tries += 1;
-            if tries == 1 {
-                say(format_args!("  process {} was refused, it is started again: {said}", recipe.slot));
-            }
-            std::thread::sleep(AGAIN_AFTER);
+        let mut command = Recipe::command(&recipe.program, &recipe.directory);
+        command.args(["run", "--listen", &format!("127.0.0.1:{}", recipe.port)]);
+        command.envs(recipe.variables.iter().map(|(name, value)| (name, value)));
+        let process = Process::start(command, output.clone());
+        Self { process, log: output.with_extension("err"), is_up: false }
+    }
+
+    /// Looks at it.
+    pub fn look(&mut self) -> State {
+        if !self.process.has_ended() {
+            let listens = !self.is_up && self.process.stderr().contains("sluice listens on");
+            self.is_up |= listens;
+            return if listens { State::CameUp } else { State::Same };
         }
+        let said = format!("{} ({})", last_lines(&self.process.stderr()), self.log.display());
+        let code = self.process.code();
+        if !self.is_up && code == Some(TRY_AGAIN) { State::TryAgain(said) } else { State::Ended(said) }
+    }
+
+    /// Whether it has listened once.
+    pub fn is_up(&self) -> bool {
+        self.is_up
     }
 
     /// SIGKILL.
@@ -119,12 +122,6 @@ impl Node {
         let ended = self.process.wait(Duration::from_secs(1));
         (ended.code != Some(0))
             .then(|| format!("SIGTERM ended it with {:?}: {}", ended.code, last_lines(&ended.stderr)))
-    }
-
-    /// What it said last, if it has ended though nobody asked for it.
-    pub fn ended_by_itself(&mut self) -> Option<String> {
-        let said = |process: &Process| format!("{} ({})", last_lines(&process.stderr()), self.log.display());
-        self.process.has_ended().then(|| said(&self.process))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::campaign::{Planned, plan};
 use super::command::status;
-use super::world::World;
+use super::world::{LOOK_EVERY, World};
 use super::{events, now_us, say, strike};
 use crate::judge::takeover::Struck;
 use crate::judge::{Evidence, Judged, Line, Violation, judge};
@@ -15,8 +15,6 @@ use std::time::Duration;
 use tokio::task::{JoinHandle, block_in_place};
 use tokio::time::sleep;
 
-/// How often campaigns and processes are looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// A campaign has called somebody so long after its launch.
 const BEGINS_WITHIN: Duration = Duration::from_secs(90);
 /// A campaign has ended so long after the last fault was over: what is `unknown` takes 15 s, and everybody has to be
@@ -47,6 +45,7 @@ pub struct Played {
 pub async fn play(world: &mut World, number: u64, steps: &[Step]) -> Result<Played> {
     let length_ms = steps.iter().map(Step::ends_ms).max().unwrap_or(20_000);
     let planned = plan(&world.settings, &world.settings.directory, number, length_ms)?;
+    world.all_up().await?;
     let calls = world.providers.calls();
     for campaign in &planned {
         let port = world.port(0);

@@ -36,7 +36,7 @@ pub async fn begin(world: &mut World, step: &Step) -> Result<Option<Struck>> {
                 return Ok(None);
             }
         }
-        Kind::Add => world.start_node(slot)?,
+        Kind::Add => world.start_node(slot),
         Kind::BrokerKill => world.engines.kafka.kill(0)?,
         Kind::BrokerPause => world.engines.kafka.freeze(0)?,
         Kind::StoreKill => block_in_place(|| world.engines.cassandra.kill()),
@@ -61,15 +61,18 @@ pub async fn end(world: &mut World, step: &Step, struck: &mut Struck) -> Result<
         Kind::Kill => {
             // From now on its calls may be those of its next life.
             struck.over_us = now_us();
-            return world.start_node(struck.slot);
+            world.start_node(struck.slot);
+            return Ok(());
         }
         Kind::Freeze => {
             struck.over_us = now_us();
             world.nodes[struck.slot].iter().for_each(Node::thaw);
-            world.gateways.add(world.port(struck.slot));
+            if world.nodes[struck.slot].as_ref().is_some_and(Node::is_up) {
+                world.gateways.add(world.port(struck.slot));
+            }
             return Ok(());
         }
-        Kind::Terminate => world.start_node(struck.slot)?,
+        Kind::Terminate => world.start_node(struck.slot),
         Kind::Add => drop(terminate(world, struck.slot)),
         Kind::BrokerKill => block_in_place(|| world.engines.kafka.restart(0))?,
         Kind::BrokerPause => world.engines.kafka.thaw(0)?,

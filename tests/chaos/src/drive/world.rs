@@ -3,20 +3,26 @@
 use super::balancer::{Balancer, Gateways};
 use super::command::Commands;
 use super::engines::Engines;
-use super::node::{Node, Recipe};
+use super::node::{Node, Recipe, State};
 use super::provider::{APP_SECRET, Providers};
 use super::say;
 use crate::judge::Violation;
 use crate::settings::{HTTP_PAGES, PROCESSES, SLOTS, Settings, WHATSAPP_PAGES};
 use crate::{Error, Result};
 use sluice_log::KafkaOptions;
+use sluice_runtime::{Clock, SystemClock};
 use sluice_tests::free_port;
 use std::fmt::Write;
 use std::path::Path;
+use std::time::Duration;
 use tokio::task::block_in_place;
 
 /// Partitions of `sends`, `chunks` and `receipts`: more than processes, so that all have some.
 const PARTITIONS: u32 = 8;
+/// An engine that is away refuses a start; it is tried again for so long.
+const STARTS_WITHIN: Duration = Duration::from_secs(150);
+/// How often processes are looked at.
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(250);
 const KEYSPACE: &str = "chaos";
 const PREFIX: &str = "chaos.";
 
@@ -38,6 +44,8 @@ pub struct World {
     /// What went wrong beside the campaigns.
     pub problems: Vec<Violation>,
     recipes: Vec<Recipe>,
+    /// By process: since when it is being started.
+    starting: Vec<Option<Duration>>,
     lives: u64,
     _balancer: Balancer,
 }
@@ -69,24 +77,21 @@ impl World {
             engines,
             problems,
             recipes,
+            starting: vec![None; SLOTS],
             lives: 0,
             _balancer: balancer,
         };
         say(format_args!("starting {PROCESSES} processes"));
-        (0..PROCESSES).try_for_each(|slot| world.start_node(slot))?;
+        (0..PROCESSES).for_each(|slot| world.start_node(slot));
+        world.all_up().await?;
         Ok(world)
     }
 
-    /// Starts a process, or starts it again.
-    ///
-    /// # Errors
-    /// It does not come up.
-    pub fn start_node(&mut self, slot: usize) -> Result<()> {
+    /// Starts a process, or starts it again; [`World::look_after`] notices when it is up.
+    pub fn start_node(&mut self, slot: usize) {
+        self.starting[slot].get_or_insert(SystemClock.monotonic());
         self.lives += 1;
-        let node = block_in_place(|| Node::start(&self.recipes[slot], self.lives))?;
-        self.nodes[slot] = Some(node);
-        self.gateways.add(self.port(slot));
-        Ok(())
+        self.nodes[slot] = Some(Node::launch(&self.recipes[slot], self.lives));
     }
 
     /// Of the process's gateway.
@@ -94,16 +99,48 @@ impl World {
         self.recipes[slot].port
     }
 
-    /// A process that ended though nobody asked for it is a problem, and started again.
+    /// Supervises: webhooks go to processes that are up, one that was refused because an engine is away is started
+    /// again, and so is one that ended though nobody asked for it, which is a problem.
     ///
     /// # Errors
-    /// It does not come up.
+    /// A process does not come up within two and a half minutes.
     pub fn look_after(&mut self) -> Result<()> {
         for slot in 0..SLOTS {
-            let Some(said) = self.nodes[slot].as_mut().and_then(Node::ended_by_itself) else { continue };
-            self.problem(format!("process {slot} ended by itself: {said}"));
-            self.nodes[slot] = None;
-            self.start_node(slot)?;
+            let Some(node) = &mut self.nodes[slot] else { continue };
+            match node.look() {
+                State::Same => {}
+                State::CameUp => {
+                    self.starting[slot] = None;
+                    self.gateways.add(self.port(slot));
+                }
+                State::TryAgain(said) => {
+                    let since = self.starting[slot].unwrap_or_default();
+                    if SystemClock.monotonic() > since + STARTS_WITHIN {
+                        return Err(Error::Start { slot, said });
+                    }
+                    self.start_node(slot);
+                }
+                State::Ended(said) => {
+                    self.gateways.remove(self.port(slot));
+                    self.problem(format!("process {slot} ended by itself: {said}"));
+                    if self.starting[slot].is_some() {
+                        return Err(Error::Start { slot, said });
+                    }
+                    self.start_node(slot);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until everything that was started is up.
+    ///
+    /// # Errors
+    /// As [`World::look_after`].
+    pub async fn all_up(&mut self) -> Result<()> {
+        while self.starting.iter().any(Option::is_some) {
+            self.look_after()?;
+            tokio::time::sleep(LOOK_EVERY).await;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 /// A page that called this shortly before a fault was at work.
 const AT_WORK_US: u64 = 3_000_000;
 /// A clean hand-over belongs to a fault until so long after it.
-pub const AFTER_US: u64 = 3_000_000;
+pub const AFTER_US: u64 = 5_000_000;
 
 /// A fault as it was carried out; microseconds since 1970.
 #[derive(Debug, Clone)]
