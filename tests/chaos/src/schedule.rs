@@ -4,6 +4,9 @@ use crate::chance::Chance;
 use crate::fault::{Kind, Thing};
 use std::fmt;
 
+/// A killed owner's pages are called again so long after the end of its session.
+const BACK_AFTER_SESSION_MS: u64 = 5_000;
+
 /// One fault of a schedule. Times in ms after the first call of the round.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
@@ -92,9 +95,15 @@ pub fn draw(chance: &mut Chance, deck: &mut Deck, steps: usize, pace: &Pace) -> 
             _ => after_ms,
         };
         drawn.push(Step { kind, slot, at_ms, lasts_ms });
-        free_ms = free_ms.max(at_ms + lasts_ms + pace.gap_ms);
+        free_ms = free_ms.max(at_ms + lasts_ms + pace.gap_ms).max(at_ms + back_ms(kind, pace));
     }
     drawn
+}
+
+/// After a kill its pages are silent until the session has ended and another owner has waited: left alone for so
+/// long, it can be measured.
+fn back_ms(kind: Kind, pace: &Pace) -> u64 {
+    if kind == Kind::Kill { pace.session_ms + BACK_AFTER_SESSION_MS } else { 0 }
 }
 
 /// Whether nothing lasts while the last step begins: at most two faults at once.
