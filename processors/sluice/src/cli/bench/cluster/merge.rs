@@ -12,15 +12,21 @@ use crate::error::Outcome;
 use crate::view::numbers::thousands;
 use serde_json::json;
 
-/// As the sender makes them: 512 outcomes a receipt, 16 receipts a chunk of 8,192.
-const TYPICAL: Shape = Shape { name: "merge", chunks: 2_000, per_chunk: 16, aim: "0.50" };
-/// The worst there can be: every receipt is about another chunk, whose state has to be read and written for it.
-const SPREAD: Shape = Shape { name: "merge_worst", chunks: 16_000, per_chunk: 1, aim: "" };
+/// One outcome a receipt, as a slow page's sender makes them.
+const SINGLE: Shape = Shape { name: "merge", chunks: 100, per_chunk: 1_000, outcomes: 1, aim: "0.50" };
+/// 512 outcomes a receipt, as a fast page's sender makes them: 16 receipts a chunk of 8,192, each merged at once.
+const GATHERED: Shape =
+    Shape { name: "merge_gathered", chunks: 1_000, per_chunk: 16, outcomes: 512, aim: "" };
+/// Every receipt is about another chunk, whose state has to be read and written for it: more chunks at a time than
+/// are held in memory.
+const SCATTERED: Shape =
+    Shape { name: "merge_scattered", chunks: 16_000, per_chunk: 1, outcomes: 1, aim: "" };
 
 struct Shape {
     name: &'static str,
     chunks: u32,
     per_chunk: u32,
+    outcomes: u16,
     aim: &'static str,
 }
 
@@ -30,7 +36,7 @@ pub(in crate::cli::bench) async fn measure(
     ground: &Ground,
     report: &mut Report,
 ) -> Outcome<()> {
-    for shape in [TYPICAL, SPREAD] {
+    for shape in [SINGLE, GATHERED, SCATTERED] {
         of_shape(common, args, ground, report, &shape).await?;
     }
     Ok(())
@@ -49,7 +55,8 @@ async fn of_shape(
     let (mut cpu_us, mut rss_mb, mut bytes) = (Vec::new(), 0.0_f64, 0);
     for round in 0..=args.rounds {
         let place = ground.fresh().await?;
-        let job = Job::Merge { data_dir: scratch.data()?, chunks: shape.chunks, per_chunk: shape.per_chunk };
+        let Shape { chunks, per_chunk, outcomes, .. } = *shape;
+        let job = Job::Merge { data_dir: scratch.data()?, chunks, per_chunk, outcomes };
         let took: MergedReceipts = Process::worker(common, &place, &job)?.read().await?;
         ground.remove(place).await?;
         let (ours, raw) = (f64::from(receipts) / took.seconds, f64::from(receipts) / took.raw_seconds);
@@ -73,7 +80,7 @@ async fn of_shape(
         bytes = took.state_bytes;
     }
     let details = json!({
-        "receipts": receipts, "chunks": shape.chunks, "ratios": ratios, "states_stored": median(saves),
+        "receipts": receipts, "outcomes_per_receipt": shape.outcomes, "chunks": shape.chunks, "ratios": ratios, "states_stored": median(saves),
         "state_bytes": bytes, "cpu_us_per_receipt": median(cpu_us), "peak_rss_mb": rss_mb,
     });
     report.row(Row {

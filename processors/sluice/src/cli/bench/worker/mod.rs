@@ -45,7 +45,7 @@ pub(super) enum Job {
     /// The same on a cluster.
     Spread { data_dir: PathBuf, audience: PathBuf },
     /// Receipts of so many chunks become states, on a cluster.
-    Merge { data_dir: PathBuf, chunks: u32, per_chunk: u32 },
+    Merge { data_dir: PathBuf, chunks: u32, per_chunk: u32, outcomes: u16 },
     /// Small campaigns, one after the other, against a running node.
     Latency { data_dir: PathBuf, launches: u32 },
     /// A campaign over WhatsApp, then its webhooks come in.
@@ -72,8 +72,9 @@ pub(super) async fn run(common: &Common, job: &str) -> Outcome {
         Job::Spread { data_dir, audience } => {
             spread::run(Config { data_dir, ..config }, &audience).await?;
         }
-        Job::Merge { data_dir, chunks, per_chunk } => {
-            merge::run(Config { data_dir, ..config }, chunks, per_chunk).await?;
+        Job::Merge { data_dir, chunks, per_chunk, outcomes } => {
+            let shape = merge::Shape { chunks, per_chunk, outcomes };
+            merge::run(Config { data_dir, ..config }, shape).await?;
         }
         Job::Latency { data_dir, launches } => latency::run(config, data_dir, launches).await?,
         Job::Receipts { data_dir, audience, recipients, url, in_flight } => {
