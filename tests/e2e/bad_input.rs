@@ -33,7 +33,7 @@ fn an_audience_that_can_not_be_used_is_refused_and_the_corrected_one_is_sent() {
 
     refused(&["cannot read the audience", "audience.csv", "check audience.path"]);
     fs::create_dir(&audience).unwrap();
-    refused(&["audience.csv is a directory, not a file", "name one CSV or NDJSON file"]);
+    refused(&["audience.csv is a directory, not a file", "name one CSV, NDJSON or Parquet file"]);
     fs::remove_dir(&audience).unwrap();
     place.write("audience.csv", "");
     refused(&["audience.csv is empty", "write a header and rows"]);

@@ -96,13 +96,20 @@ impl Layers {
     pub fn origin(&self, key: &str) -> Option<Origin> {
         let key = key.trim_end_matches([':', ',']);
         let known = flatten(&self.table).into_iter().any(|(name, _)| name == key);
-        known.then(|| self.origins.get(key).cloned().unwrap_or(Origin::Default))
+        known.then(|| self.origin_of(key))
+    }
+
+    /// A value that came with its whole table has the table's origin.
+    fn origin_of(&self, key: &str) -> Origin {
+        let parts = key.match_indices('.').map(|(dot, _)| &key[..dot]);
+        let mut places = std::iter::once(key).chain(parts.collect::<Vec<_>>().into_iter().rev());
+        places.find_map(|place| self.origins.get(place)).cloned().unwrap_or(Origin::Default)
     }
 
     /// Every value with its key and origin.
     pub fn values(&self) -> Vec<(String, Value, Origin)> {
         let with_origin = |(key, value): (String, Value)| {
-            let origin = self.origins.get(&key).cloned().unwrap_or(Origin::Default);
+            let origin = self.origin_of(&key);
             (key, value, origin)
         };
         flatten(&self.table).into_iter().map(with_origin).collect()
