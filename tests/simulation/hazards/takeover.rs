@@ -3,6 +3,7 @@
 use super::run::{Run, for_each, ms};
 use crate::cluster::{Cluster, PARTITIONS, Scenario};
 use sluice_core::CampaignState;
+use sluice_core::facts::Status;
 use sluice_log::simulated::GroupTimes;
 use sluice_runtime::ports::log::{Partition, Topic};
 use sluice_simulation::truth::calls_in_window_max;
@@ -145,6 +146,27 @@ fn hazard_06_a_former_member_that_wakes_up_does_not_take_the_page_back() {
         }
     });
     assert!(before_its_take.get() > 3, "only {} froze before they took the page", before_its_take.get());
+}
+
+#[test]
+fn hazard_11_a_page_that_was_lost_and_taken_by_nobody_gives_back_who_was_not_called() {
+    let granted = Cell::new(0);
+    for_each("frozen after calls", 1..25, |calls| {
+        let granted = &granted;
+        async move {
+            let scenario = Scenario { group: hasty(), rows: 60, nodes: 1, ..scenario() };
+            let run = Run::started(calls, &scenario).await;
+            // Everybody's membership ends at once, as when the brokers are away for long.
+            freeze_owner(&run, calls as usize, Duration::from_secs(5)).await;
+            let claimed = run.cluster.ledger().map_or(0, |ledger| ledger.body.len());
+            granted.set(granted.get() + claimed);
+            let cluster = run.completes().await;
+            assert_eq!(cluster.count(Status::Unknown), 0, "its process lives: it knows whom it called");
+            cluster.assert_no_attempt_twice();
+            rate_is_kept(&cluster);
+        }
+    });
+    assert!(granted.get() > 20, "only {} claims were in the ledger", granted.get());
 }
 
 #[test]

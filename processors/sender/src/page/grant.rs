@@ -1,6 +1,6 @@
 //! Taking a page and claiming sends on it, both as compare-and-sets on its ledger.
 
-use super::{GrantedSend, Page, Ready, StopMode};
+use super::{GrantedSend, Page, Ready};
 use crate::shard::SenderError;
 use sluice_core::gcra::Gcra;
 use sluice_core::throttle::Hold;
@@ -370,22 +370,27 @@ impl Page {
     /// The end of a page: the next owner finds what is still claimed, and nobody else calls.
     pub(super) async fn hand_over(&mut self) -> Result<(), SenderError> {
         let Some(ownership) = &self.ownership else { return Ok(()) };
-        if matches!(self.stop, Some(StopMode::Lost { .. })) {
-            return Ok(());
-        }
-        if !self.calling.is_empty() {
-            // Calls are still under way: an owner that stays in the ledger makes the next one wait for them.
+        // An owner that stays in the ledger makes the next one wait for calls and outcomes that are under way.
+        let is_quiet = self.calling.is_empty() && self.is_reported();
+        if !is_quiet {
             warn!(page = %self.id, calls = self.calling.len(), "calls were still under way at the end of the drain");
-            return Ok(());
+            if !ownership.gave_back {
+                return Ok(());
+            }
         }
         let (fence, body) = (ownership.fence, ownership.body.clone());
         let (store, page) = (self.context.ports.store.clone(), self.id.clone());
         let again = self.ms(self.context.options.again_ms);
         let released = async move {
             loop {
-                match store.release(&page, fence, &body).await {
+                let written = match is_quiet {
+                    true => store.release(&page, fence, &body).await,
+                    // Who was claimed and certainly not called is given back all the same.
+                    false => store.grant(&page, fence, &body).await.map(drop),
+                };
+                match written {
                     Ok(()) => {
-                        info!(%page, claims = body.len(), "page handed over");
+                        info!(%page, claims = body.len(), released = is_quiet, "page handed over");
                         return Ok(());
                     }
                     Err(StoreError::Fenced(_)) => return Ok(()),

@@ -45,8 +45,8 @@ pub(crate) enum Descriptor {
 pub(crate) enum StopMode {
     /// Ends calls under way until the deadline (monotonic), then hands the page over.
     Drain { deadline: Duration },
-    /// The page belongs to another already: no ledger is written; outcomes that arrive until the deadline are
-    /// reported.
+    /// The page belongs to another already, or will soon. Ends the same way, as far as it may: everything that is
+    /// written to the ledger is refused once the other one has taken it.
     Lost { deadline: Duration },
 }
 
@@ -276,10 +276,7 @@ impl Page {
 
     fn stop_by(&mut self, mode: StopMode) {
         self.stop = Some(mode);
-        match mode {
-            StopMode::Drain { .. } => self.ungrant_all(),
-            StopMode::Lost { .. } => self.disown(),
-        }
+        self.ungrant_all();
     }
 
     /// Puts a descriptor into its campaign's lane. One of a campaign that has ended needs nothing; one of a
@@ -359,17 +356,16 @@ impl Page {
     }
 
     fn is_drained(&self) -> bool {
-        let reported = self.gathered.is_empty() && self.appends.is_empty();
-        match self.stop {
-            None => false,
-            Some(StopMode::Lost { deadline }) => {
-                self.calling.is_empty() && reported || self.now() >= deadline
-            }
-            Some(StopMode::Drain { deadline }) => {
-                let quiet = self.grant.is_none() && reported && self.calling.is_empty();
-                quiet || self.now() >= deadline
-            }
-        }
+        let Some(StopMode::Drain { deadline } | StopMode::Lost { deadline }) = self.stop else {
+            return false;
+        };
+        let quiet = self.grant.is_none() && self.is_reported() && self.calling.is_empty();
+        quiet || self.now() >= deadline
+    }
+
+    /// Whether the log has every outcome that is known here.
+    fn is_reported(&self) -> bool {
+        self.gathered.is_empty() && self.appends.is_empty()
     }
 
     fn show(&self) {
