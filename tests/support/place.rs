@@ -93,6 +93,8 @@ impl Place {
                 command.env_remove(name);
             }
         }
+        // Many services at once: whoever wants the port of metrics names one.
+        command.env("SLUICE_METRICS_ENABLED", "false");
         command.env("NO_COLOR", "1").current_dir(self.directory.path()).args(arguments);
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.arg("--data-dir").arg(&self.data).arg("--config").arg(self.path("sluice.toml"));

@@ -114,11 +114,11 @@ impl Node {
     pub async fn over(engines: Engines, options: NodeOptions) -> Outcome<Self> {
         // Before anything is started: a port in use is no reason to begin and stop again.
         let listener = match options.listen.filter(|_| options.work.has(Work::Gateway)) {
-            Some(address) => Some(bind(address).await?),
+            Some(address) => Some(bind(address, GATEWAY_PORT).await?),
             None => None,
         };
         let watched = match options.metrics {
-            Some(address) => Some(bind(address).await?),
+            Some(address) => Some(bind(address, METRICS_PORT).await?),
             None => None,
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -378,14 +378,15 @@ fn start_caller(config: &Config, clock: Arc<dyn Clock>) -> Outcome<HttpCaller> {
     })
 }
 
-async fn bind(address: SocketAddr) -> Outcome<TcpListener> {
+/// What helps where the port of the API is in use.
+const GATEWAY_PORT: &str = "choose another port: gateway.listen in sluice.toml, SLUICE_GATEWAY_LISTEN, `run --listen` or `send --webhook-listen`";
+
+/// The same for the port of metrics.
+const METRICS_PORT: &str = "choose another port: metrics.listen in sluice.toml, SLUICE_METRICS_LISTEN or `run --metrics-listen`; metrics.enabled = false opens none";
+
+async fn bind(address: SocketAddr, to_do: &'static str) -> Outcome<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| {
-        Failure::refused(
-            "port_in_use",
-            format!("cannot listen on {address}"),
-            "choose another port: gateway.listen in sluice.toml, SLUICE_GATEWAY_LISTEN, `run --listen` or `send --webhook-listen`",
-        )
-        .with(error.to_string())
+        Failure::refused("port_in_use", format!("cannot listen on {address}"), to_do).with(error.to_string())
     })
 }
 

@@ -25,10 +25,10 @@ fn g1_g2_g8_every_recipient_gets_exactly_one_call_and_a_second_run_ends_at_once(
 
     let verify = place.run(&["verify", "spring", "--data-dir", "data"]);
     assert_eq!(verify.exit, 0, "{verify:?}");
-    assert_eq!(
-        verify.out,
-        "spring: 2,000 recipients in 1 chunk. Counters = recount = ledger. 0 without a state, 0 with two attempts in flight.\n"
-    );
+    // On a slow machine the first chunk is closed before the audience is read to its end.
+    assert!(verify.out.starts_with("spring: 2,000 recipients in "), "{}", verify.out);
+    let agrees = "Counters = recount = ledger. 0 without a state, 0 with two attempts in flight.\n";
+    assert!(verify.out.ends_with(agrees), "{}", verify.out);
 
     let again = send(&place, "spring.json", &url(&sink), &["--json"]);
     assert_eq!(again.exit, 0, "{again:?}");

@@ -11,11 +11,14 @@ fn c7_a_launch_through_the_service_runs_to_its_end_and_sigterm_is_clean() {
     let (place, sink) = (Place::new(), sink());
     place.write("sluice.toml", &format!("data_dir = \"data\"\n[channels.http]\nurl = \"{}\"\n", url(&sink)));
     let launch = place.http_launch("spring", 300);
-    let mut service =
-        place.command(&["run", "--listen", "127.0.0.1:0"]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut service = place
+        .command(&["run", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut lines = BufReader::new(service.stderr.take().unwrap()).lines();
-    let first = lines.next().unwrap().unwrap();
-    let server = first
+    let listens = lines.by_ref().map(Result::unwrap).find(|line| line.contains("listens on")).unwrap();
+    let server = listens
         .split_whitespace()
         .find(|word| word.starts_with("http://"))
         .unwrap()

@@ -73,6 +73,7 @@ async fn sent(node: &Node, id: CampaignId) -> Outcome<u64> {
 
 /// Waits until the stored states show everybody as sent; fails where somebody ends otherwise.
 pub(super) async fn all_sent(node: &Node, id: CampaignId, recipients: u64) -> Outcome<()> {
+    let began = node.monotonic();
     loop {
         let sent = sent(node, id).await?;
         if sent == recipients {
@@ -83,9 +84,19 @@ pub(super) async fn all_sent(node: &Node, id: CampaignId, recipients: u64) -> Ou
                 format!("{sent} of {recipients} were sent when the campaign was {}", row.state.as_str());
             return Err(failed("not everybody was sent", what));
         }
-        // Reads a row a chunk: often enough for a run of seconds, cheap enough for one of minutes.
-        tokio::time::sleep(Duration::from_millis(if sent * 10 > recipients * 9 { 10 } else { 100 })).await;
+        tokio::time::sleep(look_again(node.monotonic() - began, sent, recipients)).await;
     }
+}
+
+/// Each look reads a row a chunk, which is work for a database that is being measured: seldom at first, and more
+/// often the nearer the end is.
+fn look_again(since: Duration, sent: u64, recipients: u64) -> Duration {
+    let (soonest, latest) = (Duration::from_millis(10), Duration::from_millis(500));
+    if sent == 0 {
+        return Duration::from_millis(100);
+    }
+    let left = since.mul_f64(recipients.saturating_sub(sent) as f64 / sent as f64);
+    (left / 4).clamp(soonest, latest)
 }
 
 async fn ended(node: &Node, id: CampaignId) -> Outcome<CampaignRow> {
@@ -129,5 +140,20 @@ pub(super) async fn expand(
         Ok(Ok(())) => sealed.ok_or_else(|| failed("nothing was expanded", "there is no launch")),
         Ok(Err(error)) => Err(storage(error)),
         Err(error) => Err(storage(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearer_the_end_is_the_sooner_it_is_looked_for() {
+        let ms = |since_s: u64, sent: u64| look_again(Duration::from_secs(since_s), sent, 1_000).as_millis();
+        assert_eq!(ms(0, 0), 100);
+        assert_eq!(ms(10, 500), 500);
+        // 1 % is left: it takes 0.1 s.
+        assert_eq!(ms(10, 990), 25);
+        assert_eq!(ms(10, 999), 10);
     }
 }
