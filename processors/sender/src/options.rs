@@ -43,6 +43,9 @@ pub struct SenderOptions {
     pub carry_after: u64,
     /// How often the committed offset follows. Default 500.
     pub commit_ms: u64,
+    /// While the log has not taken an outcome for so long, nothing more is granted. Default 1,000: longer than a
+    /// broker's hiccup, shorter than what would make many people unknown if this process died as well.
+    pub outcomes_unnoted_ms: u64,
     /// Pause before an operation that the store or the log refused is tried again. Default 200.
     pub again_ms: u64,
     /// How pages wait after throttle answers and unreachable providers.
@@ -67,6 +70,7 @@ impl Default for SenderOptions {
             records_max: 20_000,
             carry_after: 10_000,
             commit_ms: 500,
+            outcomes_unnoted_ms: 1_000,
             again_ms: 200,
             hold: HoldPolicy::default(),
         }
@@ -89,6 +93,7 @@ impl SenderOptions {
             ("records_max", self.records_max as u64),
             ("carry_after", self.carry_after),
             ("commit_ms", self.commit_ms),
+            ("outcomes_unnoted_ms", self.outcomes_unnoted_ms),
             ("again_ms", self.again_ms),
         ];
         if let Some((name, _)) = positive.iter().find(|(_, value)| *value == 0) {

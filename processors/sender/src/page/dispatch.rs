@@ -305,12 +305,16 @@ impl Page {
             return;
         }
         self.report_at = None;
+        let now = self.now();
         let log = &self.context.ports.log;
         for (chunk, receipt) in self.gathered.take() {
             let record = NewRecord { key: chunk.0.to_vec().into(), value: encode(&receipt).into() };
             let ticket =
                 log.append(Topic::Receipts, Partition(u32::from(chunk.receipts_partition())), vec![record]);
-            self.appends.push(Box::pin(async move { (vec![chunk], ticket.await.map(drop)) }));
+            let number = self.appended;
+            self.appended += 1;
+            self.unacknowledged.insert(number, now);
+            self.appends.push(Box::pin(async move { (number, vec![chunk], ticket.await.map(drop)) }));
         }
     }
 

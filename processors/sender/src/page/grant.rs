@@ -133,6 +133,11 @@ impl Page {
             return 0;
         }
         let options = &self.context.options;
+        // What can't be noted is not called: while the log is away, outcomes would be known to this process alone.
+        let oldest = self.unacknowledged.values().next();
+        if oldest.is_some_and(|began| now.saturating_sub(*began) > self.ms(options.outcomes_unnoted_ms)) {
+            return 0;
+        }
         let free = self.in_flight_max().saturating_sub(self.calling.len());
         let ahead = self.throughput.in_ms(now, options.ahead_ms) as usize;
         let wanted = if ownership.hold.reason().is_some() { free } else { free.max(ahead) };

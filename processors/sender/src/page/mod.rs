@@ -104,7 +104,8 @@ struct LaneState {
     granted: VecDeque<GrantedSend>,
 }
 
-type AppendDone = Pin<Box<dyn Future<Output = (Vec<ChunkId>, Result<(), LogError>)> + Send>>;
+/// A receipt on its way to the log: its number, its chunks, what the log said.
+type AppendDone = Pin<Box<dyn Future<Output = (u64, Vec<ChunkId>, Result<(), LogError>)> + Send>>;
 
 pub(crate) struct Page {
     context: Arc<Context>,
@@ -136,6 +137,9 @@ pub(crate) struct Page {
     /// When the gathered outcomes become a receipt.
     report_at: Option<Duration>,
     appends: FuturesUnordered<AppendDone>,
+    /// When each of them began, by number.
+    unacknowledged: BTreeMap<u64, Duration>,
+    appended: u64,
     settling: settle::Settling,
     stop: Option<StopMode>,
     problem: Option<String>,
@@ -171,6 +175,8 @@ impl Page {
             gathered: Gathered::default(),
             report_at: None,
             appends: FuturesUnordered::new(),
+            unacknowledged: BTreeMap::new(),
+            appended: 0,
             settling: settle::Settling::default(),
             stop: None,
             problem: None,
@@ -216,8 +222,9 @@ impl Page {
                     }
                 }
                 answer = grant::answered(&mut self.grant) => self.granted(answer)?,
-                Some((chunks, done)) = self.appends.next(), if !self.appends.is_empty() => {
+                Some((number, chunks, done)) = self.appends.next(), if !self.appends.is_empty() => {
                     done?;
+                    self.unacknowledged.remove(&number);
                     self.reported(chunks);
                 }
                 () = tokio::time::sleep(pause) => {}
