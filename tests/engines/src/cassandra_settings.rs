@@ -29,7 +29,7 @@ commit_failure_policy: stop
 /// When an acknowledged write is safe from a kill.
 ///
 /// A killed node replays its commit log up to the last synchronisation: with one a second, a kill lost
-/// 2 and 21 of 400 acknowledged writes in two trials, although nothing but the process was lost. One
+/// 2 and 21 of 200 acknowledged writes in two trials, although nothing but the process was lost. One
 /// before each acknowledgement costs, on a virtual disk with both cores in use: a plain write 0.6 to
 /// 0.9 instead of 0.3 ms, a conditional write 1.8 instead of 0.8 ms, batches of 100 rows a tenth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
