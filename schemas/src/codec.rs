@@ -188,11 +188,11 @@ macro_rules! records {
 }
 
 records! {
-    CampaignLaunch: ["campaign_launch.v1.avsc"];
+    CampaignLaunch: ["campaign_launch.v1.avsc", "campaign_launch.v2.avsc"];
     CampaignControl: ["campaign_control.v1.avsc"];
     SendRequest: ["send_request.v1.avsc"];
-    ChunkReady: ["chunk_ready.v1.avsc"];
-    RetryReady: ["retry_ready.v1.avsc"];
+    ChunkReady: ["chunk_ready.v1.avsc", "chunk_ready.v2.avsc"];
+    RetryReady: ["retry_ready.v1.avsc", "retry_ready.v2.avsc"];
     WebhookReceived: ["webhook_received.v1.avsc"];
     Receipt: ["receipt.v1.avsc"];
     CampaignProgress: ["campaign_progress.v1.avsc"];

@@ -7,14 +7,16 @@
 //!
 //! What this crate does not do: no I/O, no topics, no validation of what the fields mean.
 //!
-//! - [`records`]: the Rust types, one a schema.
+//! - [`records`]: the Rust types, one a schema; [`rules`]: the part of a launch that says when.
 //! - [`codec`]: encode and decode; which schema a value was written with.
 //! - [`framing`]: how a value says its schema; values of foreign, compatible schemas.
 
 pub mod codec;
 pub mod framing;
 pub mod records;
+pub mod rules;
 
 pub use codec::{DecodeError, Record, RecordKind, Versions, decode, encode, encode_into, fingerprint_of, is};
 pub use framing::{ForeignSchemaError, Framed, Translation};
 pub use records::*;
+pub use rules::*;

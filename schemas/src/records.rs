@@ -1,5 +1,6 @@
 //! The Rust types of the records; `avro/` documents their fields.
 
+use crate::rules::Rules;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_bytes::ByteArray;
 use std::collections::BTreeMap;
@@ -60,6 +61,8 @@ pub struct CampaignLaunch {
     pub on_unknown: OnUnknown,
     #[serde(default)]
     pub time_zone: Option<String>,
+    #[serde(default)]
+    pub rules: Rules,
 }
 
 fn default_tenant() -> String {
@@ -215,6 +218,7 @@ pub struct ChunkReady {
     pub page: String,
     pub size: i32,
     pub spans: Vec<Span>,
+    pub class: GateClass,
 }
 
 /// Consecutive offsets.
@@ -236,6 +240,16 @@ pub struct RetryReady {
     pub attempt: i32,
     pub not_before_ms: i64,
     pub indexes: Vec<IndexRange>,
+    pub class: GateClass,
+}
+
+/// What a gate looks at besides page and campaign.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename = "GateClass")]
+#[expect(missing_docs, reason = "documented in the schema")]
+pub struct GateClass {
+    pub zone: Option<String>,
+    pub day: Option<String>,
 }
 
 /// Consecutive indexes of a chunk, both ends included.

@@ -278,10 +278,12 @@ fn every_record_can_come_from_a_foreign_schema() {
         ChunkReady: ChunkReady {
             chunk: ByteArray::new([1; 16]), page: "p".to_owned(), size: 8_192,
             spans: vec![Span { first: 5, end: 9_000_000_000 }],
+            class: GateClass::default(),
         },
         RetryReady: RetryReady {
             chunk: ByteArray::new([1; 16]), page: "p".to_owned(), attempt: 2, not_before_ms: 1_700_000_000_000,
             indexes: vec![IndexRange { first: 1, last: 4 }],
+            class: GateClass::default(),
         },
         WebhookReceived: WebhookReceived {
             channel: Channel::Messenger, page: Some("p".to_owned()), received_at_ms: 9, body: vec![0, 255, 7],

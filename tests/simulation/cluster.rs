@@ -11,7 +11,7 @@ use sluice_log::simulated::{GroupTimes, SimLog};
 use sluice_runtime::ports::log::{Log, NewRecord, Partition, Topic};
 use sluice_runtime::ports::store::Store;
 use sluice_schemas::{
-    Audience, CampaignEvent, CampaignLaunch, Channel, HttpMessage, Message, OnUnknown, StringMap,
+    Audience, CampaignEvent, CampaignLaunch, Channel, HttpMessage, Message, OnUnknown, Rules, StringMap,
 };
 use sluice_schemas::{decode, encode};
 use sluice_simulation::{Faults, ProviderFaults, SimProvider, Status, World};
@@ -235,5 +235,6 @@ fn launch(pages: Vec<String>, on_unknown: OnUnknown) -> CampaignLaunch {
         max_retries: 3,
         on_unknown,
         time_zone: None,
+        rules: Rules::default(),
     }
 }

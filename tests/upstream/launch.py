@@ -56,7 +56,7 @@ def main():
     options.add_argument("--prefix", default="", help="of the topics")
     options.add_argument("--registry", help="URL of a schema registry")
     options.add_argument("--registry-user", help="NAME:PASSWORD")
-    options.add_argument("--schema", default=SCHEMAS / "campaign_launch.v1.avsc")
+    options.add_argument("--schema", default=SCHEMAS / "campaign_launch.v2.avsc")
     options.add_argument("--print-hex", action="store_true", help="print the value instead of producing it")
     options = options.parse_args()
 

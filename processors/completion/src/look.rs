@@ -167,6 +167,7 @@ pub(crate) mod tests {
             max_retries: 3,
             on_unknown: OnUnknown::Keep,
             time_zone: None,
+            rules: Rules::default(),
         }
     }
 
@@ -179,6 +180,7 @@ pub(crate) mod tests {
             shard: 0,
             spans: Vec::new(),
             skipped: 0,
+            class: GateClass::default(),
         }
     }
 }

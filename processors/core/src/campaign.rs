@@ -10,7 +10,7 @@
 
 use crate::ids::{CampaignId, ChunkId, PageId};
 use serde::{Deserialize, Serialize};
-use sluice_schemas::{CampaignEventKind, CampaignLaunch, Span};
+use sluice_schemas::{CampaignEventKind, CampaignLaunch, GateClass, Span};
 
 /// Where a campaign is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -158,6 +158,9 @@ pub struct ChunkRow {
     pub spans: Vec<Span>,
     /// Rows of it that are never sent.
     pub skipped: u32,
+    /// What its gate looks at besides page and campaign.
+    #[serde(default)]
+    pub class: GateClass,
 }
 
 #[cfg(test)]

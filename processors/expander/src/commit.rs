@@ -17,7 +17,7 @@ use sluice_core::row::RowDecision;
 use sluice_core::{ChunkId, ChunkRow};
 use sluice_runtime::ports::audience::DecidedRow;
 use sluice_runtime::ports::log::{Partition, Topic};
-use sluice_schemas::Span;
+use sluice_schemas::{GateClass, Span};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -53,6 +53,7 @@ pub(crate) async fn commit(
         shard: page.shard,
         spans,
         skipped: encoded.skipped(),
+        class: GateClass::default(),
     };
 
     if let Some(before) = turn.before {

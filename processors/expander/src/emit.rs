@@ -44,6 +44,7 @@ pub(crate) fn emit(ports: &ExpanderPorts, chunk: &ChunkRow, skips: Vec<ReceiptEn
             page: chunk.page.as_str().to_owned(),
             size: chunk.size as i32,
             spans: chunk.spans.clone(),
+            class: chunk.class.clone(),
         };
         let key = Bytes::copy_from_slice(chunk.page.as_str().as_bytes());
         let record = NewRecord { key, value: encode(&ready).into() };

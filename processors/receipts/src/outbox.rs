@@ -54,6 +54,7 @@ impl Outbox {
                 .into_iter()
                 .map(|(first, last)| IndexRange { first: i32::from(first), last: i32::from(last) })
                 .collect(),
+            class: row.class.clone(),
         };
         let key = Bytes::copy_from_slice(row.page.as_str().as_bytes());
         self.push(Topic::Chunks, row.shard, key, encode(&record));

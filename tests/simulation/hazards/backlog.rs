@@ -4,7 +4,7 @@ use super::run::{Run, for_each};
 use crate::cluster::{PARTITIONS, Scenario};
 use sluice_core::{CampaignId, CampaignState, ChunkId};
 use sluice_runtime::ports::log::{NewRecord, Partition, Position, Topic};
-use sluice_schemas::{ChunkReady, Span, encode};
+use sluice_schemas::{ChunkReady, GateClass, Span, encode};
 use sluice_simulation::truth::recipients_reached;
 use sluice_simulation::{Faults, ProviderFaults};
 use std::time::Duration;
@@ -66,7 +66,13 @@ fn hazard_26_retention_that_overtakes_a_lane_in_its_middle_costs_nobody_a_messag
 fn passing(shard: u32, number: u32) -> NewRecord {
     let chunk = ChunkId::new(CampaignId::of("default", "long over"), 0, shard as u16, number);
     let spans = vec![Span { first: 0, end: 1 }];
-    let ready = ChunkReady { chunk: chunk.0.into(), page: "page-9".to_owned(), size: 1, spans };
+    let ready = ChunkReady {
+        chunk: chunk.0.into(),
+        page: "page-9".to_owned(),
+        size: 1,
+        spans,
+        class: GateClass::default(),
+    };
     NewRecord { key: chunk.0.to_vec().into(), value: encode(&ready).into() }
 }
 

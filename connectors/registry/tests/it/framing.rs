@@ -27,6 +27,7 @@ fn retry() -> RetryReady {
         attempt: 2,
         not_before_ms: 5,
         indexes: vec![IndexRange { first: 1, last: 4 }],
+        class: GateClass::default(),
     }
 }
 
@@ -62,7 +63,13 @@ async fn what_leaves_carries_its_schemas_id_and_comes_back_as_it_was() {
         (Topic::Chunks, encode(&retry())),
         (
             Topic::Chunks,
-            encode(&ChunkReady { chunk: Default::default(), page: "p".to_owned(), size: 1, spans: vec![] }),
+            encode(&ChunkReady {
+                chunk: Default::default(),
+                page: "p".to_owned(),
+                size: 1,
+                spans: vec![],
+                class: GateClass::default(),
+            }),
         ),
     ] {
         assert!(framing.outgoing(topic, &value, &mut out));

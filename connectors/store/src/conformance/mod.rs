@@ -17,7 +17,7 @@ pub use ledgers::*;
 
 use sluice_core::{CampaignId, CampaignRow, ChunkId, ChunkRow, PageId};
 use sluice_runtime::ports::store::Store;
-use sluice_schemas::{CampaignLaunch, Span};
+use sluice_schemas::{CampaignLaunch, GateClass, Span};
 use std::sync::Arc;
 
 macro_rules! properties {
@@ -114,5 +114,6 @@ pub(crate) fn chunk_row(campaign: CampaignId, epoch: u16, number: u32) -> ChunkR
         shard: 0,
         spans: vec![Span { first: i64::from(number) * 100, end: i64::from(number) * 100 + 100 }],
         skipped: 3,
+        class: GateClass::default(),
     }
 }

@@ -91,6 +91,7 @@ impl Bench {
             max_retries: 1,
             on_unknown: OnUnknown::Keep,
             time_zone: None,
+            rules: Rules::default(),
         };
         let store = self.hand_store();
         store.create_campaign(CampaignRow::launched(launch, self.world.wall_ms())).await.unwrap();
@@ -104,6 +105,7 @@ impl Bench {
                 shard: 1,
                 spans: Vec::new(),
                 skipped: 0,
+                class: GateClass::default(),
             };
             store.commit_chunk(1, row).await.unwrap();
             self.receipt(number, vec![entry(Fact::Closed, 0, SIZE - 1, 0, 0)]).await;

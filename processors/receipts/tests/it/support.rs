@@ -52,6 +52,7 @@ pub(crate) fn launch(max_retries: i32, on_unknown: OnUnknown) -> CampaignLaunch 
         max_retries,
         on_unknown,
         time_zone: None,
+        rules: Rules::default(),
     }
 }
 
@@ -74,6 +75,7 @@ pub(crate) async fn prepare(store: &dyn Store, launch: CampaignLaunch, chunks: u
             shard: 1,
             spans: Vec::new(),
             skipped: 0,
+            class: GateClass::default(),
         };
         store.commit_chunk(1, row).await.unwrap();
     }

@@ -11,8 +11,8 @@ use sluice_runtime::ports::messages::{Correlation, MessagePlan, Messages, PlanPr
 use sluice_runtime::ports::store::{ChunkSave, Granted, RecipientRow, Store, Transition};
 use sluice_runtime::{ShutdownTrigger, shutdown};
 use sluice_schemas::{
-    Audience, CampaignLaunch, Channel, ChunkReady, Fact, Message, OnUnknown, Receipt, ReceiptEntry,
-    SendRequest, decode, encode,
+    Audience, CampaignLaunch, Channel, ChunkReady, Fact, GateClass, Message, OnUnknown, Receipt,
+    ReceiptEntry, Rules, SendRequest, decode, encode,
 };
 use sluice_sender::{Board, Sender, SenderError, SenderOptions, SenderPorts};
 use sluice_simulation::{Faults, ProcessId, ProviderFaults, SimProvider, World};
@@ -49,6 +49,7 @@ fn launch(name: &str) -> CampaignLaunch {
         max_retries: 1,
         on_unknown: OnUnknown::Keep,
         time_zone: None,
+        rules: Rules::default(),
     }
 }
 
@@ -128,6 +129,7 @@ impl Bench {
             page: page().as_str().to_owned(),
             size: SIZE as i32,
             spans: Vec::new(),
+            class: GateClass::default(),
         };
         let record = NewRecord { key: Vec::new().into(), value: encode(&ready).into() };
         self.log.handle(self.hand).append(Topic::Chunks, SHARD, vec![record]).await.unwrap();

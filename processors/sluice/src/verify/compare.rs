@@ -266,7 +266,7 @@ mod tests {
     use super::*;
     use sluice_core::chunk_state::entry;
     use sluice_core::{CampaignId, ChunkId, PageId};
-    use sluice_schemas::Fact;
+    use sluice_schemas::{Fact, GateClass};
 
     /// Three rows: accepted, failed, skipped.
     fn facts() -> ChunkFacts {
@@ -286,6 +286,7 @@ mod tests {
                 shard: 0,
                 spans: Vec::new(),
                 skipped: 1,
+                class: GateClass::default(),
             },
             rows: vec![row(0, false), row(1, false), row(2, true)],
             counters: Some(state.counters()),

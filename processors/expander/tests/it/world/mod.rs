@@ -76,6 +76,7 @@ pub(crate) fn launch(pages: usize) -> CampaignLaunch {
         max_retries: 3,
         on_unknown: OnUnknown::Keep,
         time_zone: None,
+        rules: Rules::default(),
     }
 }
 
