@@ -16,7 +16,7 @@ use sluice_runtime::ports::log::{NewRecord, Topic};
 use sluice_runtime::{Clock, shutdown};
 use sluice_schemas::{
     Audience, CampaignEvent, CampaignLaunch, Channel, ChunkReady, DeadLetter, Fact, HttpMessage, Message,
-    OnUnknown, Receipt, SendRequest, decode, encode,
+    OnUnknown, Receipt, Rules, SendRequest, decode, encode,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
