@@ -13,6 +13,21 @@ pub use rustix::process::Signal;
 /// How often something is looked at while it is waited for.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
+/// How much of what a process said a panic shows: enough to see why, and the assertion stays in sight.
+const SHOWN_LINES: usize = 60;
+
+/// The last lines of an output, after the number of those before them.
+fn last_lines(output: &str) -> String {
+    let before = output.lines().count().saturating_sub(SHOWN_LINES);
+    match before {
+        0 => output.to_owned(),
+        _ => {
+            let shown: Vec<&str> = output.lines().skip(before).collect();
+            format!("… {before} lines before\n{}\n", shown.join("\n"))
+        }
+    }
+}
+
 /// Waits until `probe` gives something. Panics after `within`, naming `what`.
 pub fn wait_for<T>(what: &str, within: Duration, mut probe: impl FnMut() -> Option<T>) -> T {
     let deadline = SystemClock.monotonic() + within;
@@ -116,8 +131,8 @@ impl Process {
                 SystemClock.monotonic() < deadline,
                 "waited {within:?} in vain for {what}; {} said:\n{}{}",
                 self.shown,
-                self.stdout(),
-                self.stderr()
+                last_lines(&self.stdout()),
+                last_lines(&self.stderr())
             );
             std::thread::sleep(LOOK_EVERY);
         }
@@ -127,7 +142,12 @@ impl Process {
     pub fn until_it_says(&mut self, text: &str, within: Duration) {
         let heard =
             self.until(&format!("`{text}`"), within, |process| process.stderr().contains(text).then_some(()));
-        assert!(heard.is_some(), "it ended without saying `{text}`:\n{}{}", self.stdout(), self.stderr());
+        assert!(
+            heard.is_some(),
+            "it ended without saying `{text}`:\n{}{}",
+            last_lines(&self.stdout()),
+            last_lines(&self.stderr())
+        );
     }
 
     /// Waits for its end.
@@ -175,7 +195,7 @@ impl Drop for Process {
 }
 
 impl Ended {
-    /// Panics with all output unless the exit code is this one.
+    /// Panics with the end of its output unless the exit code is this one.
     #[track_caller]
     pub fn expect(self, code: i32) -> Self {
         assert!(
@@ -184,8 +204,8 @@ impl Ended {
             self.shown,
             self.code,
             self.signal,
-            self.stdout,
-            self.stderr
+            last_lines(&self.stdout),
+            last_lines(&self.stderr)
         );
         self
     }
@@ -194,7 +214,8 @@ impl Ended {
     #[track_caller]
     pub fn says(self, parts: &[&str]) -> Self {
         for part in parts {
-            assert!(self.stderr.contains(part), "{} does not say `{part}`:\n{}", self.shown, self.stderr);
+            let heard = self.stderr.contains(part);
+            assert!(heard, "{} does not say `{part}`:\n{}", self.shown, last_lines(&self.stderr));
         }
         self
     }
@@ -203,6 +224,20 @@ impl Ended {
     pub fn json(&self) -> serde_json::Value {
         let line = self.stdout.lines().last().unwrap_or_default();
         serde_json::from_str(line)
-            .unwrap_or_else(|error| panic!("{}: `{line}` is not JSON ({error})\n{}", self.shown, self.stderr))
+            .unwrap_or_else(|error| panic!("{}: `{line}` is not JSON ({error})\n{}", self.shown, last_lines(&self.stderr)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_shows_the_end_of_a_long_output_and_all_of_a_short_one() {
+        let lines = |count: usize| (1..=count).map(|number| format!("line {number}\n")).collect::<String>();
+        assert_eq!(last_lines(&lines(SHOWN_LINES)), lines(SHOWN_LINES));
+        let shown = last_lines(&lines(SHOWN_LINES + 2));
+        assert!(shown.starts_with("… 2 lines before\nline 3\n") && shown.ends_with("line 62\n"), "{shown}");
+        assert_eq!(last_lines(""), "");
     }
 }

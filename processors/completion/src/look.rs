@@ -152,7 +152,7 @@ impl Looks {
 #[cfg(test)]
 pub(crate) mod tests {
     use sluice_core::{CampaignId, ChunkId, ChunkRow, PageId};
-    use sluice_schemas::{Audience, CampaignLaunch, Channel, Message, OnUnknown};
+    use sluice_schemas::{Audience, CampaignLaunch, Channel, GateClass, Message, OnUnknown, Rules};
 
     pub(crate) fn launch() -> CampaignLaunch {
         CampaignLaunch {

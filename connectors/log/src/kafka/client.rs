@@ -176,15 +176,18 @@ impl ClientContext for Events {
 
 impl ConsumerContext for Events {}
 
+/// The target of librdkafka's own lines, so that a filter can tell them from ours.
+const TARGET: &str = "librdkafka";
+
 /// librdkafka's own lines. Connections that fail are told as trouble, once.
 pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
     match level {
         RDKafkaLogLevel::Emerg | RDKafkaLogLevel::Alert | RDKafkaLogLevel::Critical => {
-            error!(facility, "librdkafka: {message}");
+            error!(target: TARGET, facility, "librdkafka: {message}");
         }
         RDKafkaLogLevel::Error | RDKafkaLogLevel::Warning if facility != "FAIL" => {
-            warn!(facility, "librdkafka: {message}");
+            warn!(target: TARGET, facility, "librdkafka: {message}");
         }
-        _ => debug!(facility, "librdkafka: {message}"),
+        _ => debug!(target: TARGET, facility, "librdkafka: {message}"),
     }
 }

@@ -52,7 +52,7 @@ fn chunk_row(row: &CampaignRow, epoch: u32, number: u32) -> ChunkRow {
         shard: 0,
         spans: Vec::new(),
         skipped: 0,
-        class: GateClass::default(),
+        class: sluice_schemas::GateClass::default(),
     }
 }
 

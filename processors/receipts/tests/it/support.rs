@@ -13,8 +13,8 @@ use sluice_runtime::ports::log::{Log, NewRecord, Partition, Topic};
 use sluice_runtime::ports::store::Store;
 use sluice_runtime::{ShutdownTrigger, shutdown};
 use sluice_schemas::{
-    Audience, CampaignLaunch, Channel, Fact, Message, OnUnknown, Receipt, ReceiptEntry, RetryReady,
-    WebhookReceived, decode, encode, is,
+    Audience, CampaignLaunch, Channel, Fact, GateClass, Message, OnUnknown, Receipt, ReceiptEntry,
+    RetryReady, Rules, WebhookReceived, decode, encode, is,
 };
 use sluice_simulation::{Faults, ProcessId, World};
 use sluice_store::simulated::SimStore;
