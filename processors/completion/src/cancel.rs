@@ -33,6 +33,7 @@ pub async fn cancel(
             to: CampaignState::Cancelling,
             reason: reason.clone(),
             at_ms: ports.clock.wall_ms(),
+            terms: None,
         };
         // Refused: it moved meanwhile, look again.
         if let Some(row) = ports.store.transition(campaign, step).await? {

@@ -56,9 +56,12 @@ impl Standing {
 /// The state that a campaign takes when it is done.
 pub fn end_of(state: CampaignState) -> Option<CampaignState> {
     match state {
-        CampaignState::Running => Some(CampaignState::Completed),
+        CampaignState::Running | CampaignState::Paused => Some(CampaignState::Completed),
         CampaignState::Cancelling => Some(CampaignState::Cancelled),
-        CampaignState::Completed | CampaignState::Cancelled | CampaignState::Failed => None,
+        CampaignState::Scheduled
+        | CampaignState::Completed
+        | CampaignState::Cancelled
+        | CampaignState::Failed => None,
     }
 }
 

@@ -136,6 +136,7 @@ impl Looks {
             to,
             reason: row.reason.clone(),
             at_ms: ports.clock.wall_ms(),
+            terms: None,
         };
         self.forget(row.id);
         match ports.store.transition(row.id, step).await? {

@@ -38,6 +38,7 @@ pub async fn retry_failed(
         to: CampaignState::Running,
         reason: None,
         at_ms: ports.clock.wall_ms(),
+        terms: None,
     };
     let Some(row) = ports.store.transition(campaign, step).await? else {
         let row = ports.store.campaign(campaign).await?.ok_or(CommandError::NoCampaign(campaign))?;

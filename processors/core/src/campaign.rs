@@ -1,23 +1,32 @@
 //! The life of a campaign.
 //!
 //! ```text
-//!            ┌────────── retry failed ◄─────────┐
-//!            ▼                                  │
-//!  launch ► running ──── all terminal ────► completed
-//!            │    └───── no way to expand ► failed
-//!            └─ cancel ► cancelling ──────► cancelled
+//!              ┌──────────── retry failed ◄──────────┐
+//!              ▼                                     │
+//!  launch ► running ◄─ resume ─┐                     │
+//!    │         │  └─── pause ► paused                │
+//!    │         ├──────────────────┴─ all terminal ► completed
+//!    │         ├──────────────────┴─ no way to expand ► failed
+//!    └► scheduled ─ its time ► running
+//!              └─ cancel (of scheduled, running, paused) ► cancelling ► cancelled
 //! ```
+//!
+//! Which command does what in which state is decided in [`crate::control`].
 
 use crate::ids::{CampaignId, ChunkId, PageId};
 use serde::{Deserialize, Serialize};
-use sluice_schemas::{CampaignEventKind, CampaignLaunch, GateClass, Span};
+use sluice_schemas::{CampaignEventKind, CampaignLaunch, GateClass, Rules, Span};
 
 /// Where a campaign is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CampaignState {
+    /// Waits for the time it is to start at.
+    Scheduled,
     /// Expanding or sending.
     Running,
+    /// Expanding perhaps, not sending: a person wants it so.
+    Paused,
     /// Nothing more is granted; what is out is settled.
     Cancelling,
     /// Every recipient is in a final state.
@@ -32,7 +41,9 @@ impl CampaignState {
     /// The word used in the CLI, the API, metrics and dashboards.
     pub fn as_str(self) -> &'static str {
         match self {
+            CampaignState::Scheduled => "scheduled",
             CampaignState::Running => "running",
+            CampaignState::Paused => "paused",
             CampaignState::Cancelling => "cancelling",
             CampaignState::Completed => "completed",
             CampaignState::Cancelled => "cancelled",
@@ -52,10 +63,14 @@ impl CampaignState {
 
     /// Whether the step is one of those drawn above.
     pub fn may_become(self, next: CampaignState) -> bool {
-        use CampaignState::{Cancelled, Cancelling, Completed, Failed, Running};
+        use CampaignState::{Cancelled, Cancelling, Completed, Failed, Paused, Running, Scheduled};
         matches!(
             (self, next),
-            (Running, Cancelling | Completed | Failed) | (Cancelling, Cancelled) | (Completed, Running)
+            (Scheduled, Running | Cancelling | Failed)
+                | (Running, Paused | Cancelling | Completed | Failed)
+                | (Paused, Running | Cancelling | Completed | Failed)
+                | (Cancelling, Cancelled)
+                | (Completed, Running)
         )
     }
 
@@ -63,7 +78,8 @@ impl CampaignState {
     pub fn event(self) -> Option<CampaignEventKind> {
         match self {
             CampaignState::Running => Some(CampaignEventKind::Started),
-            CampaignState::Cancelling => None,
+            CampaignState::Paused => Some(CampaignEventKind::Paused),
+            CampaignState::Scheduled | CampaignState::Cancelling => None,
             CampaignState::Completed => Some(CampaignEventKind::Completed),
             CampaignState::Cancelled => Some(CampaignEventKind::Cancelled),
             CampaignState::Failed => Some(CampaignEventKind::Failed),
@@ -80,6 +96,32 @@ pub struct Seal {
     pub total: u64,
     /// Rows that are in no chunk because the campaign was cancelled before they were expanded.
     pub not_expanded: u64,
+}
+
+/// What may be changed while a campaign goes on. The rest of a launch is frozen: chunks depend on it (hazard 1).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Terms {
+    /// Limit of the campaign over all its pages.
+    pub rate: Option<String>,
+    /// When and in which order.
+    pub rules: Rules,
+}
+
+/// A step of a campaign, made only from the state, run and version of the terms that it was decided on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Transition {
+    /// Needed state.
+    pub from: CampaignState,
+    /// Needed run. [`CampaignState::Completed`] to [`CampaignState::Running`] raises it.
+    pub run: u32,
+    /// New state; the same where only the terms change.
+    pub to: CampaignState,
+    /// Why, for people.
+    pub reason: Option<String>,
+    /// When it was decided, in ms since 1970.
+    pub at_ms: i64,
+    /// New terms, and the version that they replace.
+    pub terms: Option<(u32, Terms)>,
 }
 
 /// A campaign as the store keeps it.
@@ -108,6 +150,18 @@ pub struct CampaignRow {
     /// Id of the newest event that is durable in `campaign.events`; the transition's own event is
     /// produced again until it stands here (hazard 22).
     pub announced: Option<String>,
+    /// Raised by each step: tells one pause from the next.
+    #[serde(default)]
+    pub steps: u32,
+    /// When the present run began to send, or will: ms since 1970.
+    #[serde(default)]
+    pub starts_at_ms: i64,
+    /// In force instead of the launch's.
+    #[serde(default)]
+    pub changed: Option<Terms>,
+    /// Raised by each change of the terms.
+    #[serde(default)]
+    pub terms_version: u32,
 }
 
 impl CampaignRow {
@@ -125,7 +179,56 @@ impl CampaignRow {
             ended_at_ms: None,
             reason: None,
             announced: None,
+            steps: 0,
+            starts_at_ms: now_ms,
+            changed: None,
+            terms_version: 0,
         }
+    }
+
+    /// A campaign that starts at `starts_at_ms`.
+    pub fn scheduled(launch: CampaignLaunch, now_ms: i64, starts_at_ms: i64) -> Self {
+        Self { state: CampaignState::Scheduled, starts_at_ms, ..Self::launched(launch, now_ms) }
+    }
+
+    /// The row after `step`; `None` where it was decided on another state, run or version of the terms.
+    pub fn after(&self, step: &Transition) -> Option<Self> {
+        let stays = step.to == self.state && step.terms.is_some();
+        let possible = (self.state, self.run) == (step.from, step.run)
+            && (stays || self.state.may_become(step.to))
+            && step.terms.as_ref().is_none_or(|(version, _)| *version == self.terms_version);
+        if !possible {
+            return None;
+        }
+        let is_new_run = step.is_new_run();
+        let mut row = self.clone();
+        row.state = step.to;
+        row.run += u32::from(is_new_run);
+        row.steps += 1;
+        row.ended_at_ms = step.to.is_ended().then_some(step.at_ms);
+        // A reason stays through the steps that give none (cancelling to cancelled), but not into a new run.
+        if is_new_run || step.reason.is_some() {
+            row.reason = step.reason.clone();
+        }
+        if is_new_run || (step.from, step.to) == (CampaignState::Scheduled, CampaignState::Running) {
+            row.starts_at_ms = step.at_ms;
+        }
+        if let Some((_, terms)) = &step.terms {
+            row.changed = Some(terms.clone());
+            row.terms_version += 1;
+        }
+        Some(row)
+    }
+
+    /// The limit in force.
+    pub fn rate(&self) -> Option<&str> {
+        let changed = self.changed.as_ref().map(|terms| &terms.rate);
+        changed.unwrap_or(&self.launch.rate).as_deref()
+    }
+
+    /// The rules in force.
+    pub fn rules(&self) -> &Rules {
+        self.changed.as_ref().map_or(&self.launch.rules, |terms| &terms.rules)
     }
 
     /// Whether something is still to be done for it: it goes on, or nobody was told of its end yet.
@@ -137,6 +240,18 @@ impl CampaignRow {
     /// The deterministic id of the event that belongs to the present state: the same transition, the same id.
     pub fn event_id(&self) -> String {
         format!("{}-{}-{}", self.id, self.run, self.state.as_str())
+    }
+}
+
+impl Transition {
+    /// A step of `row` to another state, under its present terms.
+    pub fn of(row: &CampaignRow, to: CampaignState, reason: Option<String>, at_ms: i64) -> Self {
+        Self { from: row.state, run: row.run, to, reason, at_ms, terms: None }
+    }
+
+    /// Whether failed recipients are tried again.
+    pub fn is_new_run(&self) -> bool {
+        (self.from, self.to) == (CampaignState::Completed, CampaignState::Running)
     }
 }
 
@@ -170,7 +285,7 @@ mod tests {
 
     #[test]
     fn only_the_drawn_transitions_are_possible() {
-        let all = [Running, Cancelling, Completed, Cancelled, Failed];
+        let all = [Scheduled, Running, Paused, Cancelling, Completed, Cancelled, Failed];
         let possible: Vec<_> = all
             .iter()
             .flat_map(|from| all.iter().filter(|to| from.may_become(**to)).map(move |to| (*from, *to)))
@@ -178,9 +293,17 @@ mod tests {
         assert_eq!(
             possible,
             [
+                (Scheduled, Running),
+                (Scheduled, Cancelling),
+                (Scheduled, Failed),
+                (Running, Paused),
                 (Running, Cancelling),
                 (Running, Completed),
                 (Running, Failed),
+                (Paused, Running),
+                (Paused, Cancelling),
+                (Paused, Completed),
+                (Paused, Failed),
                 (Cancelling, Cancelled),
                 (Completed, Running)
             ]

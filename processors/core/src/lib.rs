@@ -11,11 +11,12 @@
 //! - [`rate`], [`gcra`], [`retry`], [`throttle`]: when a call may start.
 //! - [`ledger`], [`lane`]: who may be called next, and never twice.
 //! - [`facts`], [`chunk_state`], [`counters`], [`details`]: what is known about sends.
-//! - [`campaign`]: the life of a campaign.
+//! - [`campaign`], [`control`]: the life of a campaign, and what commands do to it.
 
 pub mod address;
 pub mod campaign;
 pub mod chunk_state;
+pub mod control;
 pub mod counters;
 pub mod details;
 pub mod facts;
@@ -33,7 +34,7 @@ pub mod row;
 pub mod template;
 pub mod throttle;
 
-pub use campaign::{CampaignRow, CampaignState, ChunkRow, Seal};
+pub use campaign::{CampaignRow, CampaignState, ChunkRow, Seal, Terms, Transition};
 pub use chunk_state::{ChunkState, Stamp};
 pub use counters::Counters;
 pub use ids::{CampaignId, ChunkId, PageId, SendId};

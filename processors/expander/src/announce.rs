@@ -17,7 +17,11 @@ pub(crate) fn is_untold(row: &CampaignRow) -> bool {
     let tells = match row.state {
         CampaignState::Running => row.run <= 1,
         CampaignState::Failed => true,
-        CampaignState::Cancelling | CampaignState::Completed | CampaignState::Cancelled => false,
+        CampaignState::Scheduled
+        | CampaignState::Paused
+        | CampaignState::Cancelling
+        | CampaignState::Completed
+        | CampaignState::Cancelled => false,
     };
     tells && row.announced.as_deref() != Some(row.event_id().as_str())
 }

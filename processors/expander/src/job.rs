@@ -281,13 +281,7 @@ impl Job {
         problem: AudienceProblem,
     ) -> Result<Attempt, StepError> {
         let store = &self.ports.store;
-        let step = Transition {
-            from: CampaignState::Running,
-            run: row.run,
-            to: CampaignState::Cancelling,
-            reason: Some(reason),
-            at_ms: self.ports.clock.wall_ms(),
-        };
+        let step = Transition::of(row, CampaignState::Cancelling, Some(reason), self.ports.clock.wall_ms());
         until_answered("transition", || store.transition(self.id, step.clone())).await?;
         for page in &row.launch.pages {
             let page = PageId::from(page.as_str());
@@ -299,13 +293,8 @@ impl Job {
 
     async fn fail(&self, row: &CampaignRow, reason: &str) -> Result<Attempt, StepError> {
         let store = &self.ports.store;
-        let step = Transition {
-            from: CampaignState::Running,
-            run: row.run,
-            to: CampaignState::Failed,
-            reason: Some(reason.to_owned()),
-            at_ms: self.ports.clock.wall_ms(),
-        };
+        let step =
+            Transition::of(row, CampaignState::Failed, Some(reason.to_owned()), self.ports.clock.wall_ms());
         let campaign = row.launch.campaign.clone();
         let Some(failed) = until_answered("transition", || store.transition(self.id, step.clone())).await?
         else {

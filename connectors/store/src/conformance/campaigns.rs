@@ -1,7 +1,7 @@
 //! Campaign rows: one history, whoever asks.
 
 use super::{campaign, chunk_row, tenant};
-use sluice_core::{CampaignState, Seal};
+use sluice_core::{CampaignState, Seal, Terms};
 use sluice_runtime::ports::store::{Created, Store, StoreError, Transition};
 
 /// The second launch of a name changes nothing and gets the row that stands.
@@ -120,7 +120,7 @@ pub async fn commits_and_seals_may_be_repeated(store: &dyn Store) {
 }
 
 fn step(from: CampaignState, run: u32, to: CampaignState, at_ms: i64) -> Transition {
-    Transition { from, run, to, reason: None, at_ms }
+    Transition { from, run, to, reason: None, at_ms, terms: None }
 }
 
 /// Two who see the same end (or click twice) make one transition.
@@ -214,4 +214,24 @@ pub async fn unfinished_are_those_whose_end_was_not_told(store: &dyn Store) {
     }
     tell(new.id).await;
     assert_eq!(going_on().await, [""; 0]);
+}
+
+/// Terms change only from the version they were decided on, in whatever order commands arrive.
+pub async fn c5_terms_change_from_the_version_they_were_decided_on(store: &dyn Store) {
+    use CampaignState::{Paused, Running};
+    let row = campaign("spring-sale", 1_000);
+    store.create_campaign(row.clone()).await.unwrap();
+    let terms = |rate: &str| Terms { rate: Some(rate.to_owned()), ..Terms::default() };
+    let change = |version, rate| Transition {
+        terms: Some((version, terms(rate))),
+        ..step(Running, 1, Running, 5_000)
+    };
+    let changed = store.transition(row.id, change(0, "5/s")).await.unwrap().unwrap();
+    assert_eq!((changed.rate(), changed.terms_version, changed.state), (Some("5/s"), 1, Running));
+    assert_eq!(store.transition(row.id, change(0, "9/s")).await, Ok(None), "decided on terms that are over");
+    let paused = store.transition(row.id, step(Running, 1, Paused, 6_000)).await.unwrap().unwrap();
+    assert_eq!((paused.rate(), paused.steps), (Some("5/s"), 2), "a pause keeps the terms");
+    assert_eq!(store.transition(row.id, change(1, "9/s")).await, Ok(None), "decided on a running campaign");
+    let resumed = store.transition(row.id, step(Paused, 1, Running, 7_000)).await.unwrap().unwrap();
+    assert_eq!((resumed.run, resumed.steps), (1, 3), "going on is no other run");
 }

@@ -43,6 +43,7 @@ properties! {
     the_first_pin_stands,
     commits_and_seals_may_be_repeated,
     hazard_25_a_transition_is_taken_once,
+    c5_terms_change_from_the_version_they_were_decided_on,
     a_new_run_begins_without_an_end,
     hazard_22_the_announced_event_is_remembered,
     unfinished_are_those_whose_end_was_not_told,

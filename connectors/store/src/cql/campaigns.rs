@@ -4,7 +4,7 @@ use super::access::{Access, Answer};
 use super::settle::{Nonce, history};
 use super::{committed, open};
 use crate::embedded::codec::{from_json, json};
-use sluice_core::{CampaignId, CampaignRow, CampaignState, Seal};
+use sluice_core::{CampaignId, CampaignRow, Seal};
 use sluice_runtime::ports::store::{Created, ExpansionLease, StoreError, StoreResult, Transition};
 
 /// Of the campaign's own row; its chunks have theirs from 0.
@@ -173,7 +173,7 @@ pub(crate) async fn transition(
     id: CampaignId,
     step: Transition,
 ) -> StoreResult<Option<CampaignRow>> {
-    if is_new_run(&step) {
+    if step.is_new_run() {
         let present = existing(access, id).await?.row;
         if (present.state, present.run) != (step.from, step.run) {
             return Ok(None);
@@ -181,28 +181,10 @@ pub(crate) async fn transition(
         open::note(access, id, step.run + 1).await?;
     }
     let take = |row: CampaignRow| {
-        if (row.state, row.run) != (step.from, step.run) {
-            return Ok(Change::Keep(None));
-        }
-        let row = after(row, &step);
+        let Some(row) = row.after(&step) else { return Ok(Change::Keep(None)) };
         Ok(Change::Put(Box::new(row.clone()), Some(row)))
     };
     change(access, id, take).await
-}
-
-fn is_new_run(step: &Transition) -> bool {
-    (step.from, step.to) == (CampaignState::Completed, CampaignState::Running)
-}
-
-fn after(mut row: CampaignRow, step: &Transition) -> CampaignRow {
-    row.state = step.to;
-    row.run += u32::from(is_new_run(step));
-    row.ended_at_ms = step.to.is_ended().then_some(step.at_ms);
-    // A reason stays through the steps that give none (cancelling to cancelled), but not into a new run.
-    if is_new_run(step) || step.reason.is_some() {
-        row.reason = step.reason.clone();
-    }
-    row
 }
 
 pub(crate) async fn announced(access: &Access, id: CampaignId, event: &str) -> StoreResult<()> {

@@ -3,7 +3,7 @@
 use super::codec::{from_json, json};
 use super::keys;
 use super::tables::{Access, Tables, storage};
-use sluice_core::{CampaignId, CampaignRow, CampaignState, ChunkId, ChunkRow, Seal};
+use sluice_core::{CampaignId, CampaignRow, ChunkId, ChunkRow, Seal};
 use sluice_engine::{Snapshot, Tx, Value};
 use sluice_runtime::ports::store::{Created, ExpansionLease, StoreError, StoreResult, Transition};
 
@@ -154,26 +154,11 @@ pub(crate) async fn transition(
 ) -> StoreResult<Option<CampaignRow>> {
     let taken = access.write(move |tx, tables| {
         let row = existing(tx, tables, id)?;
-        if (row.state, row.run) != (step.from, step.run) {
-            return Ok(None);
-        }
-        let row = after(row, step);
+        let Some(row) = row.after(&step) else { return Ok(None) };
         put(tx, tables, &row)?;
         Ok(Some(row))
     });
     taken.await
-}
-
-fn after(mut row: CampaignRow, step: Transition) -> CampaignRow {
-    let is_new_run = (step.from, step.to) == (CampaignState::Completed, CampaignState::Running);
-    row.state = step.to;
-    row.run += u32::from(is_new_run);
-    row.ended_at_ms = step.to.is_ended().then_some(step.at_ms);
-    // A reason stays through the steps that give none (cancelling to cancelled), but not into a new run.
-    if is_new_run || step.reason.is_some() {
-        row.reason = step.reason;
-    }
-    row
 }
 
 pub(crate) async fn announced(access: &Access, id: CampaignId, event: String) -> StoreResult<()> {

@@ -2,7 +2,7 @@
 
 use super::raw::{Answer, Session, TRIES_MAX, Write};
 use super::tables::{CampaignCell, OperationId};
-use sluice_core::{CampaignId, CampaignRow, CampaignState, ChunkRow, Seal};
+use sluice_core::{CampaignId, CampaignRow, ChunkRow, Seal};
 use sluice_runtime::ports::store::{Created, ExpansionLease, StoreError, StoreResult, Transition};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -186,21 +186,7 @@ impl Session {
     }
 
     pub(super) async fn step(&self, id: CampaignId, step: Transition) -> StoreResult<Option<CampaignRow>> {
-        let take = |row: CampaignRow| {
-            let there = row.state == step.from && row.run == step.run && step.from.may_become(step.to);
-            if !there {
-                return Next::End(Ok(None));
-            }
-            let reopens = step.to == CampaignState::Running;
-            let kept = if reopens { None } else { row.reason.clone() };
-            to(CampaignRow {
-                state: step.to,
-                run: row.run + u32::from(reopens),
-                ended_at_ms: step.to.is_ended().then_some(step.at_ms),
-                reason: step.reason.clone().or(kept),
-                ..row
-            })
-        };
+        let take = |row: CampaignRow| row.after(&step).map_or(Next::End(Ok(None)), to);
         self.change("campaign step", id, take, Some).await
     }
 

@@ -80,7 +80,7 @@ async fn g7_a_cancel_whose_process_died_before_it_told_the_pages_is_completed() 
     let page = PageId::from("page");
     let before = bench.hand_store().ledger(&page).await.unwrap().unwrap().fence.control;
     let (from, to) = (CampaignState::Running, CampaignState::Cancelling);
-    let step = Transition { from, run: 1, to, reason: None, at_ms: 0 };
+    let step = Transition { from, run: 1, to, reason: None, at_ms: 0, terms: None };
     bench.hand_store().transition(id(), step).await.unwrap().unwrap();
     let _running = bench.start("a");
     bench.reaches(CampaignState::Cancelled, 1).await;

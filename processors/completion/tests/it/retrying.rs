@@ -79,7 +79,7 @@ async fn a_retry_whose_process_died_after_the_step_is_completed_and_never_ends_b
     let bench = Bench::new(1, Faults::latency());
     let _running = completed(&bench).await;
     let (from, to) = (CampaignState::Completed, CampaignState::Running);
-    let step = Transition { from, run: 1, to, reason: None, at_ms: 0 };
+    let step = Transition { from, run: 1, to, reason: None, at_ms: 0, terms: None };
     bench.hand_store().transition(id(), step).await.unwrap().unwrap();
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!((bench.row().state, bench.counters().pending), (CampaignState::Running, 10));

@@ -45,9 +45,11 @@ impl Watched {
 
     /// All campaigns, or all that are not finished.
     pub(super) fn listed(&self, rows: &[CampaignRow]) {
-        let mut counts = [0_u64; 4];
+        let mut counts = [0_u64; 6];
         for row in rows.iter().filter(|row| row.is_unfinished()) {
             let state = match row.state {
+                CampaignState::Scheduled => OpenState::Scheduled,
+                CampaignState::Paused => OpenState::Paused,
                 CampaignState::Running if row.seal.is_none() => OpenState::Expanding,
                 CampaignState::Running => OpenState::Sending,
                 CampaignState::Cancelling => OpenState::Cancelling,
@@ -102,7 +104,10 @@ impl Watched {
             CampaignState::Completed => EndState::Completed,
             CampaignState::Cancelled => EndState::Cancelled,
             CampaignState::Failed => EndState::Failed,
-            CampaignState::Running | CampaignState::Cancelling => return,
+            CampaignState::Scheduled
+            | CampaignState::Running
+            | CampaignState::Paused
+            | CampaignState::Cancelling => return,
         };
         self.campaigns.ended.at([state as usize]).inc();
         // A later run says nothing about how long the audience took.

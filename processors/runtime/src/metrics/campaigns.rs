@@ -22,7 +22,9 @@ crate::label_words! {
 crate::label_words! {
     /// Where a campaign is that has not ended, or whose end nobody was told.
     OpenState, OPEN_STATES:
+    Scheduled = "scheduled",
     Expanding = "expanding",
+    Paused = "paused",
     Sending = "sending",
     Cancelling = "cancelling",
     Ending = "ending",
@@ -46,7 +48,7 @@ pub const UNFINISHED: Definition = Definition {
     unit: "campaigns",
     stage: Stage::Launch,
     labels: Labels::Each(&[Label { name: "state", values: OPEN_STATES }]),
-    help: "Campaigns that are not ended, as this process last read them: expanding, sending, cancelling, or ended \
+    help: "Campaigns that are not ended, as this process last read them: scheduled, expanding, paused, sending, cancelling, or ended \
            and not announced yet.",
     look: "`ending` or `cancelling` for more than a minute. Processes that do not run completion do not read them \
            and tell 0: take the maximum.",

@@ -10,10 +10,11 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+pub use sluice_core::Transition;
 use sluice_core::chunk_state::Stamp;
 use sluice_core::{
-    CampaignId, CampaignRow, CampaignState, ChunkId, ChunkRow, ChunkState, Counters, IndexSet, LedgerBody,
-    PageId, Seal, SendId,
+    CampaignId, CampaignRow, ChunkId, ChunkRow, ChunkState, Counters, IndexSet, LedgerBody, PageId, Seal,
+    SendId,
 };
 use sluice_schemas::{Channel, Fact, ReceiptEntry};
 
@@ -61,21 +62,6 @@ pub struct ExpansionLease {
     pub row: CampaignRow,
     /// All that was committed before; read after the epoch was raised (hazard 2).
     pub chunks: Vec<ChunkRow>,
-}
-
-/// A step of [`CampaignState`], taken only from exactly this state and run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Transition {
-    /// The state it must be in.
-    pub from: CampaignState,
-    /// The run it must be in.
-    pub run: u32,
-    /// The state it gets.
-    pub to: CampaignState,
-    /// Why, for people.
-    pub reason: Option<String>,
-    /// ms since 1970.
-    pub at_ms: i64,
 }
 
 /// What a compare-and-set on a ledger is conditional on.

@@ -142,6 +142,7 @@ impl Bench {
             to: CampaignState::Cancelling,
             reason: None,
             at_ms: self.world.wall_ms(),
+            terms: None,
         };
         self.store().transition(id(), step).await.unwrap().unwrap();
         self.store().bump_control(&page()).await.unwrap();

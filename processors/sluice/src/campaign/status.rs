@@ -145,6 +145,8 @@ impl CampaignStatus {
         let (done, all) = (numbers::thousands(self.done()), numbers::thousands(self.recipients));
         let name = &self.campaign;
         match self.state {
+            CampaignState::Scheduled => format!("{name} waits for its start."),
+            CampaignState::Paused => format!("{name} is paused: {done} of {all} done."),
             CampaignState::Running if self.expanded => format!("{name} is running: {done} of {all} done."),
             CampaignState::Running => {
                 format!("{name} is running: {done} of {all} done, its audience is still being read.")
