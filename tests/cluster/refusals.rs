@@ -7,9 +7,9 @@ use std::time::Duration;
 const WITHIN: Duration = Duration::from_secs(60);
 
 fn refused(cluster: &Cluster) -> Ended {
-    let ended = cluster.start_only("sender").process.wait(WITHIN);
-    assert!(ended.code == Some(3) || ended.code == Some(75), "{ended:?}");
-    ended.says(&["error:", "To go on:"])
+    let ended = cluster.start_only("sender").process.wait(WITHIN).says(&["error:", "To go on:"]);
+    assert!(matches!(ended.code, Some(3 | 75)), "{:?}", ended.code);
+    ended
 }
 
 fn nobody() -> String {

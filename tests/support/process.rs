@@ -223,8 +223,9 @@ impl Ended {
     /// Stdout as JSON: its last line.
     pub fn json(&self) -> serde_json::Value {
         let line = self.stdout.lines().last().unwrap_or_default();
-        serde_json::from_str(line)
-            .unwrap_or_else(|error| panic!("{}: `{line}` is not JSON ({error})\n{}", self.shown, last_lines(&self.stderr)))
+        serde_json::from_str(line).unwrap_or_else(|error| {
+            panic!("{}: `{line}` is not JSON ({error})\n{}", self.shown, last_lines(&self.stderr))
+        })
     }
 }
 

@@ -23,6 +23,8 @@ struct State {
     /// What a connection failed by last.
     reason: Option<String>,
     refusal: Option<Refusal>,
+    /// Whether the log of the process says that something is in the way.
+    is_told: bool,
 }
 
 #[derive(Debug)]
@@ -96,21 +98,17 @@ impl Trouble {
         state.is_suspected || state.unreachable_since.is_some() || state.refusal.is_some()
     }
 
-    /// What the health check saw.
+    /// What the health check saw. The log of the process says once what is in the way, and when it no longer is.
     pub(crate) fn checked(&self, answers: bool) {
-        let now = SystemClock.monotonic();
         let mut state = self.state();
-        state.is_suspected = false;
-        if !answers {
-            state.unreachable_since.get_or_insert(now);
-            return;
+        state.checked(answers, SystemClock.monotonic());
+        let brokers = &self.brokers;
+        match (state.obstacle(), state.is_told) {
+            (Some(reason), false) => tracing::warn!(brokers, reason, "Kafka can't be worked with"),
+            (None, true) => tracing::info!(brokers, "Kafka works again"),
+            _ => {}
         }
-        state.unreachable_since = None;
-        state.reason = None;
-        state.refusal.take_if(|refusal| {
-            matches!(refusal.kind, RefusalKind::Login | RefusalKind::Tls)
-                || now - refusal.heard > REFUSAL_LASTS
-        });
+        state.is_told = state.obstacle().is_some();
     }
 
     /// The refusal that was heard last.
@@ -136,6 +134,29 @@ impl Trouble {
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn checked(&mut self, answers: bool, now: Duration) {
+        self.is_suspected = false;
+        if !answers {
+            self.unreachable_since.get_or_insert(now);
+            return;
+        }
+        self.unreachable_since = None;
+        self.reason = None;
+        self.refusal.take_if(|refusal| {
+            matches!(refusal.kind, RefusalKind::Login | RefusalKind::Tls)
+                || now - refusal.heard > REFUSAL_LASTS
+        });
+    }
+
+    /// What is in the way now.
+    fn obstacle(&self) -> Option<&str> {
+        let refused = self.refusal.as_ref().map(|refusal| refusal.text.as_str());
+        let unreachable = || self.reason.as_deref().unwrap_or("no broker answers");
+        refused.or_else(|| self.unreachable_since.map(|_| unreachable()))
     }
 }
 

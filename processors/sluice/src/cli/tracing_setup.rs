@@ -39,11 +39,16 @@ mod tests {
 
     #[test]
     fn drivers_are_silent_unless_somebody_asks() {
-        for unasked in [filter(None, false, 0, "info"), filter(None, false, 0, "warn"), filter(None, true, 2, "info")]
+        for unasked in
+            [filter(None, false, 0, "info"), filter(None, false, 0, "warn"), filter(None, true, 2, "info")]
         {
             assert!(unasked.contains("scylla=off") && unasked.contains("librdkafka=error"), "{unasked}");
         }
-        let asked = [filter(Some("info"), false, 0, "info"), filter(None, false, 1, "info"), filter(None, false, 2, "info")];
+        let asked = [
+            filter(Some("info"), false, 0, "info"),
+            filter(None, false, 1, "info"),
+            filter(None, false, 2, "info"),
+        ];
         for asked in asked {
             assert!(!asked.contains("scylla=off") && !asked.contains("librdkafka"), "{asked}");
         }
