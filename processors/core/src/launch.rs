@@ -33,6 +33,12 @@ pub struct LaunchProblem {
     pub hint: String,
 }
 
+impl LaunchProblem {
+    pub(crate) fn new(field: impl Into<String>, problem: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { field: field.into(), problem: problem.into(), hint: hint.into() }
+    }
+}
+
 impl std::fmt::Display for LaunchProblem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}: {}; {}", self.field, self.problem, self.hint)
@@ -182,7 +188,7 @@ struct Problems(Vec<LaunchProblem>);
 
 impl Problems {
     fn add(&mut self, field: &str, problem: impl Into<String>, hint: impl Into<String>) {
-        self.0.push(LaunchProblem { field: field.to_owned(), problem: problem.into(), hint: hint.into() });
+        self.0.push(LaunchProblem::new(field, problem, hint));
     }
 }
 
@@ -324,7 +330,7 @@ fn check_time_zone(launch: &CampaignLaunch, problems: &mut Problems) -> Option<&
 }
 
 /// As much of a text as a message needs, without control characters.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     text.chars().take(64).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 

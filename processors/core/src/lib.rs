@@ -27,12 +27,14 @@ pub mod index_set;
 pub mod lane;
 pub mod launch;
 pub mod ledger;
+pub mod moment;
 pub mod partition;
 pub mod rate;
 pub mod retry;
 pub mod row;
 pub mod template;
 pub mod throttle;
+pub mod window;
 
 pub use campaign::{CampaignRow, CampaignState, ChunkRow, Seal, Terms, Transition};
 pub use chunk_state::{ChunkState, Stamp};
