@@ -73,18 +73,6 @@ impl CampaignState {
                 | (Completed, Running)
         )
     }
-
-    /// What downstream systems are told when a campaign gets here.
-    pub fn event(self) -> Option<CampaignEventKind> {
-        match self {
-            CampaignState::Running => Some(CampaignEventKind::Started),
-            CampaignState::Paused => Some(CampaignEventKind::Paused),
-            CampaignState::Scheduled | CampaignState::Cancelling => None,
-            CampaignState::Completed => Some(CampaignEventKind::Completed),
-            CampaignState::Cancelled => Some(CampaignEventKind::Cancelled),
-            CampaignState::Failed => Some(CampaignEventKind::Failed),
-        }
-    }
 }
 
 /// What an expansion made in all.
@@ -105,6 +93,24 @@ pub struct Terms {
     pub rate: Option<String>,
     /// When and in which order.
     pub rules: Rules,
+    /// When a scheduled campaign starts, or a recurring one next: ms since 1970. Means nothing once it has started.
+    #[serde(default)]
+    pub starts_at_ms: Option<i64>,
+    /// The run in which also those are tried again of whom nobody knows whether they got the message: somebody asked
+    /// for it, knowing that some will get it twice.
+    #[serde(default)]
+    pub unknown_in_run: Option<u32>,
+}
+
+/// The step that brought a campaign into its present state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entered {
+    /// The state before.
+    pub from: CampaignState,
+    /// [`CampaignRow::steps`] after it.
+    pub step: u32,
+    /// ms since 1970.
+    pub at_ms: i64,
 }
 
 /// A step of a campaign, made only from the state, run and version of the terms that it was decided on.
@@ -150,9 +156,12 @@ pub struct CampaignRow {
     /// Id of the newest event that is durable in `campaign.events`; the transition's own event is
     /// produced again until it stands here (hazard 22).
     pub announced: Option<String>,
-    /// Raised by each step: tells one pause from the next.
+    /// Raised by each step.
     #[serde(default)]
     pub steps: u32,
+    /// How it got into its present state: tells one pause from the next. `None`: by its launch.
+    #[serde(default)]
+    pub entered: Option<Entered>,
     /// When the present run began to send, or will: ms since 1970.
     #[serde(default)]
     pub starts_at_ms: i64,
@@ -180,6 +189,7 @@ impl CampaignRow {
             reason: None,
             announced: None,
             steps: 0,
+            entered: None,
             starts_at_ms: now_ms,
             changed: None,
             terms_version: 0,
@@ -205,6 +215,9 @@ impl CampaignRow {
         row.state = step.to;
         row.run += u32::from(is_new_run);
         row.steps += 1;
+        if step.to != self.state {
+            row.entered = Some(Entered { from: self.state, step: row.steps, at_ms: step.at_ms });
+        }
         row.ended_at_ms = step.to.is_ended().then_some(step.at_ms);
         // A reason stays through the steps that give none (cancelling to cancelled), but not into a new run.
         if is_new_run || step.reason.is_some() {
@@ -216,6 +229,9 @@ impl CampaignRow {
         if let Some((_, terms)) = &step.terms {
             row.changed = Some(terms.clone());
             row.terms_version += 1;
+            if let (CampaignState::Scheduled, Some(at_ms)) = (row.state, terms.starts_at_ms) {
+                row.starts_at_ms = at_ms;
+            }
         }
         Some(row)
     }
@@ -231,15 +247,57 @@ impl CampaignRow {
         self.changed.as_ref().map_or(&self.launch.rules, |terms| &terms.rules)
     }
 
+    /// The terms in force, to be changed.
+    pub fn terms(&self) -> Terms {
+        let Some(changed) = &self.changed else {
+            return Terms {
+                rate: self.launch.rate.clone(),
+                rules: self.launch.rules.clone(),
+                ..Terms::default()
+            };
+        };
+        changed.clone()
+    }
+
+    /// Whether its present run tries also those again of whom nobody knows whether they got the message.
+    pub fn retries_unknown(&self) -> bool {
+        self.changed.as_ref().is_some_and(|terms| terms.unknown_in_run == Some(self.run))
+    }
+
     /// Whether something is still to be done for it: it goes on, or nobody was told of its end yet.
     pub fn is_unfinished(&self) -> bool {
         let told = self.announced.as_ref().is_some_and(|event| *event == self.event_id());
         !self.state.is_ended() || !told
     }
 
-    /// The deterministic id of the event that belongs to the present state: the same transition, the same id.
+    /// What downstream systems are told of the present state.
+    pub fn event(&self) -> Option<CampaignEventKind> {
+        match (self.state, self.entered.map(|entered| entered.from)) {
+            (CampaignState::Running, Some(CampaignState::Paused)) => Some(CampaignEventKind::Resumed),
+            // A later run is no other start.
+            (CampaignState::Running, _) => (self.run <= 1).then_some(CampaignEventKind::Started),
+            (CampaignState::Paused, _) => Some(CampaignEventKind::Paused),
+            (CampaignState::Scheduled | CampaignState::Cancelling, _) => None,
+            (CampaignState::Completed, _) => Some(CampaignEventKind::Completed),
+            (CampaignState::Cancelled, _) => Some(CampaignEventKind::Cancelled),
+            (CampaignState::Failed, _) => Some(CampaignEventKind::Failed),
+        }
+    }
+
+    /// The deterministic id of that event: the same transition, the same id. A campaign is paused and resumed more
+    /// than once in a run, so that these name their step.
     pub fn event_id(&self) -> String {
-        format!("{}-{}-{}", self.id, self.run, self.state.as_str())
+        let step = self.entered.map_or(0, |entered| entered.step);
+        match self.event() {
+            Some(CampaignEventKind::Paused) => format!("{}-{}-paused-{step}", self.id, self.run),
+            Some(CampaignEventKind::Resumed) => format!("{}-{}-resumed-{step}", self.id, self.run),
+            _ => format!("{}-{}-{}", self.id, self.run, self.state.as_str()),
+        }
+    }
+
+    /// The id of the event of its start.
+    pub fn start_event_id(&self) -> String {
+        format!("{}-1-{}", self.id, CampaignState::Running.as_str())
     }
 }
 

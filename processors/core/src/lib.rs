@@ -32,11 +32,13 @@ pub mod partition;
 pub mod rate;
 pub mod retry;
 pub mod row;
+pub mod share;
 pub mod template;
 pub mod throttle;
+pub mod usage;
 pub mod window;
 
-pub use campaign::{CampaignRow, CampaignState, ChunkRow, Seal, Terms, Transition};
+pub use campaign::{CampaignRow, CampaignState, ChunkRow, Entered, Seal, Terms, Transition};
 pub use chunk_state::{ChunkState, Stamp};
 pub use counters::Counters;
 pub use ids::{CampaignId, ChunkId, PageId, SendId};

@@ -6,30 +6,21 @@ use crate::patience::until_answered;
 use bytes::Bytes;
 use serde_bytes::ByteArray;
 use sluice_core::partition::partition_of;
-use sluice_core::{CampaignId, CampaignRow, CampaignState};
+use sluice_core::{CampaignId, CampaignRow};
 use sluice_runtime::ports::log::{NewRecord, Partition, Topic};
-use sluice_schemas::{CampaignControl, CampaignEvent, encode};
+use sluice_schemas::{CampaignControl, CampaignEvent, CampaignEventKind, encode};
 use std::collections::BTreeMap;
 
 /// Whether the expander has to tell of the row's state, and may not have done so: its start, and that it failed.
-/// A later run is no other start.
 pub(crate) fn is_untold(row: &CampaignRow) -> bool {
-    let tells = match row.state {
-        CampaignState::Running => row.run <= 1,
-        CampaignState::Failed => true,
-        CampaignState::Scheduled
-        | CampaignState::Paused
-        | CampaignState::Cancelling
-        | CampaignState::Completed
-        | CampaignState::Cancelled => false,
-    };
+    let tells = matches!(row.event(), Some(CampaignEventKind::Started | CampaignEventKind::Failed));
     tells && row.announced.as_deref() != Some(row.event_id().as_str())
 }
 
 /// Produces the event of the row's present state, then notes that it is there. Doing it twice gives two
 /// records with one id (hazard 22).
 pub(crate) async fn announce(ports: &ExpanderPorts, row: &CampaignRow) -> Result<(), StepError> {
-    let Some(kind) = row.state.event() else { return Ok(()) };
+    let Some(kind) = row.event() else { return Ok(()) };
     let id = row.event_id();
     let event = CampaignEvent {
         id: id.clone(),
@@ -37,7 +28,7 @@ pub(crate) async fn announce(ports: &ExpanderPorts, row: &CampaignRow) -> Result
         tenant: row.launch.tenant.clone(),
         kind,
         run: i32::try_from(row.run).unwrap_or(i32::MAX),
-        at_ms: row.ended_at_ms.unwrap_or(row.created_at_ms),
+        at_ms: row.entered.map_or(row.created_at_ms, |entered| entered.at_ms),
         counters: BTreeMap::new(),
         reason: row.reason.clone(),
     };
