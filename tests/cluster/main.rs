@@ -7,6 +7,7 @@
 
 mod dead_letters;
 mod launches;
+mod logins;
 mod noise;
 mod outages;
 mod refusals;

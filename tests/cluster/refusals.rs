@@ -6,7 +6,8 @@ use std::time::Duration;
 /// A start that is refused has ended by then.
 const WITHIN: Duration = Duration::from_secs(60);
 
-fn refused(cluster: &Cluster) -> Ended {
+/// A process that is refused, with what to do about it.
+pub(crate) fn refused(cluster: &Cluster) -> Ended {
     let ended = cluster.start_only("sender").process.wait(WITHIN).says(&["error:", "To go on:"]);
     assert!(matches!(ended.code, Some(3 | 75)), "{:?}", ended.code);
     ended

@@ -11,7 +11,7 @@ use crate::cassandra_settings::{CommitLog, LOGGING, MODULE_OPTIONS, yaml};
 use crate::jvm::{Jit, class_path, property};
 use crate::ports::Port;
 use crate::process::{Launch, Process};
-use crate::{EngineError, probe, programs};
+use crate::{CqlConnection, EngineError, Login, probe, programs};
 
 /// What kind of node to start.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub struct CassandraOptions {
     pub commit_log: CommitLog,
     /// The heap, in MiB.
     pub heap_mib: u32,
+    /// Whether clients have to log in, as [`Cassandra::LOGIN`].
+    pub asks_for_login: bool,
     /// Further lines of `cassandra.yaml`, such as `batch_size_fail_threshold: 1MiB`. A name that is
     /// set by default cannot be set twice.
     pub settings: Vec<String>,
@@ -29,7 +31,13 @@ pub struct CassandraOptions {
 
 impl Default for CassandraOptions {
     fn default() -> Self {
-        Self { jit: Jit::Quick, commit_log: CommitLog::Batch, heap_mib: 1024, settings: Vec::new() }
+        Self {
+            jit: Jit::Quick,
+            commit_log: CommitLog::Batch,
+            heap_mib: 1024,
+            asks_for_login: false,
+            settings: Vec::new(),
+        }
     }
 }
 
@@ -41,12 +49,16 @@ pub struct Cassandra {
     // Dropped in this order: first the process, last the directory that it writes to.
     process: Process,
     native: Port,
+    asks_for_login: bool,
     _storage: Port,
     _jmx: Port,
     _directory: TempDir,
 }
 
 impl Cassandra {
+    /// The user that a node makes by itself when it asks for a login.
+    pub const LOGIN: Login = Login { username: "cassandra", password: "cassandra" };
+
     /// Starts a node and waits until it answers over CQL.
     ///
     /// # Errors
@@ -61,7 +73,11 @@ impl Cassandra {
         let (native, storage, jmx) = (Port::reserve()?, Port::reserve()?, Port::reserve()?);
 
         let root = directory.path();
-        let text = yaml(root, native.number(), storage.number(), options.commit_log, &options.settings);
+        let mut settings = options.settings.clone();
+        if options.asks_for_login {
+            settings.push("authenticator: PasswordAuthenticator".to_owned());
+        }
+        let text = yaml(root, native.number(), storage.number(), options.commit_log, &settings);
         fs::write(root.join("cassandra.yaml"), text)
             .and_then(|()| fs::write(root.join("logback.xml"), LOGGING))
             .map_err(EngineError::io(format!("write to {}", root.display())))?;
@@ -72,10 +88,11 @@ impl Cassandra {
             log: root.join("log"),
             remove: root.to_owned(),
         };
-        let address = native.address();
+        let (address, asks_for_login) = (native.address(), options.asks_for_login);
         Ok(Self {
-            process: Process::start(launch, || probe::cql_answers(&address))?,
+            process: Process::start(launch, || answers(&address, asks_for_login))?,
             native,
+            asks_for_login,
             _storage: storage,
             _jmx: jmx,
             _directory: directory,
@@ -110,9 +127,9 @@ impl Cassandra {
     /// # Errors
     /// It is still running, or it does not come up.
     pub fn restart(&mut self) -> Result<(), EngineError> {
-        let address = self.native.address();
+        let (address, asks_for_login) = (self.native.address(), self.asks_for_login);
         self.process.relaunch()?;
-        self.process.await_answer(|| probe::cql_answers(&address))
+        self.process.await_answer(|| answers(&address, asks_for_login))
     }
 
     /// Suspends the node (SIGSTOP): connections stay open, nothing answers.
@@ -129,6 +146,14 @@ impl Cassandra {
     /// It is not running.
     pub fn thaw(&mut self) -> Result<(), EngineError> {
         self.process.thaw()
+    }
+}
+
+/// A node makes its user some time after it first answers.
+fn answers(address: &str, asks_for_login: bool) -> bool {
+    match asks_for_login {
+        true => CqlConnection::open(address, Some(Cassandra::LOGIN)).is_ok(),
+        false => probe::cql_answers(address),
     }
 }
 

@@ -8,10 +8,11 @@ use tempfile::TempDir;
 
 use crate::artefacts;
 use crate::jvm::{Jit, class_path, property};
+use crate::kafka_security::{self, Certificate, Security};
 use crate::kafka_settings::{LOGGING, Node, server_properties};
 use crate::ports::Port;
 use crate::process::{self, Launch, Process};
-use crate::{EngineError, Proxy, probe, programs};
+use crate::{EngineError, Login, Proxy, probe, programs};
 
 /// The id that all clusters are formatted with: 16 bytes in Base64. Clusters never meet.
 const CLUSTER_ID: &str = "c2x1aWNlLXRlc3RzLTAwMQ";
@@ -25,6 +26,10 @@ pub struct KafkaOptions {
     /// Puts a [`Proxy`] in front of each broker, which clients are sent through (advertised listener);
     /// the brokers speak to each other directly.
     pub proxied: bool,
+    /// Whether clients have to log in, as [`Kafka::LOGIN`] (SASL, mechanism PLAIN).
+    pub asks_for_login: bool,
+    /// Whether clients connect by TLS; [`Kafka::ca_file`] is what they have to trust.
+    pub tls: bool,
     /// How the Java compiler works.
     pub jit: Jit,
     /// Further lines of `server.properties`, such as `log.retention.ms=1000`; they win over the defaults.
@@ -33,7 +38,14 @@ pub struct KafkaOptions {
 
 impl Default for KafkaOptions {
     fn default() -> Self {
-        Self { brokers: 1, proxied: false, jit: Jit::Quick, settings: Vec::new() }
+        Self {
+            brokers: 1,
+            proxied: false,
+            asks_for_login: false,
+            tls: false,
+            jit: Jit::Quick,
+            settings: Vec::new(),
+        }
     }
 }
 
@@ -42,6 +54,7 @@ impl Default for KafkaOptions {
 pub struct Kafka {
     // Dropped in this order: first the processes, last the directory that they write to.
     brokers: Vec<Broker>,
+    security: Security,
     _directory: TempDir,
 }
 
@@ -50,11 +63,14 @@ struct Broker {
     process: Process,
     client: Port,
     proxy: Option<Proxy>,
-    _internal: Port,
+    internal: Port,
     _controller: Port,
 }
 
 impl Kafka {
+    /// The one user of brokers that ask for a login.
+    pub const LOGIN: Login = kafka_security::LOGIN;
+
     /// Starts a cluster and waits until every broker knows all the others.
     ///
     /// # Errors
@@ -87,6 +103,11 @@ impl Kafka {
                     .map_or_else(|| client.address(), |proxy| proxy.address().to_owned()),
             })
             .collect();
+        let certificate = match options.tls {
+            true => Some(Certificate::make(java, directory.path())?),
+            false => None,
+        };
+        let security = Security { asks_for_login: options.asks_for_login, certificate };
 
         let launches = (0..nodes.len())
             .map(|node| {
@@ -95,7 +116,7 @@ impl Kafka {
                     java,
                     directory.path(),
                     node,
-                    server_properties(&nodes, node, directory.path(), &options.settings),
+                    server_properties(&nodes, node, directory.path(), &security, &options.settings),
                     options.jit,
                 )
             })
@@ -108,11 +129,11 @@ impl Kafka {
                 process: Process::launch(prepared.run)?,
                 client,
                 proxy,
-                _internal: internal,
+                internal,
                 _controller: controller,
             });
         }
-        let mut kafka = Self { brokers, _directory: directory };
+        let mut kafka = Self { brokers, security, _directory: directory };
         for node in 0..kafka.brokers.len() {
             kafka.await_broker(node, kafka.brokers.len())?;
         }
@@ -130,6 +151,11 @@ impl Kafka {
             })
             .collect::<Vec<_>>()
             .join(",")
+    }
+
+    /// The certificate that clients have to trust (PEM), where they connect by TLS.
+    pub fn ca_file(&self) -> Option<&Path> {
+        self.security.certificate.as_ref().map(|certificate| certificate.trusted.as_path())
     }
 
     /// How many brokers there are; they are counted from 0, their node ids from 1.
@@ -206,7 +232,11 @@ impl Kafka {
 
     /// Waits until a broker answers and sees at least `peers` brokers alive, itself included.
     fn await_broker(&mut self, broker: usize, peers: usize) -> Result<(), EngineError> {
-        let address = self.direct(broker)?;
+        let mut address = self.direct(broker)?;
+        if let Some(secured) = self.brokers.get(broker).filter(|_| !self.security.is_open()) {
+            // The question brings neither a login nor TLS, and the listeners open together.
+            address = secured.internal.address();
+        }
         self.process(broker)?
             .await_answer(|| probe::kafka_brokers(&address).is_ok_and(|alive| alive >= peers))
     }

@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use crate::kafka_security::Security;
+
 /// Where one node listens.
 #[derive(Debug, Clone)]
 pub(crate) struct Node {
@@ -29,7 +31,6 @@ const COMMON: &str = "\
 process.roles=broker,controller
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=INTERNAL
-listener.security.protocol.map=CLIENT:PLAINTEXT,INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT
 # A topic that nobody made is a mistake of the test.
 auto.create.topics.enable=false
 offsets.topic.num.partitions=3
@@ -50,7 +51,13 @@ log.cleaner.dedupe.buffer.size=8388608
 ";
 
 /// The settings of the node with this index (ids count from 1). Later lines win over earlier ones.
-pub(crate) fn server_properties(nodes: &[Node], index: usize, root: &Path, further: &[String]) -> String {
+pub(crate) fn server_properties(
+    nodes: &[Node],
+    index: usize,
+    root: &Path,
+    security: &Security,
+    further: &[String],
+) -> String {
     let node = &nodes[index];
     let id = index + 1;
     let voters: Vec<String> = nodes
@@ -68,6 +75,10 @@ pub(crate) fn server_properties(nodes: &[Node], index: usize, root: &Path, furth
             node.client, node.internal, node.controller
         ),
         format!("advertised.listeners=CLIENT://{},INTERNAL://127.0.0.1:{}", node.advertised, node.internal),
+        format!(
+            "listener.security.protocol.map=CLIENT:{},INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            security.protocol()
+        ),
         format!("log.dirs={}", root.join(format!("node-{id}/data")).display()),
         format!("default.replication.factor={replicas}"),
         format!("min.insync.replicas={in_sync}"),
@@ -76,7 +87,7 @@ pub(crate) fn server_properties(nodes: &[Node], index: usize, root: &Path, furth
         format!("transaction.state.log.min.isr={in_sync}"),
     ];
     let mut text = COMMON.to_owned();
-    for line in lines.iter().chain(further) {
+    for line in lines.iter().chain(&security.settings()).chain(further) {
         // Writing to a String cannot fail.
         let _infallible = writeln!(text, "{line}");
     }
@@ -100,7 +111,7 @@ mod tests {
 
     #[test]
     fn three_nodes_replicate_threefold_and_need_two() {
-        let text = server_properties(&nodes(3), 1, Path::new("/d"), &[]);
+        let text = server_properties(&nodes(3), 1, Path::new("/d"), &Security::default(), &[]);
         assert!(text.contains("\nnode.id=2\n"));
         assert!(text.contains("=1@127.0.0.1:300,2@127.0.0.1:301,3@127.0.0.1:302\n"));
         assert!(text.contains("\ndefault.replication.factor=3\nmin.insync.replicas=2\n"));
@@ -109,19 +120,20 @@ mod tests {
 
     #[test]
     fn a_single_node_does_not_wait_for_others() {
-        let text = server_properties(&nodes(1), 0, Path::new("/d"), &[]);
+        let text = server_properties(&nodes(1), 0, Path::new("/d"), &Security::default(), &[]);
         assert!(text.contains("\ndefault.replication.factor=1\nmin.insync.replicas=1\n"));
     }
 
     #[test]
     fn clients_are_sent_to_the_advertised_address_and_brokers_are_not() {
-        let text = server_properties(&nodes(1), 0, Path::new("/d"), &[]);
+        let text = server_properties(&nodes(1), 0, Path::new("/d"), &Security::default(), &[]);
         assert!(text.contains("advertised.listeners=CLIENT://127.0.0.1:900,INTERNAL://127.0.0.1:200\n"));
     }
 
     #[test]
     fn further_settings_come_last() {
-        let text = server_properties(&nodes(1), 0, Path::new("/d"), &["a=b".to_owned()]);
+        let text =
+            server_properties(&nodes(1), 0, Path::new("/d"), &Security::default(), &["a=b".to_owned()]);
         assert!(text.ends_with("\na=b\n"));
     }
 }

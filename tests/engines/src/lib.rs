@@ -5,21 +5,25 @@
 //! process ends, however it ends. Its artefacts are fetched once for a machine. A program that is missing
 //! is an error that says what to install; no test is skipped.
 //!
-//! This crate speaks none of the engines' protocols beyond asking "do you answer?": what is stored in
-//! them is the business of the crates that use them.
+//! This crate speaks the engines' protocols no further than to ask "do you answer?" and to run a statement of CQL:
+//! what is stored in them is the business of the crates that use them.
 //!
 //! - [`shared_kafka`], [`shared_cql`], [`shared_registry`]: an engine for a test that leaves it in peace
 //! - [`Kafka`], [`Cassandra`], [`Registry`], [`Prometheus`]: an engine of the test's own
+//! - [`CqlConnection`]: a statement that no command of the program makes
 //! - [`Proxy`]: a connection that can be cut, delayed and hung
 
 mod artefacts;
 mod cache;
 mod cassandra;
 mod cassandra_settings;
+mod cql;
 mod error;
 mod jvm;
 mod kafka;
+mod kafka_security;
 mod kafka_settings;
+mod login;
 mod ports;
 mod probe;
 mod process;
@@ -32,9 +36,11 @@ mod wait;
 
 pub use cassandra::{Cassandra, CassandraOptions};
 pub use cassandra_settings::CommitLog;
+pub use cql::CqlConnection;
 pub use error::EngineError;
 pub use jvm::Jit;
 pub use kafka::{Kafka, KafkaOptions};
+pub use login::Login;
 pub use prometheus::Prometheus;
 pub use proxy::Proxy;
 pub use registry::Registry;

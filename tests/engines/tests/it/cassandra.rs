@@ -1,8 +1,6 @@
 use std::time::Duration;
 
-use sluice_engines::{Cassandra, CassandraOptions};
-
-use crate::cql::Connection;
+use sluice_engines::{Cassandra, CassandraOptions, CqlConnection};
 
 const KEYSPACE: &str =
     "CREATE KEYSPACE kept WITH replication = {'class': 'SimpleStrategy', 'replication_factor': 1}";
@@ -12,7 +10,7 @@ fn a_killed_node_comes_back_with_every_write_it_acknowledged() {
     const ROWS: u8 = 200;
     let mut cassandra = Cassandra::start(CassandraOptions::default()).unwrap();
     let address = cassandra.contact_point();
-    let mut cql = Connection::open(&address).unwrap();
+    let mut cql = CqlConnection::open(&address, None).unwrap();
     cql.run(KEYSPACE).unwrap();
     cql.run("CREATE TABLE kept.rows (id int PRIMARY KEY, body text)").unwrap();
     cql.run("CREATE TABLE kept.claims (id int PRIMARY KEY, owner int)").unwrap();
@@ -23,11 +21,11 @@ fn a_killed_node_comes_back_with_every_write_it_acknowledged() {
 
     // The last acknowledgement is not a millisecond old.
     cassandra.kill();
-    assert!(Connection::open(&address).is_err(), "a killed node answers");
+    assert!(CqlConnection::open(&address, None).is_err(), "a killed node answers");
     cassandra.restart().unwrap();
 
     assert_eq!(cassandra.contact_point(), address);
-    let mut cql = Connection::open(&address).unwrap();
+    let mut cql = CqlConnection::open(&address, None).unwrap();
     for table in ["rows", "claims"] {
         let answer = cql.run(&format!("SELECT count(*) FROM kept.{table}")).unwrap();
         // The one column of the one row comes last, a bigint.
@@ -35,7 +33,7 @@ fn a_killed_node_comes_back_with_every_write_it_acknowledged() {
     }
 
     cassandra.freeze().unwrap();
-    cql.limit(Duration::from_secs(1));
+    cql.limit(Duration::from_secs(1)).unwrap();
     assert!(cql.run("SELECT count(*) FROM kept.rows").is_err(), "a frozen node answers");
     cassandra.thaw().unwrap();
     cassandra.stop().unwrap();

@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails like the test itself")]
 
 mod cassandra;
-mod cql;
 mod guard;
 mod http;
 mod kafka;

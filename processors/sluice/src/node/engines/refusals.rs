@@ -15,7 +15,8 @@ pub(crate) fn log_refused(error: KafkaError) -> Failure {
         KafkaError::Unreachable { .. } => (
             Exit::TryAgain,
             "log_unreachable",
-            "correct kafka.brokers, or start the brokers and run the same command again",
+            "correct kafka.brokers, or kafka.security_protocol where connections are closed at once, or start the \
+             brokers and run the same command again",
         ),
         KafkaError::Refused(_) => (
             Exit::Refused,
