@@ -168,7 +168,7 @@ impl LedgerBody {
     }
 }
 
-fn put_number(out: &mut Vec<u8>, mut number: u32) {
+pub(crate) fn put_number(out: &mut Vec<u8>, mut number: u32) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
         number >>= 7;
@@ -176,7 +176,7 @@ fn put_number(out: &mut Vec<u8>, mut number: u32) {
     out.push(number as u8);
 }
 
-fn take_number(rest: &mut &[u8]) -> Result<u32, Damaged> {
+pub(crate) fn take_number(rest: &mut &[u8]) -> Result<u32, Damaged> {
     let mut number = 0u32;
     for shift in [0, 7, 14, 21, 28] {
         let (&byte, after) = rest.split_first().ok_or(Damaged("cut short"))?;
