@@ -44,6 +44,34 @@ fn missing_topics_and_tables_name_the_command_that_makes_them() {
     drop(node);
 }
 
+/// What a program of another version would have left behind.
+fn set_version(cluster: &Cluster, version: u32) {
+    cluster.cql(&format!(
+        "UPDATE {{keyspace}}.schema_migrations SET version = {version} WHERE name = 'version' IF EXISTS"
+    ));
+}
+
+#[test]
+fn older_tables_are_refused_until_they_are_migrated() {
+    let cluster = Cluster::new();
+    set_version(&cluster, 0);
+    refused(&cluster).says(&["schema version 0", "run `sluice store migrate`"]);
+    let checked = cluster.place().run(&["store", "check"]).expect(1);
+    assert!(checked.stdout.contains("run `sluice store migrate`"), "{}", checked.stdout);
+    let migrated = cluster.place().run(&["store", "migrate"]).expect(0);
+    assert!(migrated.stdout.contains("version 0 →"), "{}", migrated.stdout);
+    drop(cluster.start());
+}
+
+#[test]
+fn newer_tables_are_refused_with_the_program_to_use() {
+    let cluster = Cluster::new();
+    set_version(&cluster, 99);
+    let told = ["schema version 99", "this program is older", "use the newer version of this program"];
+    refused(&cluster).says(&told);
+    cluster.place().run(&["store", "migrate"]).expect(3).says(&told);
+}
+
 #[test]
 fn too_few_replicas_are_refused_with_both_numbers() {
     let mut cluster = Cluster::on(sluice_engines::shared_kafka(), sluice_engines::shared_cql());

@@ -6,6 +6,7 @@ use crate::provider::free_port;
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
+use sluice_engines::CqlConnection;
 use sluice_log::{KafkaLog, KafkaOptions};
 use sluice_runtime::ports::log::{Generations, Log, NewRecord, Partition, Topic};
 use std::time::Duration;
@@ -18,7 +19,9 @@ const STARTS_WITHIN: Duration = Duration::from_secs(60);
 pub struct Cluster {
     place: Place,
     brokers: String,
+    database: String,
     prefix: String,
+    keyspace: String,
 }
 
 /// One `sluice run`.
@@ -59,7 +62,8 @@ impl Cluster {
         ] {
             place.set_variable(variable, value);
         }
-        Self { place, brokers: kafka.to_owned(), prefix: format!("{name}.") }
+        let (brokers, database) = (kafka.to_owned(), cql.to_owned());
+        Self { place, brokers, database, prefix: format!("{name}."), keyspace: name }
     }
 
     /// Before the names of its topics.
@@ -70,6 +74,13 @@ impl Cluster {
     /// Where its brokers are.
     pub fn brokers(&self) -> &str {
         &self.brokers
+    }
+
+    /// Brings the tables to a state that no command of this program makes. `statement` has `{keyspace}` where the
+    /// keyspace's name goes.
+    pub fn cql(&self, statement: &str) {
+        let mut connection = CqlConnection::open(&self.database, None).unwrap();
+        connection.run(&statement.replace("{keyspace}", &self.keyspace)).unwrap();
     }
 
     /// Appends a record as any upstream system would.
