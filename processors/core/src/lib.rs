@@ -28,6 +28,7 @@ pub mod lane;
 pub mod launch;
 pub mod ledger;
 pub mod moment;
+pub mod pace;
 pub mod partition;
 pub mod rate;
 pub mod retry;
