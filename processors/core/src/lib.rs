@@ -31,6 +31,7 @@ pub mod moment;
 pub mod pace;
 pub mod partition;
 pub mod rate;
+pub mod recurrence;
 pub mod retry;
 pub mod row;
 pub mod share;
