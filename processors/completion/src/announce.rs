@@ -1,4 +1,4 @@
-//! The event that tells downstream systems of a campaign's end.
+//! The events that tell downstream systems of pauses, resumptions and ends.
 
 use crate::check::total_of;
 use crate::error::CompletionError;
@@ -7,11 +7,13 @@ use bytes::Bytes;
 use sluice_core::partition::partition_of;
 use sluice_core::{CampaignRow, Counters};
 use sluice_runtime::ports::log::{NewRecord, Partition, Topic};
-use sluice_schemas::{CampaignEvent, encode};
+use sluice_schemas::{CampaignEvent, CampaignEventKind, encode};
+use std::collections::BTreeMap;
 
-/// Whether the event of the present state may not be in the log yet (hazard 22).
+/// Whether the event of the present state may not be in the log yet (hazard 22). Its start is told by the expander.
 pub(crate) fn is_due(row: &CampaignRow) -> bool {
-    row.state.is_ended() && row.announced.as_deref() != Some(&row.event_id())
+    let tells = row.event().is_some_and(|kind| kind != CampaignEventKind::Started);
+    tells && row.announced.as_deref() != Some(&row.event_id())
 }
 
 /// Produces the event, then notes that it is durable. A crash in between produces it again, with the same id.
@@ -20,7 +22,7 @@ pub(crate) async fn announce(
     row: &CampaignRow,
     counters: &Counters,
 ) -> Result<(), CompletionError> {
-    let Some(kind) = row.state.event() else { return Ok(()) };
+    let Some(kind) = row.event() else { return Ok(()) };
     let id = row.event_id();
     let named = counters.named();
     let event = CampaignEvent {
@@ -29,16 +31,22 @@ pub(crate) async fn announce(
         tenant: row.launch.tenant.clone(),
         kind,
         run: i32::try_from(row.run).unwrap_or(i32::MAX),
-        at_ms: row.ended_at_ms.unwrap_or_else(|| ports.clock.wall_ms()),
+        at_ms: row.entered.map_or(row.created_at_ms, |entered| entered.at_ms),
         counters: named
             .into_iter()
             .map(|(name, count)| (name.to_owned(), i64::try_from(count).unwrap_or(i64::MAX)))
             .collect(),
         reason: row.reason.clone(),
     };
+    let mut events = vec![event];
+    if row.announced.is_none() && matches!(kind, CampaignEventKind::Paused | CampaignEventKind::Resumed) {
+        // Paused before the expander came to tell of its start: nobody would do so later.
+        events.insert(0, start_of(row));
+    }
+    let key = Bytes::copy_from_slice(&row.id.0);
+    let record = |event| NewRecord { key: key.clone(), value: Bytes::from(encode(event)) };
     let partition = Partition(partition_of(&row.id.0, ports.log.partitions(Topic::Events)));
-    let record = NewRecord { key: Bytes::copy_from_slice(&row.id.0), value: Bytes::from(encode(&event)) };
-    ports.log.append(Topic::Events, partition, vec![record]).await?;
+    ports.log.append(Topic::Events, partition, events.iter().map(record).collect()).await?;
     ports.store.announced(row.id, &id).await?;
     tracing::info!(
         campaign = %row.launch.campaign,
@@ -47,12 +55,34 @@ pub(crate) async fn announce(
         total = counters.total,
         sent = counters.sent,
         failed = counters.failed,
-        "campaign ended"
+        "campaign {}", word(kind)
     );
     Ok(())
 }
 
-/// Produces the event of a campaign that has ended, as far as it is due.
+fn start_of(row: &CampaignRow) -> CampaignEvent {
+    CampaignEvent {
+        id: row.start_event_id(),
+        campaign: row.launch.campaign.clone(),
+        tenant: row.launch.tenant.clone(),
+        kind: CampaignEventKind::Started,
+        run: 1,
+        at_ms: row.starts_at_ms.max(row.created_at_ms),
+        counters: BTreeMap::new(),
+        reason: None,
+    }
+}
+
+fn word(kind: CampaignEventKind) -> &'static str {
+    match kind {
+        CampaignEventKind::Started => "started",
+        CampaignEventKind::Paused => "paused",
+        CampaignEventKind::Resumed => "resumed",
+        CampaignEventKind::Completed | CampaignEventKind::Cancelled | CampaignEventKind::Failed => "ended",
+    }
+}
+
+/// Produces the event of the present state, as far as it is due.
 pub(crate) async fn announce_if_due(
     ports: &CompletionPorts,
     row: &CampaignRow,

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde_bytes::ByteArray;
 use sluice_core::partition::partition_of;
 use sluice_core::{CampaignId, CampaignRow, PageId};
-use sluice_runtime::ports::log::{Log, NewRecord, Partition, Topic};
+use sluice_runtime::ports::log::{AppendTicket, Log, NewRecord, Partition, Topic};
 use sluice_runtime::ports::store::Store;
 use sluice_schemas::{CampaignControl, encode};
 
@@ -18,10 +18,9 @@ pub(crate) async fn bump_pages(store: &dyn Store, row: &CampaignRow) -> Result<(
 }
 
 /// Wakes up whoever holds state of the campaign. Only a hint: the truth is the row.
-pub(crate) async fn wake(log: &dyn Log, campaign: CampaignId, at_ms: i64) -> Result<(), CompletionError> {
+pub(crate) fn enqueue_wake(log: &dyn Log, campaign: CampaignId, at_ms: i64) -> AppendTicket {
     let value = encode(&CampaignControl { campaign: ByteArray::new(campaign.0), at_ms });
     let record = NewRecord { key: Bytes::copy_from_slice(&campaign.0), value: Bytes::from(value) };
     let partition = Partition(partition_of(&campaign.0, log.partitions(Topic::Control)));
-    log.append(Topic::Control, partition, vec![record]).await?;
-    Ok(())
+    log.append(Topic::Control, partition, vec![record])
 }

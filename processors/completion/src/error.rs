@@ -1,6 +1,7 @@
 //! Why something was refused.
 
-use sluice_core::{CampaignId, CampaignState};
+use sluice_core::launch::LaunchProblem;
+use sluice_core::{CampaignId, CampaignRow, CampaignState};
 use sluice_runtime::ports::log::LogError;
 use sluice_runtime::ports::store::StoreError;
 
@@ -33,21 +34,34 @@ pub enum CommandError {
     /// Nobody launched it.
     #[error("no campaign {0}")]
     NoCampaign(CampaignId),
-    /// It is not where the command applies.
-    #[error("campaign {campaign} is {}, run {run}: {needs}", state.as_str())]
+    /// The command does not apply where the campaign is.
+    #[error("{name} {why}")]
     WrongState {
         /// The campaign.
-        campaign: CampaignId,
+        name: String,
         /// Where it is.
         state: CampaignState,
         /// In which run.
         run: u32,
-        /// What the command needs.
-        needs: &'static str,
+        /// Goes on after the name.
+        why: &'static str,
     },
     /// No recipient failed in a way that can be tried again.
-    #[error("campaign {0} has no failed recipients to try again; unknown ones are not failed")]
-    NothingFailed(CampaignId),
+    #[error("{name} has no failed recipients to try again")]
+    NothingFailed {
+        /// The campaign.
+        name: String,
+        /// Recipients of whom nobody knows whether they got the message: they are not failed.
+        unknown: u64,
+    },
+    /// The campaign can't go on under such terms. Nothing was changed.
+    #[error("{name} can't be changed like this")]
+    Terms {
+        /// The campaign.
+        name: String,
+        /// All that is wrong.
+        problems: Vec<LaunchProblem>,
+    },
     /// The log refused.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -66,6 +80,10 @@ impl From<CompletionError> for CommandError {
 }
 
 impl CommandError {
+    pub(crate) fn wrong_state(row: &CampaignRow, why: &'static str) -> Self {
+        Self::WrongState { name: row.launch.campaign.clone(), state: row.state, run: row.run, why }
+    }
+
     /// Whether the same command may succeed later. What was done of it is done again harmlessly.
     pub fn is_retriable(&self) -> bool {
         matches!(self, Self::Store(StoreError::Unavailable(_)))

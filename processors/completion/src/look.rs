@@ -5,7 +5,7 @@ use crate::check::{Standing, end_of, is_done, standing};
 use crate::error::CompletionError;
 use crate::finalize::Finalizer;
 use crate::processor::CompletionPorts;
-use crate::reopen::reopen;
+use crate::reopen::{is_reopened, reopen};
 use crate::watched::Watched;
 use sluice_core::{CampaignId, CampaignRow, CampaignState, ChunkId, ChunkRow, Counters};
 use sluice_runtime::ports::store::Transition;
@@ -47,6 +47,8 @@ impl Looks {
             announce_if_due(ports, &row).await?;
             return Ok(false);
         }
+        // Of a pause or a resumption whose command did not come to tell.
+        announce_if_due(ports, &row).await?;
         if row.seal.is_none() {
             // Whoever seals looks afterwards (hazard 21).
             self.watched.found(id, None, []);
@@ -100,20 +102,21 @@ impl Looks {
     }
 
     /// Whether the `reopened` receipts of this run are merged; writes those that are missing. Before that, the
-    /// counters are those of the run before, and would end the new one at once.
+    /// counters are those of the run before, and would end the new one at once. Also one that is paused or cancelled
+    /// meanwhile: who is reopened after its end would wait for ever.
     async fn has_begun(
         &mut self,
         ports: &CompletionPorts,
         row: &CampaignRow,
         chunks: &[ChunkRow],
     ) -> Result<bool, CompletionError> {
-        if row.run <= 1 || row.state != CampaignState::Running || self.begun.get(&row.id) == Some(&row.run) {
+        if row.run <= 1 || row.state.is_ended() || self.begun.get(&row.id) == Some(&row.run) {
             return Ok(true);
         }
         let counters: BTreeMap<ChunkId, Counters> = ports.store.counters(row.id).await?.into_iter().collect();
         let with_failures: Vec<ChunkRow> = chunks
             .iter()
-            .filter(|chunk| counters.get(&chunk.id).is_some_and(|counters| counters.failed > 0))
+            .filter(|chunk| counters.get(&chunk.id).is_some_and(|counters| is_reopened(row, counters)))
             .cloned()
             .collect();
         let begun = reopen(ports, row, &with_failures).await?;
@@ -130,14 +133,7 @@ impl Looks {
         total: &Counters,
     ) -> Result<bool, CompletionError> {
         let Some(to) = end_of(row.state) else { return Ok(false) };
-        let step = Transition {
-            from: row.state,
-            run: row.run,
-            to,
-            reason: row.reason.clone(),
-            at_ms: ports.clock.wall_ms(),
-            terms: None,
-        };
+        let step = Transition::of(row, to, row.reason.clone(), ports.clock.wall_ms());
         self.forget(row.id);
         match ports.store.transition(row.id, step).await? {
             Some(ended) => {

@@ -1,15 +1,17 @@
 //! A person tries failed recipients again.
 
-use crate::check::total_of;
-use crate::control::{bump_pages, wake};
+use crate::command::{Answer, plan, take};
+use crate::control::{bump_pages, enqueue_wake};
 use crate::error::CommandError;
+use crate::out::out;
 use crate::processor::CompletionPorts;
-use crate::reopen::reopen;
-use sluice_core::{CampaignId, CampaignRow, CampaignState};
-use sluice_runtime::ports::store::Transition;
+use sluice_core::control::Command;
+use sluice_core::{CampaignId, CampaignRow, Terms, Transition};
 
-/// Starts another run for the recipients whose state says failed; unknown ones are not failed. If this process dies
-/// after the step, the completion processor does the rest.
+/// Starts another run for the recipients whose state says failed. `include_unknown`: also for those of whom nobody
+/// knows whether they got the message; some of them get it twice (G1 holds no more for them), and who of them fails
+/// now stays unknown, because the first message may have arrived (hazard 13). The completion processor opens them,
+/// whatever becomes of the process that was asked. The answer tells who was where before.
 ///
 /// # Errors
 /// [`CommandError::WrongState`] unless the campaign is completed: a second click finds it running (hazard 25).
@@ -17,36 +19,33 @@ use sluice_runtime::ports::store::Transition;
 pub async fn retry_failed(
     ports: &CompletionPorts,
     campaign: CampaignId,
-) -> Result<CampaignRow, CommandError> {
+    include_unknown: bool,
+) -> Result<Answer, CommandError> {
     let row = ports.store.campaign(campaign).await?.ok_or(CommandError::NoCampaign(campaign))?;
-    let refused = |row: &CampaignRow| CommandError::WrongState {
-        campaign,
-        state: row.state,
-        run: row.run,
-        needs: "only the failed recipients of a completed campaign can be tried again",
+    // Said before anything is counted.
+    let decided = |row: &CampaignRow| {
+        plan(row, Command::RetryFailed, |to| {
+            let step = Transition::of(row, to, None, ports.clock.wall_ms());
+            let with_unknown = || Terms { unknown_in_run: Some(row.run + 1), ..row.terms() };
+            Transition { terms: include_unknown.then(|| (row.terms_version, with_unknown())), ..step }
+        })
     };
-    if row.state != CampaignState::Completed {
-        return Err(refused(&row));
+    decided(&row)?;
+    let before = out(ports, &row).await?;
+    let unknown = before.counters.unknown;
+    if before.counters.failed == 0 && !(include_unknown && unknown > 0) {
+        return Err(CommandError::NothingFailed { name: row.launch.campaign, unknown });
     }
-    let chunks = ports.store.chunks(campaign).await?;
-    if total_of(&chunks, &ports.store.counters(campaign).await?).failed == 0 {
-        return Err(CommandError::NothingFailed(campaign));
-    }
-    let step = Transition {
-        from: CampaignState::Completed,
-        run: row.run,
-        to: CampaignState::Running,
-        reason: None,
-        at_ms: ports.clock.wall_ms(),
-        terms: None,
-    };
-    let Some(row) = ports.store.transition(campaign, step).await? else {
-        let row = ports.store.campaign(campaign).await?.ok_or(CommandError::NoCampaign(campaign))?;
-        return Err(refused(&row));
-    };
+    let run = row.run;
+    // Whoever lost against another click is refused: there is no second run for it.
+    let (row, already) = take(ports, campaign, |row| match row.run == run {
+        true => decided(row),
+        false => Err(CommandError::wrong_state(row, "is tried again already")),
+    })
+    .await?;
     bump_pages(&*ports.store, &row).await?;
-    reopen(ports, &row, &chunks).await?;
-    wake(&*ports.log, campaign, ports.clock.wall_ms()).await?;
-    tracing::info!(campaign = %row.launch.campaign, run = row.run, "failed recipients are tried again");
-    Ok(row)
+    // Nobody waits for it: the row is found without it, a little later.
+    drop(enqueue_wake(&*ports.log, campaign, ports.clock.wall_ms()));
+    tracing::info!(campaign = %row.launch.campaign, run = row.run, include_unknown, "failed recipients are tried again");
+    Ok(Answer { row, already, out: before })
 }

@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Reason of a `reopened` receipt of recipients whose last attempt has no known outcome: its call may still be under
+/// way, so that the next one waits until it surely is not (hazard 14).
+pub const RESEND: &str = "resend";
+
 /// Exponential backoff in tiers: all failures of a chunk in one tier share one retry record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

@@ -10,19 +10,16 @@
 
 use sluice_core::chunk_state::entry;
 use sluice_core::facts::{Recipient, Status};
-use sluice_core::retry::Backoff;
-use sluice_core::{ATTEMPTS_MAX, CHUNK_ROWS_MAX, CampaignRow, ChunkId, ChunkState, IndexSet};
+use sluice_core::retry::{Backoff, RESEND};
+use sluice_core::{ATTEMPTS_MAX, CHUNK_ROWS_MAX, CampaignRow, CampaignState, ChunkId, ChunkState, IndexSet};
 use sluice_schemas::{Fact, OnUnknown, ReceiptEntry};
 use std::collections::BTreeMap;
-
-/// Reason of a `reopened` receipt that this module asks for.
-pub const RESEND: &str = "resend";
 
 /// What a campaign says about retries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
-    /// Whether anything is sent at all.
-    pub running: bool,
+    /// Whether it goes on, now or after a pause: a retry that is not asked for while it is paused is never made.
+    pub goes_on: bool,
     /// From 1; another with every retry of failed recipients.
     pub run: u32,
     /// Attempts after the first, in a run.
@@ -35,7 +32,7 @@ impl Policy {
     /// Of a campaign as it is now.
     pub fn of(row: &CampaignRow) -> Self {
         Self {
-            running: row.state.may_send(),
+            goes_on: matches!(row.state, CampaignState::Running | CampaignState::Paused),
             run: row.run,
             max_retries: row.launch.max_retries.clamp(0, i32::from(ATTEMPTS_MAX) - 1) as u8,
             resend: row.launch.on_unknown == OnUnknown::Resend,
@@ -96,7 +93,7 @@ pub fn decide(
 ) -> Decision {
     let mut decision = Decision::default();
     // A campaign that is being cancelled has its own receipts; one that ended tries nothing again (hazard 24).
-    if !policy.running {
+    if !policy.goes_on {
         return decision;
     }
     let mut tiers: BTreeMap<(u8, i64), IndexSet> = BTreeMap::new();
@@ -123,8 +120,11 @@ pub fn decide(
         if !again.is_empty() {
             // Reopening is no failure of an attempt: it gets the shortest delay.
             let step = if news.fact == Fact::Reopened { 1 } else { attempt };
-            let due =
-                delays.backoff.not_before_ms(step, news.at_ms, news.retry_after_ms, seed(chunk, attempt));
+            // A person may ask for the unknown ones as well, right after the call.
+            let is_resend = news.fact == Fact::Reopened && news.reason.as_deref() == Some(RESEND);
+            let least = is_resend.then(|| i64::try_from(delays.resend_wait_ms).unwrap_or(i64::MAX));
+            let wait = news.retry_after_ms.max(least);
+            let due = delays.backoff.not_before_ms(step, news.at_ms, wait, seed(chunk, attempt));
             tiers.entry((attempt + 1, due)).or_default().union_with(&again);
         }
         decision.receipts.extend(over.ranges().into_iter().map(|(first, last)| ReceiptEntry {
@@ -196,7 +196,7 @@ mod tests {
     use proptest::prelude::*;
     use sluice_core::CampaignId;
 
-    const POLICY: Policy = Policy { running: true, run: 1, max_retries: 3, resend: false };
+    const POLICY: Policy = Policy { goes_on: true, run: 1, max_retries: 3, resend: false };
 
     fn delays() -> Delays {
         Delays { backoff: Backoff::default(), resend_wait_ms: 63_000 }
@@ -257,8 +257,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_tried_again_unless_the_campaign_runs() {
-        let policy = Policy { running: false, ..POLICY };
+    fn nothing_is_tried_again_unless_the_campaign_goes_on() {
+        let policy = Policy { goes_on: false, ..POLICY };
         assert_eq!(decided(&[entry(Fact::Failed, 0, 9, 1, 0)], policy), Decision::default());
     }
 

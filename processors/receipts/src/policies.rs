@@ -40,7 +40,7 @@ impl Policies {
         anew: bool,
     ) -> Result<Option<Arc<Campaign>>, ReceiptError> {
         if let Some((read, campaign)) = self.rows.get(&id) {
-            let running = campaign.as_ref().is_some_and(|campaign| campaign.policy.running);
+            let running = campaign.as_ref().is_some_and(|campaign| campaign.policy.goes_on);
             if !anew && running && now.saturating_sub(*read) < self.age_max {
                 return Ok(campaign.clone());
             }

@@ -120,7 +120,7 @@ fn hazard_25_failed_ones_are_tried_again_once_however_often_it_is_asked() {
         // Twice at the same time, while webhooks of the first run still arrive.
         let (left, right) = (run.cluster.commands(), run.cluster.commands());
         let id = run.cluster.id();
-        let (first, second) = tokio::join!(retry_failed(&left, id), retry_failed(&right, id));
+        let (first, second) = tokio::join!(retry_failed(&left, id, false), retry_failed(&right, id, false));
         let refused = [first, second].into_iter().filter_map(Result::err).collect::<Vec<_>>();
         assert_eq!(refused.len(), 1, "{refused:?}");
         assert!(matches!(refused[0], CommandError::WrongState { .. }), "{refused:?}");

@@ -58,8 +58,7 @@ async fn a_campaign_without_recipients_ends() {
 async fn a_campaign_that_could_not_be_expanded_is_announced() {
     let bench = Bench::new(1, Faults::none());
     bench.campaign(1).await;
-    let (from, to) = (CampaignState::Running, CampaignState::Failed);
-    let step = Transition { from, run: 1, to, reason: Some("unreadable".to_owned()), at_ms: 7, terms: None };
+    let step = Transition::of(&bench.row(), CampaignState::Failed, Some("unreadable".to_owned()), 7);
     bench.hand_store().transition(crate::support::id(), step).await.unwrap().unwrap();
     let _running = bench.start("a");
     bench.reaches(CampaignState::Failed, 1).await;

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a failed call is a failed test")]
 
 mod cancelling;
+mod commands;
 mod ending;
 mod retrying;
 mod support;
+mod terms;

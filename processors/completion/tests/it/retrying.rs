@@ -1,10 +1,9 @@
 //! Failed recipients are tried again.
 
 use crate::support::{Bench, SIZE, id};
-use sluice_completion::{CommandError, retry_failed};
+use sluice_completion::{CommandError, cancel, pause, resume, retry_failed};
 use sluice_core::CampaignState;
 use sluice_core::chunk_state::entry;
-use sluice_runtime::ports::store::Transition;
 use sluice_schemas::{Fact, RetryReady};
 use sluice_simulation::Faults;
 use std::collections::BTreeSet;
@@ -41,9 +40,10 @@ async fn hazard_25_retry_failed_opens_only_failed_recipients_and_a_second_click_
     let bench = Bench::new(1, Faults::latency());
     let _running = completed(&bench).await;
     let ports = bench.hand_ports();
-    let row = retry_failed(&ports, id()).await.unwrap();
-    assert_eq!((row.state, row.run), (CampaignState::Running, 2));
-    let refused = retry_failed(&ports, id()).await.unwrap_err();
+    let answer = retry_failed(&ports, id(), false).await.unwrap();
+    assert_eq!((answer.row.state, answer.row.run), (CampaignState::Running, 2));
+    assert_eq!((answer.out.counters.failed, answer.out.counters.unknown), (10, 2), "as it was before");
+    let refused = retry_failed(&ports, id(), false).await.unwrap_err();
     assert!(matches!(refused, CommandError::WrongState { run: 2, .. }), "{refused}");
     tokio::time::sleep(Duration::from_secs(30)).await;
     assert_eq!(told(&bench.retries()), BTreeSet::from([(0, 2, 0, 4), (1, 2, 0, 4)]));
@@ -55,13 +55,13 @@ async fn hazard_25_retry_failed_opens_only_failed_recipients_and_a_second_click_
     assert_eq!(bench.event_ids().len(), 2);
     let counters = bench.counters();
     assert_eq!((counters.sent, counters.failed, counters.unknown), (13, 5, 2));
-    retry_failed(&ports, id()).await.unwrap();
+    retry_failed(&ports, id(), false).await.unwrap();
     tokio::time::sleep(Duration::from_secs(30)).await;
     assert!(told(&bench.retries()).contains(&(1, 3, 0, 4)));
     bench.receipt(1, vec![entry(Fact::Accepted, 0, 4, 3, 9)]).await;
     bench.reaches(CampaignState::Completed, 3).await;
-    let refused = retry_failed(&ports, id()).await.unwrap_err();
-    assert!(matches!(refused, CommandError::NothingFailed(_)), "{refused}");
+    let refused = retry_failed(&ports, id(), false).await.unwrap_err();
+    assert!(matches!(refused, CommandError::NothingFailed { unknown: 2, .. }), "{refused}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,7 +69,7 @@ async fn two_clicks_at_once_start_one_run() {
     let bench = Bench::new(1, Faults::none());
     let _running = completed(&bench).await;
     let ports = bench.hand_ports();
-    let (first, second) = tokio::join!(retry_failed(&ports, id()), retry_failed(&ports, id()));
+    let (first, second) = tokio::join!(retry_failed(&ports, id(), false), retry_failed(&ports, id(), false));
     assert!(first.is_ok() != second.is_ok(), "{first:?} {second:?}");
     assert_eq!(bench.row().run, 2);
 }
@@ -78,9 +78,7 @@ async fn two_clicks_at_once_start_one_run() {
 async fn a_retry_whose_process_died_after_the_step_is_completed_and_never_ends_before_it_began() {
     let bench = Bench::new(1, Faults::latency());
     let _running = completed(&bench).await;
-    let (from, to) = (CampaignState::Completed, CampaignState::Running);
-    let step = Transition { from, run: 1, to, reason: None, at_ms: 0, terms: None };
-    bench.hand_store().transition(id(), step).await.unwrap().unwrap();
+    bench.step(CampaignState::Running).await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!((bench.row().state, bench.counters().pending), (CampaignState::Running, 10));
     assert_eq!(told(&bench.retries()), BTreeSet::from([(0, 2, 0, 4), (1, 2, 0, 4)]));
@@ -95,7 +93,8 @@ async fn hazard_25_a_crash_at_any_effect_of_a_retry_loses_nobody() {
         // The command runs in a process of its own, which may be the one that dies.
         let asker = bench.world.start("asker");
         let ports = bench.ports(asker);
-        let command = tokio::spawn(async move { retry_failed(&ports, id()).await.map(|row| row.run) });
+        let command =
+            tokio::spawn(async move { retry_failed(&ports, id(), false).await.map(|answer| answer.row.run) });
         let opened = async {
             while bench.counters().pending != 10 {
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -114,4 +113,78 @@ async fn hazard_25_a_crash_at_any_effect_of_a_retry_loses_nobody() {
         command.abort();
         assert!(opened || bench.row().state == CampaignState::Completed, "effect {effect}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn hazard_13_unknown_ones_are_tried_again_only_when_asked_and_never_at_once() {
+    let bench = Bench::new(1, Faults::none());
+    let _running = completed(&bench).await;
+    let asked_at_ms = bench.world.wall_ms();
+    let answer = retry_failed(&bench.hand_ports(), id(), true).await.unwrap();
+    assert!(answer.row.retries_unknown());
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(
+        told(&bench.retries()),
+        BTreeSet::from([(0, 2, 0, 4), (0, 2, 5, 5), (1, 2, 0, 4), (1, 2, 5, 5)])
+    );
+    for retry in bench.retries() {
+        let is_unknown = retry.indexes[0].first == 5;
+        // Hazard 14: its old call may be under way for so long.
+        let waits = retry.not_before_ms >= asked_at_ms + 63_000;
+        assert_eq!(waits, is_unknown, "{retry:?}");
+    }
+    assert_eq!(bench.counters().pending, 12);
+    for number in 0..2 {
+        let outcomes = vec![
+            entry(Fact::Accepted, 0, 4, 2, 9),
+            // The second one fails, the first one may have arrived.
+            entry(Fact::FailedForGood, 5, 5, 2, 9),
+        ];
+        bench.receipt(number, outcomes).await;
+    }
+    bench.reaches(CampaignState::Completed, 2).await;
+    assert_eq!((bench.counters().sent, bench.counters().failed, bench.counters().unknown), (18, 0, 2));
+    let refused = retry_failed(&bench.hand_ports(), id(), false).await.unwrap_err();
+    assert!(matches!(refused, CommandError::NothingFailed { unknown: 2, .. }), "{refused}");
+    // What one run was asked for is not asked for in the next.
+    bench.receipt(0, vec![entry(Fact::Failed, 0, 0, 2, 12)]).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let third = retry_failed(&bench.hand_ports(), id(), false).await.unwrap();
+    assert!(!third.row.retries_unknown());
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!(bench.counters().pending, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g8_a_new_run_that_is_paused_before_it_began_begins_and_waits() {
+    let bench = Bench::new(1, Faults::none());
+    let running = completed(&bench).await;
+    bench.crash(&running);
+    let ports = bench.hand_ports();
+    retry_failed(&ports, id(), false).await.unwrap();
+    pause(&ports, id()).await.unwrap();
+    let _running = bench.start("b");
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    assert_eq!((bench.row().state, bench.counters().pending), (CampaignState::Paused, 10));
+    assert_eq!(told(&bench.retries()), BTreeSet::from([(0, 2, 0, 4), (1, 2, 0, 4)]));
+    resume(&ports, id()).await.unwrap();
+    for number in 0..2 {
+        bench.receipt(number, vec![entry(Fact::Accepted, 0, 4, 2, 9)]).await;
+    }
+    bench.reaches(CampaignState::Completed, 2).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn g2_a_new_run_that_is_cancelled_before_it_began_leaves_nobody_open() {
+    let bench = Bench::new(1, Faults::none());
+    let running = completed(&bench).await;
+    bench.crash(&running);
+    let ports = bench.hand_ports();
+    retry_failed(&ports, id(), false).await.unwrap();
+    cancel(&ports, id(), None).await.unwrap();
+    let _running = bench.start("b");
+    bench.reaches(CampaignState::Cancelled, 2).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!((bench.counters().pending, bench.counters().cancelled), (0, 10));
+    assert_eq!(bench.event_ids().len(), 2);
 }

@@ -4,15 +4,18 @@ use bytes::Bytes;
 use serde_bytes::ByteArray;
 use sluice_completion::{Completion, CompletionOptions, CompletionPorts};
 use sluice_core::chunk_state::entry;
-use sluice_core::{CampaignId, CampaignRow, CampaignState, ChunkId, ChunkRow, Counters, PageId, Seal};
+use sluice_core::{
+    CampaignId, CampaignRow, CampaignState, ChunkId, ChunkRow, Counters, IndexSet, LedgerBody, PageId, Seal,
+    Transition,
+};
 use sluice_log::simulated::SimLog;
 use sluice_receipts::{ReceiptOptions, ReceiptPorts, ReceiptProcessor};
 use sluice_runtime::ports::log::{Log, NewRecord, Partition, Topic};
-use sluice_runtime::ports::store::Store;
+use sluice_runtime::ports::store::{Granted, Store};
 use sluice_runtime::{ShutdownTrigger, shutdown};
 use sluice_schemas::{
-    Audience, CampaignEvent, CampaignLaunch, Channel, Fact, GateClass, Message, OnUnknown, Receipt,
-    ReceiptEntry, RetryReady, Rules, decode, encode, is,
+    Audience, CampaignEvent, CampaignLaunch, Channel, Fact, GateClass, HttpMessage, Message, OnUnknown,
+    Receipt, ReceiptEntry, RetryReady, Rules, decode, encode, is,
 };
 use sluice_simulation::{Faults, ProcessId, World};
 use sluice_store::simulated::SimStore;
@@ -42,6 +45,29 @@ pub(crate) fn id() -> CampaignId {
 
 pub(crate) fn chunk(number: u32) -> ChunkId {
     ChunkId::new(id(), (number % 4) as u16, 1, number)
+}
+
+fn launch() -> CampaignLaunch {
+    let message = HttpMessage {
+        method: "POST".to_owned(),
+        headers: Default::default(),
+        body: "{}".to_owned(),
+        message_id: None,
+    };
+    CampaignLaunch {
+        campaign: "c".to_owned(),
+        tenant: "t".to_owned(),
+        channel: Channel::Http,
+        pages: vec!["page".to_owned()],
+        audience: Audience { inline: Some(Vec::new()), ..Audience::default() },
+        message: Message { http: Some(message), ..Message::default() },
+        variables: Default::default(),
+        rate: None,
+        max_retries: 1,
+        on_unknown: OnUnknown::Keep,
+        time_zone: None,
+        rules: Rules::default(),
+    }
 }
 
 impl Running {
@@ -77,24 +103,17 @@ impl Bench {
         }
     }
 
+    /// A campaign that starts in an hour.
+    pub(crate) async fn scheduled(&self) {
+        let now_ms = self.world.wall_ms();
+        let row = CampaignRow::scheduled(launch(), now_ms, now_ms + 3_600_000);
+        self.hand_store().create_campaign(row).await.unwrap();
+    }
+
     /// A campaign of `chunks` chunks that is not sealed.
     pub(crate) async fn campaign(&self, chunks: u32) {
-        let launch = CampaignLaunch {
-            campaign: "c".to_owned(),
-            tenant: "t".to_owned(),
-            channel: Channel::Http,
-            pages: vec!["page".to_owned()],
-            audience: Audience::default(),
-            message: Message::default(),
-            variables: Default::default(),
-            rate: None,
-            max_retries: 1,
-            on_unknown: OnUnknown::Keep,
-            time_zone: None,
-            rules: Rules::default(),
-        };
         let store = self.hand_store();
-        store.create_campaign(CampaignRow::launched(launch, self.world.wall_ms())).await.unwrap();
+        store.create_campaign(CampaignRow::launched(launch(), self.world.wall_ms())).await.unwrap();
         store.lease_expansion(id()).await.unwrap();
         for number in 0..chunks {
             let row = ChunkRow {
@@ -115,6 +134,27 @@ impl Bench {
     pub(crate) async fn seal(&self, chunks: u32, not_expanded: u64) {
         let total = u64::from(chunks) * u64::from(SIZE) + not_expanded;
         self.hand_store().seal(id(), 1, Seal { chunks, total, not_expanded }).await.unwrap();
+    }
+
+    /// Takes a step as a process does that dies right after it.
+    pub(crate) async fn step(&self, to: CampaignState) {
+        let step = Transition::of(&self.row(), to, None, self.world.wall_ms());
+        self.hand_store().transition(id(), step).await.unwrap().unwrap();
+    }
+
+    /// Claims first attempts of chunk 0 as the page's owner.
+    pub(crate) async fn claim(&self, indexes: &IndexSet) {
+        let (store, page) = (self.hand_store(), PageId::from("page"));
+        let taken = store.take(&page, "sender").await.unwrap();
+        let mut body = LedgerBody::new();
+        body.claim(chunk(0), 1, indexes).unwrap();
+        assert!(matches!(store.grant(&page, taken.fence, &body).await.unwrap(), Granted::Yes(_)));
+    }
+
+    /// How often the page was told to look at its campaigns.
+    pub(crate) async fn control(&self) -> u64 {
+        let ledger = self.hand_store().ledger(&PageId::from("page")).await.unwrap();
+        ledger.map_or(0, |ledger| ledger.fence.control)
     }
 
     pub(crate) async fn receipt(&self, number: u32, entries: Vec<ReceiptEntry>) {

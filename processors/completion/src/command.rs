@@ -1,0 +1,93 @@
+//! How every command of a person is carried out.
+//!
+//! 1. The step on the campaign's row, by compare-and-set, decided by [`sluice_core::control`].
+//! 2. `control` of each of its pages is raised: what was decided on the old row is granted no more (G7).
+//! 3. The answer. What it needs of the log is enqueued, and waited for only a moment: a command counts although
+//!    the log is away, and whoever looks at the campaign next tells what is untold.
+//!
+//! A process may die between any two of these. So whoever asks again for what is so already has 2 and 3 done again.
+
+use crate::announce::announce_if_due;
+use crate::control::{bump_pages, enqueue_wake};
+use crate::error::{CommandError, CompletionError};
+use crate::out::{Out, out};
+use crate::processor::CompletionPorts;
+use sluice_core::control::{Command, Decision, decide};
+use sluice_core::{CampaignId, CampaignRow, CampaignState, Transition};
+use std::time::Duration;
+
+/// How long an answer waits for the wake-up and the event to be durable.
+const TOLD_WITHIN: Duration = Duration::from_millis(500);
+
+/// What a command came to. From the moment of this answer on it holds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The campaign.
+    pub row: CampaignRow,
+    /// It was so before: nothing was changed.
+    pub already: bool,
+    /// Who had been reached by then.
+    pub out: Out,
+}
+
+/// What a command wants of a row.
+pub(crate) enum Plan {
+    Step(Transition),
+    Already,
+}
+
+/// What the table says to `command`, as a plan; `step` makes the transition.
+pub(crate) fn plan(
+    row: &CampaignRow,
+    command: Command,
+    step: impl FnOnce(CampaignState) -> Transition,
+) -> Result<Plan, CommandError> {
+    match decide(row.state, command) {
+        Decision::Step(to) => Ok(Plan::Step(step(to))),
+        Decision::Already => Ok(Plan::Already),
+        Decision::Refused(why) => Err(CommandError::wrong_state(row, why)),
+    }
+}
+
+/// Takes the step that `decide` wants; looks again whenever somebody else took one in between. The row after it,
+/// and whether it was so already.
+pub(crate) async fn take(
+    ports: &CompletionPorts,
+    campaign: CampaignId,
+    decide: impl Fn(&CampaignRow) -> Result<Plan, CommandError>,
+) -> Result<(CampaignRow, bool), CommandError> {
+    loop {
+        let row = ports.store.campaign(campaign).await?.ok_or(CommandError::NoCampaign(campaign))?;
+        let step = match decide(&row)? {
+            Plan::Already => return Ok((row, true)),
+            Plan::Step(step) => step,
+        };
+        if let Some(row) = ports.store.transition(campaign, step).await? {
+            return Ok((row, false));
+        }
+    }
+}
+
+/// Makes a step hold everywhere, and says what had left by then.
+pub(crate) async fn carry_out(
+    ports: &CompletionPorts,
+    (row, already): (CampaignRow, bool),
+) -> Result<Answer, CommandError> {
+    bump_pages(&*ports.store, &row).await?;
+    let woken = enqueue_wake(&*ports.log, row.id, ports.clock.wall_ms());
+    let out = out(ports, &row).await?;
+    let told = async {
+        woken.await?;
+        announce_if_due(ports, &row).await
+    };
+    match tokio::time::timeout(TOLD_WITHIN, told).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => not_told(&row, &error),
+        Err(_) => tracing::debug!(campaign = %row.launch.campaign, "its event follows later"),
+    }
+    Ok(Answer { row, already, out })
+}
+
+fn not_told(row: &CampaignRow, error: &CompletionError) {
+    tracing::warn!(campaign = %row.launch.campaign, %error, "its event could not be told now, and is told later");
+}

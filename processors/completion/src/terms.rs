@@ -1,0 +1,168 @@
+//! A person changes the terms of a campaign that has not ended: its limits, its hours and its end.
+
+use crate::command::{Answer, Plan, carry_out, plan, take};
+use crate::error::CommandError;
+use crate::processor::CompletionPorts;
+use serde::{Deserialize, Deserializer, Serialize};
+use sluice_core::control::Command;
+use sluice_core::launch::{LaunchProblem, validate};
+use sluice_core::{CampaignId, CampaignRow, Terms, Transition};
+use sluice_schemas::{CampaignLaunch, OpenHours, Priority, Recurring, SendWindow, WindowClock};
+
+/// New limits. What is not named stays; `null` takes a limit away.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NewLimits {
+    /// Of the campaign over all its pages: `80/s`.
+    #[serde(deserialize_with = "named", skip_serializing_if = "Option::is_none")]
+    pub rate: Option<Option<String>>,
+    /// Which campaigns of a page go first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Priority>,
+    /// Calls in any 24 hours.
+    #[serde(deserialize_with = "named", skip_serializing_if = "Option::is_none")]
+    pub daily_send_limit: Option<Option<i64>>,
+    /// Of calls from one page to one person.
+    #[serde(deserialize_with = "named", skip_serializing_if = "Option::is_none")]
+    pub pair_rate: Option<Option<String>>,
+}
+
+/// New times. What is not named stays; `null` takes one away.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NewTimes {
+    /// No call starts at or after it.
+    #[serde(deserialize_with = "named", skip_serializing_if = "Option::is_none")]
+    pub end_at: Option<Option<String>>,
+    /// The hours in which calls may start.
+    #[serde(deserialize_with = "named", skip_serializing_if = "Option::is_none")]
+    pub window: Option<Option<NewWindow>>,
+    /// Can't be changed; taken in so that the refusal says why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recurring: Option<Recurring>,
+}
+
+/// New hours, on the clock that the launch chose.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewWindow {
+    /// At least one.
+    pub open: Vec<OpenHours>,
+    /// Whose local time; only the launch's can be named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<WindowClock>,
+    /// Dates on which it does not open.
+    #[serde(default)]
+    pub closed_on: Vec<String>,
+}
+
+/// Tells `null` from a field that is not there.
+fn named<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// Changes limits and priority. When this returns, nothing is granted under the old ones. Doing it again is harmless.
+///
+/// # Errors
+/// [`CommandError::Terms`] with all that is wrong; [`CommandError::WrongState`] when it has ended or is being
+/// cancelled.
+pub async fn set_limits(
+    ports: &CompletionPorts,
+    campaign: CampaignId,
+    new: &NewLimits,
+) -> Result<Answer, CommandError> {
+    change(ports, campaign, |row| Ok(with_limits(row.terms(), new))).await
+}
+
+/// Changes hours and end. When this returns, nothing is granted under the old
+/// ones. Doing it again is harmless.
+///
+/// # Errors
+/// [`CommandError::Terms`] with all that is wrong, also for what the campaign's chunks depend on: whose clock the
+/// hours mean, and when it recurs. [`CommandError::WrongState`] when it has ended or is being cancelled.
+pub async fn reschedule(
+    ports: &CompletionPorts,
+    campaign: CampaignId,
+    new: &NewTimes,
+) -> Result<Answer, CommandError> {
+    change(ports, campaign, |row| with_times(row, new)).await
+}
+
+async fn change(
+    ports: &CompletionPorts,
+    campaign: CampaignId,
+    make: impl Fn(&CampaignRow) -> Result<Terms, Vec<LaunchProblem>>,
+) -> Result<Answer, CommandError> {
+    let taken = take(ports, campaign, |row| {
+        let step = |to| Transition::of(row, to, None, ports.clock.wall_ms());
+        let step = match plan(row, Command::ChangeTerms, step)? {
+            Plan::Step(step) => step,
+            Plan::Already => return Ok(Plan::Already),
+        };
+        let refused = |problems| CommandError::Terms { name: row.launch.campaign.clone(), problems };
+        let terms = make(row).map_err(refused)?;
+        if terms == row.terms() {
+            return Ok(Plan::Already);
+        }
+        check(row, &terms).map_err(refused)?;
+        Ok(Plan::Step(Transition { terms: Some((row.terms_version, terms)), ..step }))
+    });
+    let taken = taken.await?;
+    carry_out(ports, taken).await
+}
+
+fn with_limits(mut terms: Terms, new: &NewLimits) -> Terms {
+    let set = |limit: &mut Option<String>, new: &Option<Option<String>>| {
+        if let Some(new) = new {
+            limit.clone_from(new);
+        }
+    };
+    set(&mut terms.rate, &new.rate);
+    set(&mut terms.rules.pair_rate, &new.pair_rate);
+    terms.rules.daily_send_limit = new.daily_send_limit.unwrap_or(terms.rules.daily_send_limit);
+    terms.rules.priority = new.priority.unwrap_or(terms.rules.priority);
+    terms
+}
+
+fn problem(field: &str, problem: &str, hint: &str) -> LaunchProblem {
+    LaunchProblem { field: field.to_owned(), problem: problem.to_owned(), hint: hint.to_owned() }
+}
+
+fn with_times(row: &CampaignRow, new: &NewTimes) -> Result<Terms, Vec<LaunchProblem>> {
+    let mut terms = row.terms();
+    let mut problems = Vec::new();
+    if let Some(end_at) = &new.end_at {
+        terms.rules.end_at.clone_from(end_at);
+    }
+    if let Some(window) = &new.window {
+        terms.rules.window = window.as_ref().map(|new| SendWindow {
+            open: new.open.clone(),
+            clock: new.clock.unwrap_or_else(|| frozen_clock(row)),
+            closed_on: new.closed_on.clone(),
+        });
+    }
+    if terms.rules.window.as_ref().is_some_and(|window| window.clock != frozen_clock(row)) {
+        let hint = "keep the clock of the launch, or launch the rest as a new campaign";
+        problems.push(problem("window.clock", "its recipients are divided by it already", hint));
+    }
+    if new.recurring.as_ref().is_some_and(|new| Some(new) != row.launch.rules.recurring.as_ref()) {
+        let hint = "cancel it and launch it under another name";
+        problems.push(problem("recurring", "its occurrences are named by it", hint));
+    }
+    if problems.is_empty() { Ok(terms) } else { Err(problems) }
+}
+
+/// The clock that decided in which chunk a recipient is (hazard 1). Without a window the zones were not looked at.
+fn frozen_clock(row: &CampaignRow) -> WindowClock {
+    row.launch.rules.window.as_ref().map_or(WindowClock::Campaign, |window| window.clock)
+}
+
+/// Whether the launch is possible under these terms.
+fn check(row: &CampaignRow, terms: &Terms) -> Result<(), Vec<LaunchProblem>> {
+    let launch =
+        CampaignLaunch { rate: terms.rate.clone(), rules: terms.rules.clone(), ..row.launch.clone() };
+    let mut problems = validate(&launch).err().unwrap_or_default();
+    // The rest was taken once, perhaps by an earlier version.
+    problems.retain(|problem| problem.field.starts_with("rate") || problem.field.starts_with("rules"));
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}

@@ -1,0 +1,93 @@
+//! Limits and times that a person changes.
+
+use crate::support::{Bench, id};
+use sluice_completion::{CommandError, CompletionPorts, NewLimits, NewTimes, pause, reschedule, set_limits};
+use sluice_schemas::Priority;
+use sluice_simulation::Faults;
+
+async fn bench() -> (Bench, CompletionPorts) {
+    let bench = Bench::new(1, Faults::none());
+    bench.campaign(1).await;
+    let ports = bench.hand_ports();
+    (bench, ports)
+}
+
+fn limits(json: &str) -> NewLimits {
+    serde_json::from_str(json).unwrap()
+}
+
+fn times(json: &str) -> NewTimes {
+    serde_json::from_str(json).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn b2_limits_change_one_by_one_and_null_takes_one_away() {
+    let (bench, ports) = bench().await;
+    let all =
+        limits(r#"{"rate": "5/s", "priority": "urgent", "daily_send_limit": 100, "pair_rate": "1/min"}"#);
+    set_limits(&ports, id(), &all).await.unwrap();
+    set_limits(&ports, id(), &limits(r#"{"daily_send_limit": null}"#)).await.unwrap();
+    let row = bench.row();
+    assert_eq!((row.rate(), row.rules().priority), (Some("5/s"), Priority::Urgent));
+    assert_eq!((row.rules().daily_send_limit, row.rules().pair_rate.as_deref()), (None, Some("1/min")));
+    assert_eq!((row.terms_version, row.launch.rate), (2, None), "the launch stays as it was");
+    set_limits(&ports, id(), &limits(r#"{"rate": null}"#)).await.unwrap();
+    assert_eq!(bench.row().rate(), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn c5_the_same_terms_again_change_nothing() {
+    let (bench, ports) = bench().await;
+    let first = set_limits(&ports, id(), &limits(r#"{"rate": "5/s"}"#)).await.unwrap();
+    pause(&ports, id()).await.unwrap();
+    let again = set_limits(&ports, id(), &limits(r#"{"rate": "5/s"}"#)).await.unwrap();
+    assert_eq!((first.already, again.already, bench.row().terms_version), (false, true, 1));
+    let control = bench.control().await;
+    reschedule(&ports, id(), &NewTimes::default()).await.unwrap();
+    assert!(bench.control().await > control);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_who_change_different_limits_at_once_both_get_theirs() {
+    let (bench, ports) = bench().await;
+    let (rate, daily) = (limits(r#"{"rate": "5/s"}"#), limits(r#"{"daily_send_limit": 7}"#));
+    let (a, b) = tokio::join!(set_limits(&ports, id(), &rate), set_limits(&ports, id(), &daily));
+    a.unwrap();
+    b.unwrap();
+    assert_eq!((bench.row().rate(), bench.row().rules().daily_send_limit), (Some("5/s"), Some(7)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_launch_may_not_say_a_change_may_not_either() {
+    let (bench, ports) = bench().await;
+    let refused = set_limits(&ports, id(), &limits(r#"{"rate": "fast"}"#)).await.unwrap_err();
+    let CommandError::Terms { problems, .. } = &refused else { panic!("{refused}") };
+    assert_eq!(problems.iter().map(|problem| problem.field.as_str()).collect::<Vec<_>>(), ["rate"]);
+    assert_eq!(bench.row().terms_version, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn hazard_1_the_clock_of_the_hours_and_the_recurrence_are_not_changed() {
+    let (bench, ports) = bench().await;
+    let hours = r#"{"window": {"open": [{"from": "09:00", "to": "18:00"}]}}"#;
+    reschedule(&ports, id(), &times(hours)).await.unwrap();
+    let open = &bench.row().rules().window.clone().unwrap().open;
+    assert_eq!((open[0].from.as_str(), open[0].to.as_str()), ("09:00", "18:00"));
+    for (change, field) in [
+        (r#"{"window": {"open": [{"from": "09:00", "to": "18:00"}], "clock": "recipient"}}"#, "window.clock"),
+        (r#"{"recurring": {"cron": "0 9 * * *"}}"#, "recurring"),
+    ] {
+        let refused = reschedule(&ports, id(), &times(change)).await.unwrap_err();
+        let CommandError::Terms { problems, .. } = &refused else { panic!("{refused}") };
+        assert_eq!(problems[0].field, field);
+    }
+    reschedule(&ports, id(), &times(r#"{"window": null}"#)).await.unwrap();
+    assert_eq!(bench.row().rules().window, None);
+}
+
+#[test]
+fn a_word_that_is_none_of_the_terms_is_an_error() {
+    for json in [r#"{"rates": "5/s"}"#, r#"{"rate": 5}"#] {
+        assert!(serde_json::from_str::<NewLimits>(json).is_err(), "{json}");
+    }
+}
