@@ -58,6 +58,7 @@ impl SimAudience {
                 customer_id: Some(format!("c{row}")),
                 time_zone: None,
                 page_id: Some(self.pages[row as usize % self.pages.len()].clone()),
+                send_date: None,
                 variables,
                 warnings: Vec::new(),
             }

@@ -7,6 +7,7 @@
 
 use crate::rate::Rate;
 use crate::template::{MissingVariable, Template};
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use sluice_schemas::{AudienceFormat, CampaignLaunch};
 use std::collections::BTreeSet;
@@ -14,10 +15,12 @@ use std::collections::BTreeSet;
 mod location;
 mod message;
 mod nearest;
+mod rules;
 
 pub use location::{Location, LocationError, ObjectStoreKind, is_url};
 pub use message::{INSTAGRAM_TEXT_BYTES_MAX, MESSENGER_TEXT_CHARS_MAX, RETIRED_TAGS};
 pub use nearest::nearest;
+pub use rules::ValidRules;
 
 /// Further attempts after a transient failure at most.
 pub const MAX_RETRIES_MAX: i32 = 10;
@@ -98,6 +101,8 @@ pub struct ValidLaunch {
     pub rate: Option<Rate>,
     /// The zone of recipients without one, as the database writes it.
     pub time_zone: &'static str,
+    /// When its sends may be called.
+    pub rules: ValidRules,
     /// The message.
     pub message: CompiledMessage,
 }
@@ -140,9 +145,14 @@ fn hint_for(message: &str, eof: bool) -> String {
             None => format!("known are: {}", known.join(", ")),
         };
     }
-    if message.starts_with("missing field") {
-        return "a launch needs campaign, channel, pages, audience and message; docs/launch.md describes them"
-            .to_owned();
+    if let Some(field) = message.strip_prefix("missing field ") {
+        return match field.trim_matches('`') {
+            "campaign" | "channel" | "pages" | "audience" | "message" => {
+                "a launch needs campaign, channel, pages, audience and message; docs/launch.md describes them"
+                    .to_owned()
+            }
+            field => format!("add `{field}` before the bracket at this place; docs/launch.md describes it"),
+        };
     }
     if message.contains("expected a string") {
         return "write the value in double quotes".to_owned();
@@ -190,6 +200,10 @@ impl Problems {
     fn add(&mut self, field: &str, problem: impl Into<String>, hint: impl Into<String>) {
         self.0.push(LaunchProblem::new(field, problem, hint));
     }
+
+    fn keep<T>(&mut self, checked: Result<T, Vec<LaunchProblem>>) -> Option<T> {
+        checked.map_err(|problems| self.0.extend(problems)).ok()
+    }
 }
 
 /// Checks everything that the launch alone decides.
@@ -198,16 +212,18 @@ pub fn validate(launch: &CampaignLaunch) -> Result<ValidLaunch, Vec<LaunchProble
     check_names(launch, &mut problems);
     check_pages(launch, &mut problems);
     check_audience(launch, &mut problems);
-    let rate = check_rate(launch, &mut problems);
+    let rate = rules::check_rate(launch, &mut problems);
     if !(0..=MAX_RETRIES_MAX).contains(&launch.max_retries) {
         let hint = "write a number from 0 to 10; without it 3 is used";
         problems.add("max_retries", format!("{} is out of range", launch.max_retries), hint);
     }
-    let time_zone = check_time_zone(launch, &mut problems);
+    let time_zone = rules::check_time_zone(launch, &mut problems);
+    let zone = time_zone.and_then(crate::row::time_zone).unwrap_or(TimeZone::UTC);
+    let rules = rules::check(launch, &zone, &mut problems);
     let message = message::check(launch, &mut problems);
     match (message, time_zone) {
         (Some(message), Some(time_zone)) if problems.0.is_empty() => {
-            Ok(ValidLaunch { launch: launch.clone(), rate, time_zone, message })
+            Ok(ValidLaunch { launch: launch.clone(), rate, time_zone, rules, message })
         }
         _ => Err(problems.0),
     }
@@ -295,38 +311,6 @@ fn check_audience(launch: &CampaignLaunch, problems: &mut Problems) {
             problems.add(&format!("audience.columns.{field}"), "the column's name is empty", hint);
         }
     }
-}
-
-fn check_rate(launch: &CampaignLaunch, problems: &mut Problems) -> Option<Rate> {
-    let text = launch.rate.as_deref()?;
-    match text.parse::<Rate>() {
-        Err(error) => {
-            problems.add("rate", error.to_string(), "leave it out for the page's own limit");
-            None
-        }
-        Ok(rate) => {
-            let pages = launch.pages.len() as u64;
-            if rate.count.get() < pages {
-                let hint = "raise the rate, use a longer window (10/min instead of 1/s), or name fewer pages";
-                problems.add("rate", format!("{rate} cannot be split over {pages} pages"), hint);
-            }
-            Some(rate)
-        }
-    }
-}
-
-fn check_time_zone(launch: &CampaignLaunch, problems: &mut Problems) -> Option<&'static str> {
-    let Some(name) = launch.time_zone.as_deref() else { return Some("UTC") };
-    let zone = crate::row::known_zone(name);
-    if zone.is_none() {
-        let names: Vec<String> = crate::row::zone_names().collect();
-        let hint = match nearest(name, names.iter().map(String::as_str)) {
-            Some(near) => format!("perhaps `{near}` is meant"),
-            None => "use an IANA name such as America/Sao_Paulo, or leave it out for UTC".to_owned(),
-        };
-        problems.add("time_zone", format!("`{}` is not a time zone", shown(name)), hint);
-    }
-    zone
 }
 
 /// As much of a text as a message needs, without control characters.

@@ -6,6 +6,9 @@
 //! Not done here: reading files, deduplication, suppressions.
 
 use crate::address::{self, AddressError};
+use crate::launch::shown;
+use crate::moment;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use sluice_schemas::{SendRequest, StringMap};
 use std::borrow::Cow;
@@ -17,8 +20,8 @@ mod zones;
 pub use cells::Cells;
 pub(crate) use columns::check_fields;
 pub use columns::{ColumnRules, Columns, ColumnsError, FIELDS, Keep, address_names, flag_names};
-pub use zones::known_zone;
 pub(crate) use zones::names as zone_names;
+pub use zones::{known_zone, time_zone};
 
 /// Bytes of a cell at most.
 pub const CELL_BYTES_MAX: usize = 64 * 1024;
@@ -39,19 +42,22 @@ pub enum SkipReason {
     InvalidAddress,
     /// The row asks for a page that the launch does not name.
     UnknownPage,
+    /// There is something that is not a date in the column of the day before which it is not sent.
+    InvalidSendDate,
     /// An earlier row has the same normalised address.
     Duplicate,
 }
 
 impl SkipReason {
     /// Every reason, in the order of the checks.
-    pub const ALL: [SkipReason; 7] = [
+    pub const ALL: [SkipReason; 8] = [
         SkipReason::MalformedRow,
         SkipReason::OptedOut,
         SkipReason::NoOptIn,
         SkipReason::MissingAddress,
         SkipReason::InvalidAddress,
         SkipReason::UnknownPage,
+        SkipReason::InvalidSendDate,
         SkipReason::Duplicate,
     ];
 
@@ -64,6 +70,7 @@ impl SkipReason {
             SkipReason::MissingAddress => "missing_address",
             SkipReason::InvalidAddress => "invalid_address",
             SkipReason::UnknownPage => "unknown_page",
+            SkipReason::InvalidSendDate => "invalid_send_date",
             SkipReason::Duplicate => "duplicate",
         }
     }
@@ -114,6 +121,8 @@ pub struct ValidRow<'a> {
     pub time_zone: Option<&'static str>,
     /// One of the launch's pages, when the row asks for it.
     pub page_id: Option<&'a str>,
+    /// The day before which it is not sent, in its zone.
+    pub send_date: Option<Date>,
     /// What was dropped.
     pub warning: Option<RowWarning<'a>>,
 }
@@ -147,6 +156,8 @@ pub enum RowDecision {
         time_zone: Option<String>,
         /// One of the launch's pages, when the row asks for it; otherwise the address chooses.
         page_id: Option<String>,
+        /// The day before which it is not sent, in its zone.
+        send_date: Option<Date>,
         /// The row's own values; missing ones are left out.
         variables: StringMap,
         /// What was dropped, in sentences.
@@ -162,7 +173,7 @@ pub enum RowDecision {
 }
 
 impl Columns {
-    /// Decides about one row. Order of the checks: malformed, opted out, flag, address, page.
+    /// Decides about one row. Order of the checks: malformed, opted out, flag, address, page, date.
     pub fn decide<'a>(&'a self, cells: Cells<'a>) -> Verdict<'a> {
         if let Err(detail) = self.check_shape(cells) {
             return Verdict::Skipped { reason: SkipReason::MalformedRow, detail: detail.into() };
@@ -182,10 +193,19 @@ impl Columns {
         };
         let page_id = text(cell(self.page_id));
         if let Some(wanted) = page_id.filter(|wanted| !self.pages.contains(*wanted)) {
-            let wanted: String = wanted.chars().take(64).collect();
-            let detail = format!("page `{wanted}` is not one of the launch's pages");
+            let detail = format!("page `{}` is not one of the launch's pages", shown(wanted));
             return Verdict::Skipped { reason: SkipReason::UnknownPage, detail: detail.into() };
         }
+        let send_date = match text(cell(self.send_date)).filter(|cell| !address::is_missing(cell)) {
+            None => None,
+            Some(cell) => match moment::date(cell) {
+                Some(date) => Some(date),
+                None => {
+                    let detail = format!("`{}` is not a date such as 2026-12-01", shown(cell));
+                    return Verdict::Skipped { reason: SkipReason::InvalidSendDate, detail: detail.into() };
+                }
+            },
+        };
         let (time_zone, warning) = match text(cell(self.time_zone)) {
             None => (None, None),
             Some(name) => match known_zone(name) {
@@ -194,7 +214,7 @@ impl Columns {
             },
         };
         let (name, customer_id) = (text(cell(self.name)), text(cell(self.customer_id)));
-        Verdict::Valid(ValidRow { address, name, customer_id, time_zone, page_id, warning })
+        Verdict::Valid(ValidRow { address, name, customer_id, time_zone, page_id, send_date, warning })
     }
 
     /// A verdict on `cells` that no longer borrows from them.
@@ -209,6 +229,7 @@ impl Columns {
                 customer_id: row.customer_id.map(str::to_owned),
                 time_zone: row.time_zone.map(str::to_owned),
                 page_id: row.page_id.map(str::to_owned),
+                send_date: row.send_date,
                 variables: self
                     .variables(cells)
                     .map(|(name, value)| (name.to_string(), value.to_owned()))

@@ -89,6 +89,7 @@ mod tests {
             customer_id: None,
             time_zone: None,
             page_id: page_id.map(str::to_owned),
+            send_date: None,
             variables: Default::default(),
             warnings: Vec::new(),
         };

@@ -141,7 +141,16 @@ pub(crate) fn weight(row: &DecidedRow) -> usize {
     size_of::<DecidedRow>()
         + match &row.decision {
             RowDecision::Skipped { detail, .. } => detail.len(),
-            RowDecision::Valid { address, name, customer_id, time_zone, page_id, variables, warnings } => {
+            RowDecision::Valid {
+                address,
+                name,
+                customer_id,
+                time_zone,
+                page_id,
+                send_date: _,
+                variables,
+                warnings,
+            } => {
                 let pairs: usize = variables.iter().map(|(name, value)| name.len() + value.len()).sum();
                 let map = variables.len().div_ceil(11) * MAP_BYTES + pairs;
                 let warnings: usize =
@@ -171,6 +180,7 @@ mod tests {
             customer_id: None,
             time_zone: None,
             page_id: None,
+            send_date: None,
             variables: [("coupon".to_owned(), "TEN".to_owned())].into(),
             warnings: Vec::new(),
         };

@@ -1,5 +1,6 @@
 use super::*;
 use serde_json::{Value, json};
+use sluice_schemas::{Missed, Priority, WindowClock};
 
 fn whatsapp() -> Value {
     json!({
@@ -188,4 +189,102 @@ fn a_misspelled_key_is_refused_with_its_place_and_the_nearest_known_one() {
     assert!(parse_json("{\"campaign\": \"a\"").unwrap_err().hint.contains("ends too early"));
     assert!(parse_json("{\"campaign\": 5}").unwrap_err().hint.contains("quotes"));
     assert!(parse_json("{}").unwrap_err().hint.contains("a launch needs"));
+}
+
+/// A launch with these rules on two pages, in Sao Paulo (3 h behind UTC).
+fn ruled(rules: Value) -> Value {
+    let mut launch = whatsapp();
+    launch["pages"] = json!(["a", "b"]);
+    launch["time_zone"] = json!("america/sao_paulo");
+    launch["rules"] = rules;
+    launch
+}
+
+fn ms(instant: &str) -> i64 {
+    instant.parse::<jiff::Timestamp>().unwrap().as_millisecond()
+}
+
+#[test]
+fn b1_to_b5_rules_are_checked_and_compiled() {
+    let hours = json!([{"days": ["mon"], "from": "09:00", "to": "18:00"}]);
+    let valid = checked(&ruled(json!({
+        "priority": "urgent", "window": {"open": hours, "clock": "recipient", "closed_on": ["2026-12-25"]},
+        "daily_send_limit": 2, "pair_rate": "1/min", "start_at": "2026-12-01T09:00", "end_at": "2026-12-24T21:00Z",
+        "recurring": {"cron": "0 9 * * mon", "missed": "skip"},
+    })))
+    .unwrap();
+    let rules = &valid.rules;
+    assert_eq!((rules.priority, rules.daily_send_limit), (Priority::Urgent, Some(2)));
+    assert_eq!(rules.window.as_ref().unwrap().clock(), WindowClock::Recipient);
+    assert_eq!(rules.pair_rate.unwrap().to_string(), "1/min");
+    assert_eq!(rules.start_at_ms, Some(ms("2026-12-01T12:00:00Z")));
+    assert_eq!(rules.end_at_ms, Some(ms("2026-12-24T21:00:00Z")));
+    let (recurrence, missed) = rules.recurrence.as_ref().unwrap();
+    assert_eq!(*missed, Missed::Skip);
+    assert_eq!(recurrence.next_after(ms("2026-12-01T12:00:00Z")), Some(ms("2026-12-07T12:00:00Z")));
+    assert_eq!(ValidRules::of(&valid.launch).as_ref(), Ok(rules));
+    let without = checked(&whatsapp()).unwrap().rules;
+    assert_eq!((without.priority, without.window, without.recurrence), (Priority::Normal, None, None));
+}
+
+#[test]
+fn b1_to_b5_every_bad_rule_is_refused_with_the_name_of_its_field() {
+    let open = |days: Value, from: &str, to: &str| json!({"open": [{"days": days, "from": from, "to": to}]});
+    let cases = [
+        (json!({"window": {"open": []}}), "rules.window.open: it never opens"),
+        (json!({"window": open(json!([]), "9 am", "18:00")}), "rules.window.open[0].from: `9 am`"),
+        (json!({"daily_send_limit": 0}), "rules.daily_send_limit: 0 lets nothing through"),
+        (json!({"daily_send_limit": -5}), "rules.daily_send_limit: -5 lets nothing through"),
+        (json!({"daily_send_limit": 1}), "rules.daily_send_limit: 1 cannot be split over 2 pages"),
+        (json!({"pair_rate": "0/min"}), "rules.pair_rate: '0/min' is not a rate"),
+        (json!({"start_at": "2026-12-01"}), "rules.start_at: `2026-12-01`: it has no time of day"),
+        (json!({"end_at": "Christmas"}), "rules.end_at: `Christmas`: it is not a date and a time"),
+        (
+            json!({"start_at": "2026-12-01T09:00", "end_at": "2026-12-01T12:00Z"}),
+            "rules.end_at: it is not after",
+        ),
+        (json!({"recurring": {"cron": "0 9 30 2 *"}}), "rules.recurring.cron: `0 9 30 2 *` never comes"),
+        (
+            // A Tuesday to a Thursday.
+            json!({"start_at": "2026-12-01T09:00", "end_at": "2026-12-03T09:00", "window": open(json!(["fri"]), "09:00", "18:00")}),
+            "rules.window: it does not open between start_at and end_at",
+        ),
+        (
+            json!({"start_at": "2026-12-01T09:00", "end_at": "2026-12-03T09:00", "recurring": {"cron": "0 9 * * fri"}}),
+            "rules.recurring.cron: it never comes between start_at and end_at",
+        ),
+    ];
+    for (rules, expected) in cases {
+        let found = checked(&ruled(rules)).map(|_| ()).unwrap_err();
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].to_string().starts_with(expected), "expected `{expected}`, found `{}`", found[0]);
+    }
+    let mut launch = ruled(json!({"pair_rate": "x", "start_at": "y", "window": {"open": []}}));
+    launch["time_zone"] = json!("Mars/Olympus");
+    launch["rate"] = json!("1/s");
+    let fields: Vec<String> =
+        checked(&launch).unwrap_err().into_iter().map(|problem| problem.field).collect();
+    assert_eq!(fields, ["rate", "time_zone", "rules.window.open", "rules.start_at", "rules.pair_rate"]);
+    assert_eq!(ValidRules::of(&parse_json(&launch.to_string()).unwrap()).unwrap_err().len(), 5);
+}
+
+#[test]
+fn b5_a_start_that_is_over_is_no_mistake() {
+    assert!(checked(&ruled(json!({"start_at": "2020-01-01T09:00"}))).is_ok());
+    let recurring = json!({"start_at": "2020-01-01T09:00", "recurring": {"cron": "0 9 * * *"}});
+    assert!(checked(&ruled(recurring)).is_ok());
+}
+
+#[test]
+fn rules_that_can_not_be_read_are_refused_with_their_place() {
+    let error = |rules: &str| parse_json(&format!("{{\n\"rules\": {rules}}}")).unwrap_err();
+    let weekday = error(r#"{"window": {"open": [{"days": ["mo"], "from": "09:00", "to": "18:00"}]}}"#);
+    assert_eq!((weekday.line, weekday.hint.as_str()), (2, "perhaps `mon` is meant"));
+    assert!(weekday.message.contains("`mo`"), "{weekday}");
+    let monday = error(r#"{"window": {"open": [{"days": ["monday"]}]}}"#);
+    assert!(monday.hint.contains("mon, tue, wed"), "{monday}");
+    assert_eq!(error(r#"{"priorty": "bulk"}"#).hint, "perhaps `priority` is meant");
+    assert_eq!(error(r#"{"priority": "urgnt"}"#).hint, "perhaps `urgent` is meant");
+    let missing = error(r#"{"window": {"open": [{"from": "09:00"}]}}"#);
+    assert!(missing.hint.starts_with("add `to`"), "{missing}");
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::Cells;
 
 /// The fields that `audience.columns` of a launch can map to a column.
-pub const FIELDS: [&str; 7] =
-    ["address", "opt_in", "opted_out", "name", "customer_id", "time_zone", "page_id"];
+pub const FIELDS: [&str; 8] =
+    ["address", "opt_in", "opted_out", "name", "customer_id", "time_zone", "page_id", "send_date"];
 
 /// Columns that a message lists at most.
 const LISTED_MAX: usize = 30;
@@ -97,6 +97,7 @@ pub struct Columns {
     pub(super) time_zone: Option<usize>,
     pub(super) opted_out: Option<usize>,
     pub(super) page_id: Option<usize>,
+    pub(super) send_date: Option<usize>,
     pub(super) flags: Vec<Flag>,
     pub(super) pages: HashSet<Box<str>>,
     variables: Vec<usize>,
@@ -146,6 +147,7 @@ impl Columns {
             time_zone: field("time_zone", &["time_zone", "timezone"])?,
             opted_out: field("opted_out", &["opted_out"])?,
             page_id: field("page_id", &["page_id"])?,
+            send_date: field("send_date", &["send_date", "scheduled_send_date"])?,
             flags: flag_columns.into_iter().map(flag).collect(),
             pages: rules.pages.iter().map(|page| page.as_str().into()).collect(),
             variables: Vec::new(),
@@ -165,7 +167,8 @@ impl Columns {
             Keep::Only(names) => names.iter().any(|wanted| wanted == name),
             Keep::All => {
                 let flag = self.flags.iter().any(|flag| flag.column == column);
-                let rule = [self.opted_out, self.page_id, self.time_zone].contains(&Some(column));
+                let rules = [self.opted_out, self.page_id, self.time_zone, self.send_date];
+                let rule = rules.contains(&Some(column));
                 !flag && !rule
             }
         }
@@ -191,8 +194,15 @@ impl Columns {
 
     /// The columns that a decision or a variable comes from, ascending: a source may leave out all others.
     pub fn used(&self) -> Vec<usize> {
-        let fields =
-            [self.address, self.name, self.customer_id, self.time_zone, self.opted_out, self.page_id];
+        let fields = [
+            self.address,
+            self.name,
+            self.customer_id,
+            self.time_zone,
+            self.opted_out,
+            self.page_id,
+            self.send_date,
+        ];
         let flags = self.flags.iter().map(|flag| flag.column);
         let mut used: Vec<usize> =
             fields.into_iter().flatten().chain(flags).chain(self.variables.iter().copied()).collect();

@@ -136,6 +136,36 @@ fn an_unknown_time_zone_is_dropped_with_a_warning() {
 }
 
 #[test]
+fn b3_a_row_can_name_the_day_before_which_it_is_not_sent() {
+    let good = "+5511987654321";
+    for name in ["send_date", "Scheduled Send Date"] {
+        let columns = Columns::resolve(&header(&["phone", name]), &rules(Channel::Whatsapp, &[])).unwrap();
+        assert_eq!(columns.variable_names().map(|name| &**name).collect::<Vec<_>>(), ["phone"]);
+        assert_eq!(columns.used(), [0, 1]);
+        let decided = |cell: &str| {
+            let (text, ends) = row(&[good, cell]);
+            let cells = Cells::new(&text, &ends);
+            columns.own(columns.decide(cells), cells)
+        };
+        let date = |cell: &str| match decided(cell) {
+            RowDecision::Valid { send_date, .. } => send_date.map(|date| date.to_string()),
+            RowDecision::Skipped { detail, .. } => panic!("{detail}"),
+        };
+        assert_eq!(date(" 2026-12-01 ").as_deref(), Some("2026-12-01"));
+        for nothing in ["", " ", "null", "N/A"] {
+            assert_eq!(date(nothing), None, "{nothing}");
+        }
+        for bad in ["01.12.2026", "2026-02-30", "2026-12-01T09:00", "tomorrow"] {
+            let (found, detail) = reason(&columns, &[good, bad]).unwrap();
+            assert_eq!(found, SkipReason::InvalidSendDate, "{bad}");
+            assert!(detail.contains(bad) && detail.contains("2026-12-01"), "{detail}");
+        }
+    }
+    let mapped = rules(Channel::Whatsapp, &[("send_date", "when")]);
+    assert!(Columns::resolve(&header(&["phone", "when"]), &mapped).unwrap().send_date == Some(1));
+}
+
+#[test]
 fn a_cell_over_the_limit_makes_the_row_malformed() {
     let header = header(&["phone", "note"]);
     let columns = Columns::resolve(&header, &rules(Channel::Sms, &[])).unwrap();

@@ -1,5 +1,6 @@
 //! Which time zones exist: asked once a row, so answered from a table.
 
+use jiff::tz::TimeZone;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -25,6 +26,11 @@ pub fn known_zone(name: &str) -> Option<&'static str> {
         return None;
     }
     zones.get(name.to_ascii_lowercase().as_str()).copied()
+}
+
+/// The rules of a zone by its IANA name, whatever its case.
+pub fn time_zone(name: &str) -> Option<TimeZone> {
+    jiff::tz::db().get(known_zone(name)?).ok()
 }
 
 /// All names, for hints.

@@ -134,6 +134,7 @@ fn row((number, person): (usize, &Person)) -> DecidedRow {
             customer_id: None,
             time_zone: None,
             page_id: None,
+            send_date: None,
             variables: Default::default(),
             warnings: Vec::new(),
         },
