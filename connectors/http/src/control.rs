@@ -4,6 +4,52 @@ use crate::ApiError;
 use async_trait::async_trait;
 use serde_json::Value;
 
+/// What a person does to a campaign: `POST /v1/campaigns/{name}/{action}`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Send nothing more for now.
+    Pause,
+    /// Go on.
+    Resume,
+    /// End it; who was not called is counted as cancelled.
+    Cancel,
+    /// Another run for those who failed.
+    RetryFailed,
+    /// Other limits, another priority.
+    Limits,
+    /// Other hours, another start or end.
+    Reschedule,
+}
+
+impl Action {
+    /// Every action.
+    pub const ALL: [Action; 6] = [
+        Action::Pause,
+        Action::Resume,
+        Action::Cancel,
+        Action::RetryFailed,
+        Action::Limits,
+        Action::Reschedule,
+    ];
+
+    /// The word in the path.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Action::Pause => "pause",
+            Action::Resume => "resume",
+            Action::Cancel => "cancel",
+            Action::RetryFailed => "retry-failed",
+            Action::Limits => "limits",
+            Action::Reschedule => "reschedule",
+        }
+    }
+
+    /// The action of that word.
+    pub fn named(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.as_str() == word)
+    }
+}
+
 /// The campaigns of the service. Answers are JSON documents as the API shows them.
 #[async_trait]
 pub trait Control: Send + Sync + 'static {
@@ -13,4 +59,14 @@ pub trait Control: Send + Sync + 'static {
     async fn list(&self) -> Result<Value, ApiError>;
     /// One campaign; 404 when there is none of that name.
     async fn get(&self, tenant: &str, name: &str) -> Result<Value, ApiError>;
+    /// Does something to a campaign; when it answers, it holds, and doing it again is fine. `details_json`: the
+    /// body, empty where everything is left to the defaults. 404 when there is none of that name, 409 where it is
+    /// not possible as the campaign stands.
+    async fn act(
+        &self,
+        tenant: &str,
+        name: &str,
+        action: Action,
+        details_json: &[u8],
+    ) -> Result<Value, ApiError>;
 }

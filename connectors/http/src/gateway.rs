@@ -1,6 +1,6 @@
 //! The router, its state, and how it is served.
 
-use crate::control::Control;
+use crate::control::{Action, Control};
 use crate::error::ApiError;
 use crate::metrics::GatewayMetrics;
 use crate::signature::{ChannelKeys, Token};
@@ -79,6 +79,7 @@ pub fn router(gateway: Gateway) -> Router {
         let control = Router::new()
             .route("/v1/campaigns", post(launch).get(list))
             .route("/v1/campaigns/{name}", get(campaign))
+            .route("/v1/campaigns/{name}/{action}", post(act))
             .layer(DefaultBodyLimit::max(gateway.options.launch_bytes_max))
             .layer(middleware::from_fn(move |request, next| authorise(asked.clone(), request, next)))
             .with_state(control);
@@ -154,6 +155,20 @@ async fn campaign(
     Query(OfTenant { tenant }): Query<OfTenant>,
 ) -> Result<Json<Value>, ApiError> {
     control.get(&tenant, &name).await.map(Json)
+}
+
+async fn act(
+    State(control): State<Arc<dyn Control>>,
+    Path((name, action)): Path<(String, String)>,
+    Query(OfTenant { tenant }): Query<OfTenant>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let Some(action) = Action::named(&action) else {
+        let known = Action::ALL.map(Action::as_str).join(", ");
+        return Err(ApiError::new(404, "no_such_action", format!("nobody can {action} a campaign"))
+            .actionable(format!("known are: {known}")));
+    };
+    control.act(&tenant, &name, action, &whole(body)?).await.map(Json)
 }
 
 /// The body, or why it can't be taken.

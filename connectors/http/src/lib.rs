@@ -20,7 +20,7 @@ pub mod signature;
 pub mod telemetry;
 mod webhooks;
 
-pub use control::Control;
+pub use control::{Action, Control};
 pub use error::ApiError;
 pub use gateway::{Gateway, GatewayOptions, router, serve, serve_measured};
 pub use metrics::GatewayMetrics;

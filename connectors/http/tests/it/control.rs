@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use axum::body::Body;
 use axum::http::Request;
 use serde_json::{Value, json};
-use sluice_http::{ApiError, Control, Gateway, Token, serve};
+use sluice_http::{Action, ApiError, Control, Gateway, Token, serve};
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -27,6 +27,11 @@ impl Control for OneCampaign {
 
     async fn get(&self, tenant: &str, name: &str) -> Result<Value, ApiError> {
         Ok(json!({"tenant": tenant, "campaign": name}))
+    }
+
+    async fn act(&self, tenant: &str, name: &str, action: Action, details: &[u8]) -> Result<Value, ApiError> {
+        let details = String::from_utf8_lossy(details);
+        Ok(json!([tenant, name, action.as_str(), details]))
     }
 }
 
@@ -61,6 +66,24 @@ async fn a_refused_launch_says_why() {
     let error = json(response).await;
     assert_eq!((&error["code"], &error["message"]), (&json!("invalid_launch"), &json!("not JSON")));
     assert_eq!(answer(&gateway, launch("x".repeat(1_001))).await.status(), 413);
+}
+
+#[tokio::test]
+async fn f3_every_action_has_a_path_and_another_word_says_which_are_known() {
+    let gateway = controlled("");
+    let post = |path: &str, body: &'static str| Request::post(path).body(Body::from(body)).unwrap();
+    for action in Action::ALL.map(Action::as_str) {
+        let path = format!("/v1/campaigns/spring-sale/{action}?tenant=shop");
+        let acted = json(answer(&gateway, post(&path, r#"{"a":1}"#)).await).await;
+        assert_eq!(acted, json!(["shop", "spring-sale", action, r#"{"a":1}"#]));
+    }
+    let unknown = answer(&gateway, post("/v1/campaigns/spring-sale/halt", "")).await;
+    assert_eq!(unknown.status(), 404);
+    let error = json(unknown).await;
+    assert_eq!(error["code"], "no_such_action");
+    assert!(error["actionable"].as_str().unwrap().contains("retry-failed"), "{error}");
+    assert_eq!(answer(&gateway, get("/v1/campaigns/spring-sale/pause")).await.status(), 405);
+    assert_eq!(answer(&controlled("t0ken"), post("/v1/campaigns/a/pause", "")).await.status(), 401);
 }
 
 #[tokio::test]

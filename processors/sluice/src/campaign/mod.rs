@@ -1,10 +1,12 @@
 //! What is stored about campaigns, as people ask for it. Memory is bounded by one chunk.
 //!
+//! - [`commanded`]: what became of a command.
 //! - [`status`]: state, counters, why it waits.
 //! - [`people`]: recipients with times, errors and the provider's ids.
 //! - [`failures`]: failed recipients by reason.
 //! - [`rejected`]: rows that get no message, as a file.
 
+pub mod commanded;
 pub mod failures;
 pub mod people;
 pub mod rejected;

@@ -1,13 +1,14 @@
 //! The campaigns of a node behind its HTTP API.
 
-use super::{Engines, NodeOptions, Work, launching};
+use super::{Engines, NodeOptions, Work, commands, launching};
 use crate::campaign::status::{self, CampaignStatus};
 use crate::error::{Exit, Failure};
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use sluice_completion::CompletionPorts;
 use sluice_core::launch::ValidLaunch;
 use sluice_core::{CampaignId, CampaignRow};
-use sluice_http::{ApiError, Control};
+use sluice_http::{Action, ApiError, Control};
 use sluice_runtime::Clock;
 use sluice_sender::Board;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ impl NodeControl {
     async fn soon<T>(&self, answer: impl Future<Output = Result<T, Failure>>) -> Result<T, ApiError> {
         let failed = match tokio::time::timeout(ANSWERS_WITHIN, answer).await {
             Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(failure)) if failure.exit != Exit::TryAgain => return Err(api_error(failure)),
             Ok(Err(failure)) => api_error(failure),
             Err(_) => ApiError::new(503, "engine_away", "the store does not answer"),
         };
@@ -113,14 +115,33 @@ impl Control for NodeControl {
             .actionable("GET /v1/campaigns lists all")),
         }
     }
+
+    async fn act(
+        &self,
+        tenant: &str,
+        name: &str,
+        action: Action,
+        details_json: &[u8],
+    ) -> Result<Value, ApiError> {
+        let given = commands::Given::read(action, details_json).map_err(api_error)?;
+        let ports = CompletionPorts {
+            log: self.engines.log(),
+            store: self.engines.store(),
+            clock: self.clock.clone(),
+        };
+        Ok(json!(self.soon(given.carry_out(&ports, tenant, name)).await?))
+    }
 }
 
 /// The same failure in the API's words.
 fn api_error(failure: Failure) -> ApiError {
     let status = match failure.exit {
         Exit::Usage => 400,
-        Exit::Refused if failure.code == "launched_differently" => 409,
-        Exit::Refused => 422,
+        Exit::Refused => match failure.code.as_str() {
+            "no_such_campaign" => 404,
+            "launched_differently" | "wrong_state" | "nothing_failed" => 409,
+            _ => 422,
+        },
         _ => 503,
     };
     ApiError::new(status, &failure.code, failure.message)

@@ -12,8 +12,10 @@
 //! - [`roles`]: tasks that are stopped one after the other.
 //! - [`webhooks`]: the providers' parsers as the receipt processors want them.
 //! - [`control`]: the campaigns behind the HTTP API.
+//! - [`commands`]: what a person does to a campaign.
 
 pub mod assignment;
+pub mod commands;
 pub mod control;
 pub mod engines;
 pub mod launching;

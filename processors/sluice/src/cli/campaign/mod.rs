@@ -1,9 +1,11 @@
-//! `sluice campaign`: check an audience, launch, look.
+//! `sluice campaign`: check an audience, launch, look, hold and change.
 
+mod act;
 mod check;
 mod errors;
 mod events;
 mod export;
+mod hours;
 mod launch;
 mod list;
 mod recipients;
@@ -22,6 +24,22 @@ pub enum CampaignCommand {
     Check(check::CheckArgs),
     /// Hand a launch to the running service
     Launch(launch::LaunchArgs),
+    /// Send nothing more for now
+    #[command(
+        after_help = "Example:  sluice campaign pause spring-sale\nNothing is granted any more when it returns; what was granted before is called within 2 s or not at all."
+    )]
+    Pause(act::ActArgs),
+    /// Go on with a paused campaign
+    #[command(after_help = "Example:  sluice campaign resume spring-sale")]
+    Resume(act::ActArgs),
+    /// End a campaign before its time
+    Cancel(act::CancelArgs),
+    /// Try the failed recipients of a completed campaign again
+    RetryFailed(act::RetryArgs),
+    /// Change rate, priority, daily limit
+    SetLimits(act::LimitArgs),
+    /// Change hours and end
+    Reschedule(act::TimeArgs),
     /// All campaigns with their counts
     List(source::SourceArgs),
     /// Where one campaign is, and what it waits for
@@ -64,6 +82,12 @@ pub(super) async fn run(common: Common, command: CampaignCommand) -> Outcome {
     match command {
         CampaignCommand::Check(args) => check::run(&common, &args).await,
         CampaignCommand::Launch(args) => launch::run(&common, &args).await,
+        CampaignCommand::Pause(args) => act::pause(&common, &args).await,
+        CampaignCommand::Resume(args) => act::resume(&common, &args).await,
+        CampaignCommand::Cancel(args) => act::cancel(&common, &args).await,
+        CampaignCommand::RetryFailed(args) => act::retry_failed(&common, &args).await,
+        CampaignCommand::SetLimits(args) => act::set_limits(&common, &args).await,
+        CampaignCommand::Reschedule(args) => act::reschedule(&common, &args).await,
         CampaignCommand::List(args) => list::run(&common, &args).await,
         CampaignCommand::Status(args) => status::run(&common, &args).await,
         CampaignCommand::Watch(args) => watch::run(&common, &args).await,

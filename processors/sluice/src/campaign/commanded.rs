@@ -1,0 +1,145 @@
+//! What became of a command, as the API and the commands show it.
+
+use crate::view::numbers::{counted, thousands};
+use serde::{Deserialize, Serialize};
+use sluice_completion::Answer;
+use sluice_core::{CampaignState, Counters};
+
+/// The answer to a command: from then on it holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Commanded {
+    /// The campaign.
+    pub campaign: String,
+    /// Whose it is.
+    pub tenant: String,
+    /// The word of the command.
+    pub action: String,
+    /// Where the campaign is after it.
+    pub state: CampaignState,
+    /// From 1.
+    pub run: u32,
+    /// It was so before: nothing was changed.
+    pub already: bool,
+    /// Rows of the audience, as far as it is read.
+    pub recipients: u64,
+    /// The provider took their message.
+    pub sent: u64,
+    /// On the phone at that moment, or called and not heard of yet: they may still arrive.
+    pub in_flight: u64,
+    /// Neither called nor on the way.
+    pub remaining: u64,
+    /// All recipients by state; before a new run: as the run before left them.
+    pub counters: Counters,
+    /// Limit in force.
+    pub rate: Option<String>,
+    /// Whether unknown recipients are tried again in this run.
+    pub includes_unknown: bool,
+}
+
+impl Commanded {
+    /// Of an answer.
+    pub fn of(action: &str, answer: &Answer) -> Self {
+        let Answer { row, already, out } = answer;
+        Self {
+            campaign: row.launch.campaign.clone(),
+            tenant: row.launch.tenant.clone(),
+            action: action.to_owned(),
+            state: row.state,
+            run: row.run,
+            already: *already,
+            recipients: out.counters.total,
+            sent: out.counters.sent,
+            in_flight: out.in_flight,
+            remaining: out.remaining,
+            counters: out.counters,
+            rate: row.rate().map(str::to_owned),
+            includes_unknown: row.retries_unknown(),
+        }
+    }
+
+    /// `spring-sale is paused. 8,204 of 50,000 sent, 12 in flight, 41,784 remain.`
+    pub fn sentence(&self) -> String {
+        let name = &self.campaign;
+        let already = if self.already { " already" } else { "" };
+        let where_it_is = match (self.action.as_str(), self.state) {
+            ("retry-failed", _) => return self.tried_again(),
+            ("limits" | "reschedule", _) if self.already => format!("{name} has these terms already"),
+            ("limits" | "reschedule", state) => format!("{name} has its new terms and is {}", state.as_str()),
+            (_, CampaignState::Paused) => format!("{name} is paused{already}"),
+            (_, CampaignState::Cancelling) => format!("{name} is being cancelled{already}"),
+            (_, CampaignState::Cancelled) => format!("{name} was cancelled{already}"),
+            (_, CampaignState::Running) if self.already => format!("{name} is running already"),
+            (_, CampaignState::Running) => format!("{name} goes on"),
+            (_, state) => format!("{name} is {}", state.as_str()),
+        };
+        format!("{where_it_is}. {}", self.who_is_out())
+    }
+
+    fn who_is_out(&self) -> String {
+        let (sent, all) = (thousands(self.sent), thousands(self.recipients));
+        let rest = match self.state {
+            CampaignState::Cancelling | CampaignState::Cancelled => {
+                format!("{} cancelled", thousands(self.remaining + self.counters.cancelled))
+            }
+            _ => format!("{} remain", thousands(self.remaining)),
+        };
+        format!("{sent} of {all} sent, {} in flight, {rest}.", thousands(self.in_flight))
+    }
+
+    fn tried_again(&self) -> String {
+        let failed = counted(self.counters.failed, "failed recipient", "failed recipients");
+        let unknown = match self.includes_unknown {
+            true => format!(" and {} unknown", thousands(self.counters.unknown)),
+            false => String::new(),
+        };
+        format!("{} tries {failed}{unknown} again: run {}.", self.campaign, self.run)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn commanded(action: &str, state: CampaignState) -> Commanded {
+        let counters =
+            Counters { total: 50_000, sent: 8_204, failed: 310, unknown: 2, ..Counters::default() };
+        Commanded {
+            campaign: "spring-sale".to_owned(),
+            tenant: "default".to_owned(),
+            action: action.to_owned(),
+            state,
+            run: 1,
+            already: false,
+            recipients: 50_000,
+            sent: 8_204,
+            in_flight: 12,
+            remaining: 41_472,
+            counters,
+            rate: None,
+            includes_unknown: false,
+        }
+    }
+
+    #[test]
+    fn c5_an_answer_says_how_many_were_already_out() {
+        let paused = commanded("pause", CampaignState::Paused);
+        assert_eq!(
+            paused.sentence(),
+            "spring-sale is paused. 8,204 of 50,000 sent, 12 in flight, 41,472 remain."
+        );
+        let cancelled = Commanded { already: true, ..commanded("cancel", CampaignState::Cancelling) };
+        assert_eq!(
+            cancelled.sentence(),
+            "spring-sale is being cancelled already. 8,204 of 50,000 sent, 12 in flight, 41,472 cancelled."
+        );
+    }
+
+    #[test]
+    fn c6_a_retry_says_whom_it_is_about() {
+        let mut again = commanded("retry-failed", CampaignState::Running);
+        again.run = 2;
+        assert_eq!(again.sentence(), "spring-sale tries 310 failed recipients again: run 2.");
+        again.includes_unknown = true;
+        assert_eq!(again.sentence(), "spring-sale tries 310 failed recipients and 2 unknown again: run 2.");
+    }
+}

@@ -1,0 +1,149 @@
+//! What a person does to a campaign: read from a request, carried out, answered.
+
+use crate::campaign::{self, commanded::Commanded};
+use crate::error::{Failure, Outcome};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use sluice_completion::{
+    CommandError, CompletionPorts, NewLimits, NewTimes, cancel, pause, reschedule, resume, retry_failed,
+    set_limits,
+};
+use sluice_http::Action;
+
+/// What may be said with a cancel.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CancelDetails {
+    /// Why; downstream systems are told.
+    pub reason: Option<String>,
+}
+
+/// What may be said with a retry.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetryDetails {
+    /// Also those of whom nobody knows whether they got the message: some get it twice.
+    pub include_unknown: bool,
+}
+
+/// A command with its details.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Given {
+    /// Send nothing more for now.
+    Pause,
+    /// Go on.
+    Resume,
+    /// End it.
+    Cancel(CancelDetails),
+    /// Another run for those who failed.
+    RetryFailed(RetryDetails),
+    /// Other limits.
+    Limits(NewLimits),
+    /// Other times.
+    Reschedule(Box<NewTimes>),
+}
+
+impl Given {
+    /// Reads the details of an action; no bytes at all leave everything to the defaults.
+    pub fn read(action: Action, details_json: &[u8]) -> Outcome<Self> {
+        Ok(match action {
+            Action::Pause => nothing(details_json).map(|()| Self::Pause)?,
+            Action::Resume => nothing(details_json).map(|()| Self::Resume)?,
+            Action::Cancel => Self::Cancel(details(details_json)?),
+            Action::RetryFailed => Self::RetryFailed(details(details_json)?),
+            Action::Limits => Self::Limits(details(details_json)?),
+            Action::Reschedule => Self::Reschedule(Box::new(details(details_json)?)),
+        })
+    }
+
+    fn action(&self) -> Action {
+        match self {
+            Self::Pause => Action::Pause,
+            Self::Resume => Action::Resume,
+            Self::Cancel(_) => Action::Cancel,
+            Self::RetryFailed(_) => Action::RetryFailed,
+            Self::Limits(_) => Action::Limits,
+            Self::Reschedule(_) => Action::Reschedule,
+        }
+    }
+
+    /// Does it. When this returns, it holds; doing it again is fine.
+    pub async fn carry_out(&self, ports: &CompletionPorts, tenant: &str, name: &str) -> Outcome<Commanded> {
+        let id = campaign::find(ports.store.as_ref(), tenant, name).await?.id;
+        let answer = match self {
+            Self::Pause => pause(ports, id).await,
+            Self::Resume => resume(ports, id).await,
+            Self::Cancel(details) => cancel(ports, id, details.reason.clone()).await,
+            Self::RetryFailed(details) => retry_failed(ports, id, details.include_unknown).await,
+            Self::Limits(new) => set_limits(ports, id, new).await,
+            Self::Reschedule(new) => reschedule(ports, id, new).await,
+        };
+        let answer = answer.map_err(refused)?;
+        Ok(Commanded::of(self.action().as_str(), &answer))
+    }
+}
+
+fn details<T: DeserializeOwned + Default>(json: &[u8]) -> Outcome<T> {
+    if json.is_empty() {
+        return Ok(T::default());
+    }
+    serde_json::from_slice(json).map_err(|error| {
+        let to_do = "docs/cli.md describes the commands and what they take";
+        Failure::usage("details_invalid", "the details of the command can't be read", to_do)
+            .with(error.to_string())
+    })
+}
+
+fn nothing(json: &[u8]) -> Outcome<()> {
+    #[derive(Default, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Nothing {}
+    details::<Nothing>(json).map(|Nothing {}| ())
+}
+
+fn refused(error: CommandError) -> Failure {
+    let message = error.to_string();
+    match error {
+        CommandError::NoCampaign(_) => Failure::refused("no_such_campaign", message, "launch it first"),
+        CommandError::WrongState { state, run, .. } => {
+            let to_do = "`sluice campaign status` shows where it is";
+            Failure::refused("wrong_state", message, to_do)
+                .with(format!("It is {}, in run {run}. Nothing was changed.", state.as_str()))
+        }
+        CommandError::NothingFailed { unknown: 0, .. } => {
+            Failure::refused("nothing_failed", message, "nothing: everybody else is in a final state")
+        }
+        CommandError::NothingFailed { unknown, .. } => {
+            let to_do =
+                "try them again with --include-unknown (include_unknown), if twice is better than never";
+            Failure::refused("nothing_failed", message, to_do)
+                .with(format!("{unknown} are unknown: nobody can tell whether they got the message."))
+        }
+        CommandError::Terms { problems, .. } => {
+            let to_do = "correct it; docs/launch.md describes every field";
+            let failure = Failure::refused("terms_refused", message, to_do);
+            problems.iter().fold(failure, |failure, problem| failure.with(problem.to_string()))
+        }
+        CommandError::Log(error) => error.into(),
+        CommandError::Store(error) => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Exit;
+
+    #[test]
+    fn f3_details_may_be_left_out_and_unknown_words_are_errors() {
+        for action in Action::ALL {
+            let given = Given::read(action, b"").unwrap();
+            assert_eq!(given.action(), action);
+            assert_eq!(Given::read(action, b"{}").unwrap(), given);
+            let refused = Given::read(action, br#"{"inclde_unknown": true}"#).unwrap_err();
+            assert_eq!((refused.exit, refused.code.as_str()), (Exit::Usage, "details_invalid"));
+        }
+        let retry = Given::read(Action::RetryFailed, br#"{"include_unknown": true}"#).unwrap();
+        assert_eq!(retry, Given::RetryFailed(RetryDetails { include_unknown: true }));
+    }
+}
