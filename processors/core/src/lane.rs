@@ -233,25 +233,25 @@ impl Lane {
     }
 
     /// The work to decode next: retries that are due first, they are few and waited already.
-    pub fn next(&mut self, now_ms: i64) -> Option<&mut Work> {
+    pub fn next(&mut self, now_ms: i64) -> Option<(u64, &mut Work)> {
         let number = self.due(now_ms).map(|(_, number)| number).or_else(|| self.first.front().copied())?;
+        Some((number, self.works.get_mut(&number)?))
+    }
+
+    /// A work by its number, as long as it is there.
+    pub fn work(&mut self, number: u64) -> Option<&mut Work> {
         self.works.get_mut(&number)
     }
 
-    /// The work that [`Lane::next`] gives is decoded to the end.
-    pub fn next_is_decoded(&mut self, now_ms: i64) {
-        let number = match self.due(now_ms) {
-            Some(due) => {
-                self.retries.remove(&due);
-                Some(due.1)
-            }
-            None => self.first.pop_front(),
-        };
-        if let Some(number) = number
-            && let Some(work) = self.works.get(&number)
-        {
-            self.settling.insert((work.chunk, number));
+    /// This work is decoded to the end.
+    pub fn is_decoded(&mut self, number: u64) {
+        let Some(work) = self.works.get(&number) else { return };
+        if !self.retries.remove(&(work.not_before_ms, number)) {
+            // Nearly always the first.
+            let place = self.first.iter().position(|first| *first == number);
+            place.map(|place| self.first.remove(place));
         }
+        self.settling.insert((work.chunk, number));
     }
 
     /// When the next retry becomes due, in ms since 1970.
@@ -383,14 +383,14 @@ mod tests {
     fn g1_each_recipient_is_given_out_once_until_the_page_changes_hands() {
         let mut lane = Lane::default();
         lane.add(work(1, IndexSet::full(3)));
-        let work = lane.next(0).unwrap();
+        let (number, work) = lane.next(0).unwrap();
         work.observe(&ChunkState::new(), &IndexSet::new());
         assert_eq!(work.take_unloaded(2).len(), 2);
         work.observe(&ChunkState::new(), &IndexSet::new());
         assert_eq!(work.unloaded().ranges(), [(2, 2)]);
-        lane.next_is_decoded(0);
+        lane.is_decoded(number);
         lane.restart();
-        let work = lane.next(0).unwrap();
+        let (_, work) = lane.next(0).unwrap();
         work.observe(&ChunkState::new(), &[1].into_iter().collect());
         assert_eq!(work.unloaded().ranges(), [(0, 0), (2, 2)]);
     }
@@ -400,8 +400,8 @@ mod tests {
         let mut lane = Lane::default();
         lane.add(Work { not_before_ms: 500, ..work(2, IndexSet::full(1)) });
         lane.add(work(1, IndexSet::full(1)));
-        assert_eq!(lane.next(499).map(|work| work.attempt), Some(1));
-        assert_eq!(lane.next(500).map(|work| work.attempt), Some(2));
+        assert_eq!(lane.next(499).map(|(_, work)| work.attempt), Some(1));
+        assert_eq!(lane.next(500).map(|(_, work)| work.attempt), Some(2));
         assert_eq!(lane.next_retry_ms(), Some(500));
     }
 
@@ -412,14 +412,16 @@ mod tests {
         lane.add(Work { records: vec![9], ..work(2, [3, 5].into_iter().collect()) });
         lane.add(Work { records: vec![11], ..work(2, [3, 6].into_iter().collect()) });
         assert_eq!(lane.works().map(|work| work.records.clone()).collect::<Vec<_>>(), [vec![7, 9], vec![11]]);
-        lane.next_is_decoded(0);
-        lane.next_is_decoded(0);
+        for _ in 0..2 {
+            let number = lane.next(0).unwrap().0;
+            lane.is_decoded(number);
+        }
         let mut state = ChunkState::new();
         state.merge(&entry(Fact::Failed, 3, 6, 1, 0));
         state.merge(&entry(Fact::Accepted, 3, 5, 2, 0));
         let (finished, waits) = lane.settle(chunk(), &state, &IndexSet::new());
         assert_eq!((finished[0].records.clone(), finished.len(), waits), (vec![7, 9], 1, true));
-        assert_eq!(lane.next(0).unwrap().unloaded().ranges(), [(6, 6)], "may be called after all");
+        assert_eq!(lane.next(0).unwrap().1.unloaded().ranges(), [(6, 6)], "may be called after all");
         assert!(!lane.is_empty());
     }
 
@@ -434,8 +436,9 @@ mod tests {
         }
         assert_eq!((lane.works().count() as i64, lane.next_retry_ms()), (count, Some(1)));
         for due in 1..=count {
-            assert_eq!(lane.next(count).map(|work| work.not_before_ms), Some(due));
-            lane.next_is_decoded(count);
+            let (number, work) = lane.next(count).unwrap();
+            assert_eq!(work.not_before_ms, due);
+            lane.is_decoded(number);
         }
     }
 

@@ -1,7 +1,7 @@
 //! What is granted was looked at a moment ago. A slow page or a long hold keeps decoded sends for minutes; people who
 //! opted out and recipients who were settled meanwhile must not be called (A4, G7).
 
-use super::{Page, Ready, load::skipped};
+use super::{Page, Ready, loading::skipped};
 use crate::shard::SenderError;
 use sluice_core::{CampaignId, ChunkId};
 use sluice_runtime::ports::store::StoreError;

@@ -135,7 +135,9 @@ impl Page {
         let options = &self.context.options;
         // What can't be noted is not called: while the log is away, outcomes would be known to this process alone.
         let oldest = self.unacknowledged.values().next();
-        if oldest.is_some_and(|began| now.saturating_sub(*began) > self.ms(options.outcomes_unnoted_ms)) {
+        let unnoted =
+            oldest.is_some_and(|began| now.saturating_sub(*began) > self.ms(options.outcomes_unnoted_ms));
+        if unnoted || self.context.ports.log.trouble().is_some() {
             return 0;
         }
         let free = self.in_flight_max().saturating_sub(self.calling.len());
@@ -294,6 +296,7 @@ impl Page {
         for state in self.lanes.values_mut() {
             state.granted.clear();
             state.window.clear();
+            state.loading = None;
             state.lane.restart();
         }
     }

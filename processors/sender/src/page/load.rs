@@ -1,20 +1,17 @@
 //! From descriptors to sends that could be granted now: a bounded window of decoded and rendered requests.
 
-use super::{Descriptor, LaneState, Page, Ready};
+use super::loading::{self, Loaded, READ, Rendering};
+use super::{Descriptor, LaneState, Page};
 use crate::campaigns::{Campaign, CampaignProblem};
 use crate::shard::SenderError;
-use sluice_core::chunk_state::entry;
-use sluice_core::ids::EchoTag;
-use sluice_core::lane::{Source, Work};
-use sluice_core::{CampaignId, ChunkId, ChunkState, IndexSet, SendId};
-use sluice_runtime::ports::log::{LogError, Partition, Position, ReadLimit, Topic};
+use sluice_core::lane::{Lane, Source};
+use sluice_core::{CampaignId, ChunkId, ChunkState, IndexSet};
+use sluice_runtime::ports::log::Partition;
 use sluice_runtime::ports::store::StoreError;
-use sluice_schemas::{Fact, ReceiptEntry, SendRequest, decode};
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
-use tracing::{debug, error, warn};
-
-/// Records of `sends` of one read: about 100 KiB, and a tenth of a window.
-const READ: ReadLimit = ReadLimit { records_max: 512, bytes_max: 1 << 20 };
+use tracing::{debug, warn};
 
 /// What is decoded ahead, in seconds of calls: people who opt out meanwhile cost another look.
 const WINDOW_S: u64 = 2;
@@ -22,8 +19,23 @@ const WINDOW_S: u64 = 2;
 /// Sends decoded ahead at least: tiny reads would cost a slow page more than looking again does (hazard 29).
 const WINDOW_MIN: usize = 64;
 
-/// Works looked at in one round, so that calls go on while long queues are skipped.
-const LOOKS_MAX: usize = 8;
+/// Loads of one page at once: enough to keep the log and the store busy, few enough not to crowd out other pages.
+const LOADS_MAX: usize = 4;
+
+/// A load under way for one lane.
+#[derive(Debug)]
+pub(super) struct Loading {
+    number: u64,
+    work: u64,
+    chunk: ChunkId,
+    /// May be in what it brings.
+    indexes: IndexSet,
+    /// A claim of the chunk was settled since it began: the state that it brings may be from before.
+    is_stale: bool,
+}
+
+/// The end of a load: whose it is, its number, what it brought.
+pub(super) type LoadEnd = (CampaignId, u64, Result<Loaded, SenderError>);
 
 impl Page {
     /// Opens the campaign of a descriptor. `false`: the descriptor is finished or waits for another try.
@@ -46,9 +58,11 @@ impl Page {
                 self.problem = None;
                 let state = LaneState {
                     campaign,
-                    lane: sluice_core::lane::Lane::default(),
-                    window: std::collections::VecDeque::new(),
-                    granted: std::collections::VecDeque::new(),
+                    lane: Lane::default(),
+                    window: VecDeque::new(),
+                    granted: VecDeque::new(),
+                    loading: None,
+                    load_from: Duration::ZERO,
                 };
                 self.lanes.insert(id, state);
                 return Ok(true);
@@ -76,27 +90,34 @@ impl Page {
         Ok(false)
     }
 
-    /// Fills the windows of all lanes.
-    pub(super) async fn load(&mut self) -> Result<(), SenderError> {
+    /// Begins to fill windows that have become short.
+    pub(super) fn start_loads(&mut self) {
         if self.ownership.is_none() {
-            return Ok(());
+            return;
         }
         let now = self.now();
-        let ids: Vec<CampaignId> = self.lanes.keys().copied().collect();
+        let ids: Vec<CampaignId> = self
+            .lanes
+            .iter()
+            .filter(|(_, state)| state.loading.is_none() && state.load_from <= now && !state.lane.is_empty())
+            .map(|(id, _)| *id)
+            .collect();
         for id in ids {
-            for _ in 0..LOOKS_MAX {
-                let Some(state) = self.lanes.get_mut(&id) else { break };
-                let has = state.window.len();
-                let wanted = self.window_wanted(id, now);
-                if has > wanted {
-                    break;
-                }
-                if !self.load_some(id, wanted.clamp(WINDOW_MIN, READ.records_max)).await? {
-                    break;
-                }
+            if self.loads.len() >= LOADS_MAX {
+                return;
+            }
+            let has = self.lanes.get(&id).map_or(0, |state| state.window.len());
+            let wanted = self.window_wanted(id, now);
+            if has <= wanted {
+                self.start_load(id, wanted.clamp(WINDOW_MIN, READ.records_max), None);
             }
         }
-        Ok(())
+    }
+
+    /// When lanes that wait for the store are looked at again.
+    pub(super) fn next_load(&self) -> Option<Duration> {
+        let now = self.now();
+        self.lanes.values().map(|state| state.load_from).filter(|from| *from > now).min()
     }
 
     /// Sends of a campaign that should be decoded: what can be called in two seconds.
@@ -110,67 +131,164 @@ impl Page {
         (wanted as usize).clamp(WINDOW_MIN.min(max), max)
     }
 
-    /// Decodes some sends of the lane's next work, at most `limit`. `false`: nothing (more) can be decoded now.
-    async fn load_some(&mut self, id: CampaignId, limit: usize) -> Result<bool, SenderError> {
+    /// Begins to decode at most `limit` sends of the lane's next work; `looked`: its state was just looked at.
+    fn start_load(&mut self, id: CampaignId, limit: usize, looked: Option<Arc<ChunkState>>) {
         let wall = self.context.ports.clock.wall_ms();
-        let Some(work) = self.lanes.get_mut(&id).and_then(|state| state.lane.next(wall)) else {
-            return Ok(false);
-        };
-        let (chunk, attempt, source) = (work.chunk, work.attempt, work.source.clone());
-        let mut known = None;
-        if work.unloaded().is_empty() || attempt > 1 {
-            let Some(state) = self.chunk_state(chunk).await? else { return Ok(false) };
-            self.settle_claims(chunk, &state);
-            let busy = self.busy(chunk);
-            let Some(work) = self.lanes.get_mut(&id).and_then(|state| state.lane.next(wall)) else {
-                return Ok(false);
-            };
-            work.observe(&state, &busy);
-            if work.unloaded().is_empty() {
-                if let Some(state) = self.lanes.get_mut(&id) {
-                    state.lane.next_is_decoded(wall);
-                }
-                self.settling.look_soon(chunk, self.context.ports.clock.monotonic());
-                return Ok(true);
-            }
-            known = Some(state);
+        let Some(state) = self.lanes.get_mut(&id) else { return };
+        let Some((number, work)) = state.lane.next(wall) else { return };
+        let (chunk, attempt) = (work.chunk, work.attempt);
+        let context = self.context.clone();
+        if looked.is_none() && (work.unloaded().is_empty() || attempt > 1) {
+            let load = loading::state(context, chunk);
+            return self.begin(id, number, chunk, IndexSet::new(), load);
         }
-        let sends = match source {
-            Source::Spans(cursor) => match cursor.next() {
-                Some((first, end)) => {
-                    self.read_span(id, wall, chunk, first, end.min(first + limit as u64), end).await?
-                }
-                None => {
-                    // What no record was found for: skipped rows, or records that are gone.
-                    self.change_work(id, wall, |work| work.source = Source::Rows);
-                    return Ok(true);
-                }
-            },
-            Source::Rows => self.read_rows(id, wall, chunk, attempt, limit).await?,
+        if let Source::Spans(cursor) = &work.source
+            && cursor.next().is_none()
+        {
+            // What no record was found for: skipped rows, or records that are gone.
+            work.source = Source::Rows;
+        }
+        let launch = &state.campaign.row.launch;
+        let rendering = Rendering {
+            context,
+            plan: state.campaign.plan.clone(),
+            tenant: launch.tenant.clone(),
+            channel: launch.channel,
+            chunk,
+            attempt,
+            known: looked,
         };
-        let Some(sends) = sends else { return Ok(false) };
-        self.render(id, chunk, attempt, sends, known.as_ref()).await?;
-        Ok(true)
+        match &work.source {
+            Source::Spans(cursor) => {
+                let Some((first, end)) = cursor.next() else { return };
+                let wanted = work.unloaded().clone();
+                let partition = Partition(self.shard.partition.0);
+                let bounds = (first, end.min(first + limit as u64), end);
+                let load = loading::span(rendering, partition, wanted.clone(), bounds);
+                self.begin(id, number, chunk, wanted, load);
+            }
+            Source::Rows => {
+                let wanted = work.take_unloaded(limit);
+                let load = loading::rows(rendering, wanted.clone());
+                self.begin(id, number, chunk, wanted, load);
+            }
+        }
     }
 
-    fn change_work<T>(
+    fn begin(
         &mut self,
         id: CampaignId,
-        wall: i64,
-        change: impl FnOnce(&mut Work) -> T,
-    ) -> Option<T> {
-        self.lanes.get_mut(&id).and_then(|state| state.lane.next(wall)).map(change)
+        work: u64,
+        chunk: ChunkId,
+        indexes: IndexSet,
+        load: impl Future<Output = Result<Loaded, SenderError>> + Send + 'static,
+    ) {
+        self.load_number += 1;
+        let number = self.load_number;
+        if let Some(state) = self.lanes.get_mut(&id) {
+            state.loading = Some(Loading { number, work, chunk, indexes, is_stale: false });
+            self.loads.spawn(async move { (id, number, load.await) });
+        }
+    }
+
+    /// What a load brought becomes part of the window. A lane that started over meanwhile does not want it.
+    pub(super) fn loaded(&mut self, (id, number, loaded): LoadEnd) -> Result<(), SenderError> {
+        let loaded = loaded?;
+        let now = self.now();
+        let is_mine =
+            |state: &&mut LaneState| state.loading.as_ref().is_some_and(|load| load.number == number);
+        let Some(state) = self.lanes.get_mut(&id).filter(is_mine) else { return Ok(()) };
+        let Some(load) = state.loading.take() else { return Ok(()) };
+        if !matches!(loaded, Loaded::Away(_)) {
+            self.load_away = None;
+        }
+        match loaded {
+            Loaded::State(seen) => self.observed(id, load, &seen),
+            Loaded::SpanGone => {
+                if let Some(work) = state.lane.work(load.work) {
+                    work.source = Source::Rows;
+                }
+            }
+            Loaded::Away(reason) => {
+                state.load_from = now + Duration::from_millis(self.context.options.again_ms);
+                if let Some(work) = state.lane.work(load.work)
+                    && work.source == Source::Rows
+                {
+                    work.put_back(&load.indexes);
+                }
+                self.load_away = Some(reason);
+            }
+            Loaded::Sends { ready, reports, read_to } => {
+                let Some(work) = state.lane.work(load.work) else { return Ok(()) };
+                let is_ours: Box<dyn Fn(u16) -> bool> = match read_to {
+                    // Of records, each person is taken as it is found; of rows, when the load began.
+                    Some(read_to) => {
+                        if let Source::Spans(cursor) = &mut work.source {
+                            cursor.advance(read_to);
+                        }
+                        let found = ready.iter().map(|ready| ready.index);
+                        let found = found.chain(reports.iter().map(|report| report.first as u16));
+                        let taken: IndexSet = found.filter(|index| work.take_one(*index)).collect();
+                        Box::new(move |index| taken.contains(index))
+                    }
+                    None => Box::new(|_| true),
+                };
+                state.window.extend(ready.into_iter().filter(|ready| is_ours(ready.index)));
+                for report in reports.into_iter().filter(|report| is_ours(report.first as u16)) {
+                    self.report(load.chunk, report);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The state of the chunk that is to be decoded next: who may still be called is read at once.
+    fn observed(&mut self, id: CampaignId, load: Loading, seen: &Arc<ChunkState>) {
+        self.settle_claims(load.chunk, seen);
+        if load.is_stale {
+            return;
+        }
+        let busy = self.busy(load.chunk);
+        let now = self.now();
+        let wall = self.context.ports.clock.wall_ms();
+        let Some(state) = self.lanes.get_mut(&id) else { return };
+        let Some(work) = state.lane.work(load.work) else { return };
+        work.observe(seen, &busy);
+        if work.unloaded().is_empty() {
+            state.lane.is_decoded(load.work);
+            self.settling.look_soon(load.chunk, now);
+            return;
+        }
+        // A retry that has become due meanwhile goes first, after a look of its own.
+        let is_next = state.lane.next(wall).is_some_and(|(number, _)| number == load.work);
+        if is_next {
+            let wanted = self.window_wanted(id, now);
+            self.start_load(id, wanted.clamp(WINDOW_MIN, READ.records_max), Some(seen.clone()));
+        }
+    }
+
+    /// A claim of the chunk was settled: a state that is being read may be from before it, and would offer people
+    /// again who were called.
+    pub(super) fn outdate_loads(&mut self, chunk: ChunkId) {
+        if let Some(load) = self.lanes.get_mut(&chunk.campaign()).and_then(|state| state.loading.as_mut())
+            && load.chunk == chunk
+        {
+            load.is_stale = true;
+        }
     }
 
     /// The chunk's state; `None` while the store is not available.
-    pub(super) async fn chunk_state(&mut self, chunk: ChunkId) -> Result<Option<ChunkState>, SenderError> {
-        match self.context.ports.store.load_chunk(chunk).await {
-            Ok(found) => Ok(Some(found.map(|(_, state)| state).unwrap_or_default())),
-            Err(StoreError::Unavailable(reason)) => {
+    pub(super) async fn chunk_state(
+        &mut self,
+        chunk: ChunkId,
+    ) -> Result<Option<Arc<ChunkState>>, SenderError> {
+        match loading::state(self.context.clone(), chunk).await? {
+            Loaded::State(state) => Ok(Some(state)),
+            Loaded::Away(reason) => {
                 self.wait_for_store(reason).await;
                 Ok(None)
             }
-            Err(error) => Err(error.into()),
+            Loaded::Sends { .. } | Loaded::SpanGone => Ok(None),
         }
     }
 
@@ -187,170 +305,12 @@ impl Page {
         if let Some(state) = self.lanes.get(&chunk.campaign()) {
             let decoded = state.window.iter().chain(state.granted.iter().map(|granted| &granted.ready));
             busy.extend(decoded.filter(|ready| ready.chunk == chunk).map(|ready| ready.index));
+            if let Some(load) = state.loading.as_ref().filter(|load| load.chunk == chunk) {
+                busy.union_with(&load.indexes);
+            }
         }
         busy
     }
-
-    async fn read_span(
-        &mut self,
-        id: CampaignId,
-        wall: i64,
-        chunk: ChunkId,
-        first: u64,
-        until: u64,
-        end: u64,
-    ) -> Result<Option<Vec<SendRequest>>, SenderError> {
-        let limit = ReadLimit { records_max: (until - first) as usize, ..READ };
-        let partition = Partition(self.shard.partition.0);
-        let records = match self.context.ports.log.read(Topic::Sends, partition, Position(first), limit).await
-        {
-            Ok(records) => records,
-            Err(
-                error
-                @ (LogError::BelowStart { .. } | LogError::Behind { .. } | LogError::NoPartition { .. }),
-            ) => {
-                // Retention was faster, or the topic was made anew: the recipient rows hold the same payloads
-                // (hazard 26).
-                debug!(page = %self.id, %chunk, %error, "recipients' rows take the place of the sends");
-                self.change_work(id, wall, |work| work.source = Source::Rows);
-                return Ok(Some(Vec::new()));
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let read_to = records.last().map_or(end, |record| record.offset.0 + 1).min(end);
-        let mut sends = Vec::with_capacity(records.len());
-        for record in records.iter().filter(|record| record.offset.0 < end) {
-            match decode::<SendRequest>(&record.value) {
-                Ok(send) if send.chunk.as_slice() == chunk.0 => sends.push(send),
-                // Another producer's record in between.
-                Ok(_) => {}
-                Err(error) => {
-                    warn!(page = %self.id, offset = record.offset.0, %error, "record of sends can't be read")
-                }
-            }
-        }
-        let sends = self.change_work(id, wall, |work| {
-            if let Source::Spans(cursor) = &mut work.source {
-                cursor.advance(read_to);
-            }
-            sends.retain(|send| u16::try_from(send.index).is_ok_and(|index| work.take_one(index)));
-            sends
-        });
-        Ok(sends)
-    }
-
-    /// Somebody whose row is missing or damaged can never be sent to: a failure by name, so that the campaign ends
-    /// (G8) and nobody else waits (G6).
-    async fn read_rows(
-        &mut self,
-        id: CampaignId,
-        wall: i64,
-        chunk: ChunkId,
-        attempt: u8,
-        limit: usize,
-    ) -> Result<Option<Vec<SendRequest>>, SenderError> {
-        let Some(wanted) = self.change_work(id, wall, |work| work.take_unloaded(limit)) else {
-            return Ok(None);
-        };
-        let rows = match self.context.ports.store.recipients(chunk, &wanted).await {
-            Ok(rows) => rows,
-            Err(StoreError::Unavailable(reason)) => {
-                self.change_work(id, wall, |work| work.put_back(&wanted));
-                self.wait_for_store(reason).await;
-                return Ok(None);
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let mut missing = wanted;
-        let mut sends = Vec::with_capacity(rows.len());
-        let now_ms = self.context.ports.clock.wall_ms();
-        let lost = |first, last, message: String| ReceiptEntry {
-            reason: Some("recipient_lost".to_owned()),
-            message: Some(message),
-            ..entry(Fact::FailedForGood, first, last, attempt, now_ms)
-        };
-        for row in rows {
-            missing.remove(row.index);
-            if row.skipped.is_some() {
-                continue;
-            }
-            match decode::<SendRequest>(&row.payload) {
-                Ok(send) => sends.push(send),
-                Err(error) => {
-                    error!(page = %self.id, %chunk, index = row.index, %error, "recipient row can't be read");
-                    self.report(chunk, lost(row.index, row.index, format!("its row can't be read: {error}")));
-                }
-            }
-        }
-        for (first, last) in missing.ranges() {
-            error!(page = %self.id, %chunk, first, last, "recipient rows are missing");
-            self.report(chunk, lost(first, last, "its row is missing in the store".to_owned()));
-        }
-        Ok(Some(sends))
-    }
-
-    /// Renders the requests. Who can't be sent to becomes a failure by name; who opted out meanwhile is skipped.
-    async fn render(
-        &mut self,
-        id: CampaignId,
-        chunk: ChunkId,
-        attempt: u8,
-        sends: Vec<SendRequest>,
-        known: Option<&ChunkState>,
-    ) -> Result<(), SenderError> {
-        let addresses: Vec<&str> = sends.iter().map(|send| send.address.as_str()).collect();
-        let looked_at = self.now();
-        let suppressed = loop {
-            if let Some(suppressed) = self.suppressed(id, &addresses).await? {
-                break suppressed;
-            }
-        };
-        let Some(state) = self.lanes.get(&id) else { return Ok(()) };
-        let now_ms = self.context.ports.clock.wall_ms();
-        let by_person = state.campaign.plan.correlation().by_person;
-        let mut ready = Vec::with_capacity(sends.len());
-        let mut reports: Vec<ReceiptEntry> = Vec::new();
-        for (send, suppressed) in sends.into_iter().zip(suppressed) {
-            let Ok(index) = u16::try_from(send.index) else { continue };
-            let report = |fact, attempt, reason: &str, message: Option<String>| ReceiptEntry {
-                reason: Some(reason.to_owned()),
-                message,
-                ..entry(fact, index, index, attempt, now_ms)
-            };
-            if suppressed {
-                reports.push(skipped(index, now_ms));
-                continue;
-            }
-            let tag = EchoTag { send: SendId { chunk, index }, attempt };
-            match state.campaign.plan.render(&send, tag) {
-                Ok(request) => ready.push(Ready {
-                    chunk,
-                    index,
-                    attempt,
-                    attempts_before_run: known.map_or(0, |state| state.recipient(index).reopened()),
-                    request,
-                    to: send.address,
-                    by_person,
-                    looked_at,
-                }),
-                Err(problem) => {
-                    reports.push(report(Fact::FailedForGood, attempt, &problem.code, Some(problem.message)));
-                }
-            }
-        }
-        if let Some(state) = self.lanes.get_mut(&id) {
-            state.window.extend(ready);
-        }
-        for report in reports {
-            self.report(chunk, report);
-        }
-        Ok(())
-    }
-}
-
-/// Somebody who opted out after the expansion.
-pub(super) fn skipped(index: u16, now_ms: i64) -> ReceiptEntry {
-    ReceiptEntry { reason: Some("suppressed".to_owned()), ..entry(Fact::Skipped, index, index, 0, now_ms) }
 }
 
 fn copy(descriptor: &Descriptor) -> Descriptor {

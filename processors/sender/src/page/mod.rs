@@ -12,6 +12,7 @@ mod fresh;
 mod grant;
 mod idle;
 mod load;
+mod loading;
 mod receipts;
 mod settle;
 
@@ -32,6 +33,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
 /// What a record of `chunks` asks for.
 #[derive(Debug)]
@@ -102,7 +104,14 @@ struct LaneState {
     lane: Lane,
     window: VecDeque<Ready>,
     granted: VecDeque<GrantedSend>,
+    /// What is being decoded for it.
+    loading: Option<load::Loading>,
+    /// Nothing is loaded before: the store gave no answer a moment ago.
+    load_from: Duration,
 }
+
+/// For tasks beside the page.
+type SharedContext = Arc<Context>;
 
 /// A receipt on its way to the log: its number, its chunks, what the log said.
 type AppendDone = Pin<Box<dyn Future<Output = (u64, Vec<ChunkId>, Result<(), LogError>)> + Send>>;
@@ -141,6 +150,13 @@ pub(crate) struct Page {
     unacknowledged: BTreeMap<u64, Duration>,
     appended: u64,
     settling: settle::Settling,
+    /// Decoding under way. Dropped with the page.
+    loads: JoinSet<load::LoadEnd>,
+    load_number: u64,
+    /// Why the store gave no answer to a load, since the last that it answered.
+    load_away: Option<String>,
+    /// Looks at chunk states under way.
+    looks: JoinSet<settle::LookEnd>,
     stop: Option<StopMode>,
     problem: Option<String>,
 }
@@ -178,6 +194,10 @@ impl Page {
             unacknowledged: BTreeMap::new(),
             appended: 0,
             settling: settle::Settling::default(),
+            loads: JoinSet::new(),
+            load_number: 0,
+            load_away: None,
+            looks: JoinSet::new(),
             stop: None,
             problem: None,
         }
@@ -222,6 +242,8 @@ impl Page {
                     }
                 }
                 answer = grant::answered(&mut self.grant) => self.granted(answer)?,
+                Some(ended) = self.loads.join_next(), if !self.loads.is_empty() => self.loaded(joined(ended)?)?,
+                Some(ended) = self.looks.join_next(), if !self.looks.is_empty() => self.looked(joined(ended)?)?,
                 Some((number, chunks, done)) = self.appends.next(), if !self.appends.is_empty() => {
                     done?;
                     self.unacknowledged.remove(&number);
@@ -261,7 +283,7 @@ impl Page {
             return Ok(());
         }
         self.look_at_campaigns().await?;
-        self.load().await?;
+        self.start_loads();
         self.look_again().await?;
         self.start_grant();
         self.settle_if_due().await
@@ -352,6 +374,7 @@ impl Page {
         if self.stop.is_none() {
             self.waiting.iter().for_each(|(due, ..)| at_least(*due));
             self.next_grant_or_call().into_iter().for_each(&mut at_least);
+            self.next_load().into_iter().for_each(&mut at_least);
             let wall = self.context.ports.clock.wall_ms();
             for due in
                 self.lanes.values().filter_map(|state| state.lane.next_retry_ms()).filter(|due| *due > wall)
@@ -388,10 +411,19 @@ impl Page {
                 claims: self.ownership.as_ref().map_or(0, |ownership| ownership.claims),
                 hold,
                 problem: self.problem.clone(),
-                waits_for: self.away.as_ref().map(|reason| format!("waiting for the store: {reason}")),
+                waits_for: self
+                    .away
+                    .as_ref()
+                    .or(self.load_away.as_ref())
+                    .map(|reason| format!("waiting for the store: {reason}")),
             },
         );
     }
+}
+
+/// What a task brought; that it panicked is a bug.
+fn joined<T>(ended: Result<T, tokio::task::JoinError>) -> Result<T, SenderError> {
+    ended.map_err(|error| SenderError::Page(error.to_string()))
 }
 
 /// How the page has to end, once it has to; `None` where nobody is left to say so.

@@ -1,6 +1,7 @@
 //! Comparing claims with what the chunk states show, and what happens to claims nobody can tell the outcome of.
 
 use super::Page;
+use super::loading::{self, Loaded};
 use crate::shard::SenderError;
 use sluice_core::chunk_state::entry;
 use sluice_core::{ChunkId, ChunkState, IndexSet};
@@ -16,6 +17,12 @@ const RECEIPTS_GROUP: &str = "receipts";
 
 /// Longest pause between two looks at a chunk of which nothing new is heard.
 const LOOK_MAX: Duration = Duration::from_secs(5);
+
+/// Looks of one page under way at once.
+const LOOKS_MAX: usize = 8;
+
+/// The end of a look: whose state, and what came of it.
+pub(super) type LookEnd = (ChunkId, Result<Loaded, SenderError>);
 
 /// A call that a former owner or a provider left open.
 #[derive(Debug)]
@@ -41,6 +48,8 @@ struct Inherited {
 pub(super) struct Settling {
     /// Chunks to be looked at: when, and the pause after that.
     looks: BTreeMap<ChunkId, (Duration, Duration)>,
+    /// Those under way, and whether a claim was settled since they began: the state may be from before it.
+    looking: BTreeMap<ChunkId, bool>,
     doubts: Vec<Doubt>,
     inherited: Vec<Inherited>,
 }
@@ -85,7 +94,9 @@ impl Settling {
 
     /// When the next look, doubt or inheritance is due.
     pub(super) fn next_due(&self) -> Option<Duration> {
-        let looks = self.looks.values().map(|(due, _)| *due);
+        let waits = |chunk: &ChunkId| !self.looking.contains_key(chunk);
+        let is_free = self.looking.len() < LOOKS_MAX;
+        let looks = self.looks.iter().filter(|(chunk, _)| is_free && waits(chunk)).map(|(_, (due, _))| *due);
         let doubts = self.doubts.iter().map(|doubt| doubt.due);
         looks.chain(doubts).chain(self.inherited.iter().map(|inherited| inherited.complete_at)).min()
     }
@@ -97,36 +108,63 @@ impl Page {
         if self.settling.next_due().is_none_or(|due| due > now) {
             return Ok(());
         }
-        self.look_at_chunks(now).await?;
+        self.start_looks(now);
         self.settle_inherited(now).await?;
         self.settle_doubts(now).await
     }
 
-    /// Settles claims and finishes works by what the chunk states show.
-    async fn look_at_chunks(&mut self, now: Duration) -> Result<(), SenderError> {
+    /// Begins to look at the chunks that are due.
+    fn start_looks(&mut self, now: Duration) {
+        let settling = &mut self.settling;
+        let due = settling.looks.iter().filter(|(_, (due, _))| *due <= now).map(|(chunk, _)| *chunk);
+        let free = LOOKS_MAX.saturating_sub(settling.looking.len());
         let due: Vec<ChunkId> =
-            self.settling.looks.iter().filter(|(_, (due, _))| *due <= now).map(|(chunk, _)| *chunk).collect();
-        let shortest = self.ms(self.context.options.settle_ms);
+            due.filter(|chunk| !settling.looking.contains_key(chunk)).take(free).collect();
         for chunk in due {
-            let Some(state) = self.chunk_state(chunk).await? else { return Ok(()) };
-            let mut open = self.calling.range((chunk, 0)..=(chunk, u16::MAX)).next().is_some();
-            self.settle_claims(chunk, &state);
-            open |=
-                self.ownership.as_ref().is_some_and(|ownership| !ownership.body.claimed(chunk).is_empty());
-            let busy = self.busy(chunk);
-            if let Some(lane) = self.lanes.get_mut(&chunk.campaign()) {
-                let (finished, waits) = lane.lane.settle(chunk, &state, &busy);
-                finished.iter().for_each(|work| self.shard.finish(&work.records));
-                open |= waits;
+            settling.looking.insert(chunk, false);
+            let state = loading::state(self.context.clone(), chunk);
+            self.looks.spawn(async move { (chunk, state.await) });
+        }
+    }
+
+    /// Settles claims and finishes works by what a chunk state shows.
+    pub(super) fn looked(&mut self, (chunk, loaded): LookEnd) -> Result<(), SenderError> {
+        let now = self.now();
+        let is_stale = self.settling.looking.remove(&chunk).unwrap_or(false);
+        let state = match loaded? {
+            Loaded::State(state) => state,
+            Loaded::Away(reason) => {
+                self.load_away = Some(reason);
+                let again = now + self.ms(self.context.options.again_ms);
+                if let Some(look) = self.settling.looks.get_mut(&chunk) {
+                    look.0 = look.0.max(again);
+                }
+                return Ok(());
             }
-            match self.settling.looks.get_mut(&chunk) {
-                Some(look) if open => {
-                    let pause = (look.1 * 2).clamp(shortest, LOOK_MAX);
-                    *look = (now + pause, pause);
-                }
-                _ => {
-                    self.settling.looks.remove(&chunk);
-                }
+            Loaded::Sends { .. } | Loaded::SpanGone => return Ok(()),
+        };
+        self.load_away = None;
+        let mut open = self.calling.range((chunk, 0)..=(chunk, u16::MAX)).next().is_some();
+        self.settle_claims(chunk, &state);
+        open |= self.ownership.as_ref().is_some_and(|ownership| !ownership.body.claimed(chunk).is_empty());
+        if is_stale {
+            self.settling.look_soon(chunk, now);
+            return Ok(());
+        }
+        let busy = self.busy(chunk);
+        if let Some(lane) = self.lanes.get_mut(&chunk.campaign()) {
+            let (finished, waits) = lane.lane.settle(chunk, &state, &busy);
+            finished.iter().for_each(|work| self.shard.finish(&work.records));
+            open |= waits;
+        }
+        let shortest = self.ms(self.context.options.settle_ms);
+        match self.settling.looks.get_mut(&chunk) {
+            Some(look) if open => {
+                let pause = (look.1 * 2).clamp(shortest, LOOK_MAX);
+                *look = (now + pause, pause);
+            }
+            _ => {
+                self.settling.looks.remove(&chunk);
             }
         }
         Ok(())
@@ -135,9 +173,16 @@ impl Page {
     /// Drops claims whose outcome shows: in memory at once, in the ledger with the next grant, which is
     /// conditional on nobody having taken over.
     pub(super) fn settle_claims(&mut self, chunk: ChunkId, state: &ChunkState) {
+        let mut settled = 0;
         if let Some(ownership) = &mut self.ownership {
-            ownership.body.settle(chunk, state);
+            settled = ownership.body.settle(chunk, state);
             ownership.claims = ownership.body.len();
+        }
+        if settled > 0 {
+            self.outdate_loads(chunk);
+            if let Some(is_stale) = self.settling.looking.get_mut(&chunk) {
+                *is_stale = true;
+            }
         }
         if let Some(grant) = &mut self.grant {
             grant.body.settle(chunk, state);
