@@ -8,7 +8,9 @@
 //!
 //! - [`ids`], [`index_set`]: names of things and sets of sends inside a chunk.
 //! - [`address`], [`row`], [`template`], [`launch`]: what an audience row and a launch mean.
-//! - [`rate`], [`gcra`], [`retry`], [`throttle`]: when a call may start.
+//! - [`rate`], [`gcra`], [`pace`], [`retry`], [`throttle`]: how fast calls start.
+//! - [`window`], [`moment`], [`recurrence`], [`usage`]: at which times they do, and how many in a day.
+//! - [`share`], [`forecast`]: whose calls are next, and when all are made.
 //! - [`ledger`], [`lane`]: who may be called next, and never twice.
 //! - [`facts`], [`chunk_state`], [`counters`], [`details`]: what is known about sends.
 //! - [`campaign`], [`control`]: the life of a campaign, and what commands do to it.
@@ -20,6 +22,7 @@ pub mod control;
 pub mod counters;
 pub mod details;
 pub mod facts;
+pub mod forecast;
 pub mod gcra;
 pub mod ids;
 pub mod index_set;

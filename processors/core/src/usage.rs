@@ -25,7 +25,7 @@ pub struct DailyUse {
 pub struct Bucket(u32);
 
 impl Bucket {
-    fn of(at_ms: i64) -> Self {
+    pub(crate) fn of(at_ms: i64) -> Self {
         Self(u32::try_from(at_ms.max(0) / BUCKET_MS).unwrap_or(u32::MAX))
     }
 

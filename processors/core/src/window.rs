@@ -168,6 +168,14 @@ impl Window {
         }
     }
 
+    /// How many weeks' worth of openings the closed days of `[from_ms, to_ms)` take away, by UTC's days.
+    pub(crate) fn weeks_lost(&self, from_ms: i64, to_ms: i64) -> f64 {
+        let opens = |day: i64| !self.week[(day + 3).rem_euclid(7) as usize].is_empty();
+        let days = from_ms.div_euclid(DAY_MS)..to_ms.div_euclid(DAY_MS);
+        let lost = self.closed_on.iter().filter(|day| days.contains(day) && opens(**day)).count();
+        lost as f64 / (0..7).filter(|day| opens(*day)).count().max(1) as f64
+    }
+
     /// Hours that start on a day.
     fn hours(&self, day: i64) -> &[Hours] {
         if self.closed_on.binary_search(&day).is_ok() {

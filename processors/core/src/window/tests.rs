@@ -378,7 +378,7 @@ fn specs() -> impl Strategy<Value = SendWindow> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(8))]
+    #![proptest_config(ProptestConfig::with_cases(4))]
 
     #[test]
     fn g5_a_year_minute_by_minute_agrees_with_what_clocks_show(spec in specs(), name in prop::sample::select(&ZONES)) {
