@@ -26,3 +26,19 @@ pub async fn cancel(
     tracing::info!(campaign = %answer.row.launch.campaign, state = answer.row.state.as_str(), "cancelled by command");
     Ok(answer)
 }
+
+/// Cancels a campaign that waits for its start, and only such a one: nobody is called. Doing it again is harmless.
+///
+/// # Errors
+/// [`CommandError::WrongState`] when it has started.
+pub async fn unschedule(ports: &CompletionPorts, campaign: CampaignId) -> Result<Answer, CommandError> {
+    let taken = take(ports, campaign, |row| match row.awaits_start {
+        false => Err(CommandError::wrong_state(row, "has started; pause or cancel it")),
+        true => plan(row, Command::Cancel, |to| {
+            let reason = Some("cancelled before its start".to_owned());
+            Transition::of(row, to, reason, ports.clock.wall_ms())
+        }),
+    });
+    let taken = taken.await?;
+    carry_out(ports, taken).await
+}

@@ -15,7 +15,7 @@
 //!
 //! - [`check`]: whether a campaign is at its end. Pure.
 //! - [`Completion`]: looks, and takes the last step. Several processes share the campaigns by their ids.
-//! - [`pause`], [`resume`], [`cancel`], [`retry_failed`], [`set_limits`], [`reschedule`]: what a person asks for;
+//! - [`pause`], [`resume`], [`cancel`], [`unschedule`], [`retry_failed`], [`set_limits`], [`reschedule`]: what a person asks for;
 //!   [`Answer`]: what came of it, and who had been reached by then.
 
 mod announce;
@@ -34,9 +34,10 @@ mod processor;
 mod reopen;
 mod retry_failed;
 mod terms;
+mod times_up;
 mod watched;
 
-pub use cancel::cancel;
+pub use cancel::{cancel, unschedule};
 pub use command::Answer;
 pub use error::{CommandError, CompletionError};
 pub use options::CompletionOptions;

@@ -6,11 +6,22 @@ use crate::error::CompletionError;
 use crate::finalize::Finalizer;
 use crate::processor::CompletionPorts;
 use crate::reopen::{is_reopened, reopen};
+use crate::times_up::{TimesUp, times_up};
 use crate::watched::Watched;
-use sluice_core::{CampaignId, CampaignRow, CampaignState, ChunkId, ChunkRow, Counters};
-use sluice_runtime::ports::store::Transition;
+use sluice_core::{CampaignId, CampaignRow, CampaignState, ChunkId, ChunkRow, Counters, Transition};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
+
+/// When a campaign has to be looked at again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// When something is heard of it.
+    WhenHeard,
+    /// In a moment.
+    Soon,
+    /// At a time: its end comes then.
+    After(Duration),
+}
 
 /// What looks remember; all of it can be lost.
 #[derive(Debug)]
@@ -32,16 +43,31 @@ impl Looks {
         }
     }
 
-    /// Looks, and takes every step that is due. True while the campaign has to be looked at again soon.
+    /// Looks, and takes every step that is due. Says when the campaign has to be looked at again, whatever is heard.
     pub(crate) async fn look(
         &mut self,
         ports: &CompletionPorts,
         id: CampaignId,
-    ) -> Result<bool, CompletionError> {
+    ) -> Result<Again, CompletionError> {
         let Some(row) = ports.store.campaign(id).await? else {
             self.forget(id);
-            return Ok(false);
+            return Ok(Again::WhenHeard);
         };
+        let left = match times_up(ports, &row).await? {
+            TimesUp::Never => None,
+            TimesUp::In(left) => Some(left),
+            TimesUp::Now => return Ok(Again::Soon),
+        };
+        Ok(match (self.look_at(ports, row).await?, left) {
+            (false, Some(left)) => Again::After(left),
+            (false, None) => Again::WhenHeard,
+            (true, _) => Again::Soon,
+        })
+    }
+
+    /// True while the campaign has to be looked at again soon.
+    async fn look_at(&mut self, ports: &CompletionPorts, row: CampaignRow) -> Result<bool, CompletionError> {
+        let id = row.id;
         if row.state.is_ended() {
             self.forget(id);
             announce_if_due(ports, &row).await?;

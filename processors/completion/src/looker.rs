@@ -2,7 +2,7 @@
 
 use crate::announce::is_due;
 use crate::error::CompletionError;
-use crate::look::Looks;
+use crate::look::{Again, Looks};
 use crate::options::CompletionOptions;
 use crate::processor::CompletionPorts;
 use sluice_core::partition::partition_of;
@@ -91,9 +91,9 @@ impl Looker {
     }
 
     fn look_soon(&mut self, campaign: CampaignId) {
-        self.due
-            .entry(campaign)
-            .or_insert_with(|| Instant::now() + Duration::from_millis(self.options.look_ms));
+        let soon = Instant::now() + Duration::from_millis(self.options.look_ms);
+        let at = self.due.entry(campaign).or_insert(soon);
+        *at = soon.min(*at);
     }
 
     async fn look_at_due(&mut self) -> Result<(), CompletionError> {
@@ -106,12 +106,16 @@ impl Looker {
                 Err(error) if error.is_fatal() => return Err(error),
                 Err(error) => {
                     tracing::warn!(%campaign, %error, "can't look at the campaign now");
-                    error.is_retriable()
+                    if error.is_retriable() { Again::Soon } else { Again::WhenHeard }
                 }
             };
-            if again {
-                self.due.insert(campaign, Instant::now() + Duration::from_millis(self.options.again_ms));
-            }
+            let after = match again {
+                Again::WhenHeard => continue,
+                Again::Soon => Duration::from_millis(self.options.again_ms),
+                // The sweep comes by before a far one anyway.
+                Again::After(left) => left.min(Duration::from_millis(self.options.sweep_ms)),
+            };
+            self.due.insert(campaign, Instant::now() + after);
         }
         Ok(())
     }

@@ -1,13 +1,14 @@
-//! A person changes the terms of a campaign that has not ended: its limits, its hours and its end.
+//! A person changes the terms of a campaign that has not ended: its limits, its hours, its start and its end.
 
 use crate::command::{Answer, Plan, carry_out, plan, take};
 use crate::error::CommandError;
 use crate::processor::CompletionPorts;
 use serde::{Deserialize, Deserializer, Serialize};
 use sluice_core::control::Command;
-use sluice_core::launch::{LaunchProblem, validate};
-use sluice_core::{CampaignId, CampaignRow, Terms, Transition};
-use sluice_schemas::{CampaignLaunch, OpenHours, Priority, Recurring, SendWindow, WindowClock};
+use sluice_core::launch::LaunchProblem;
+use sluice_core::schedule::starts_ms;
+use sluice_core::{CampaignId, CampaignRow, CampaignState, Terms, Transition};
+use sluice_schemas::{OpenHours, Priority, Recurring, SendWindow, WindowClock};
 
 /// New limits. What is not named stays; `null` takes a limit away.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -31,6 +32,9 @@ pub struct NewLimits {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NewTimes {
+    /// Not before: only while the campaign has not started. What is over means at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_at: Option<String>,
     /// No call starts at or after it.
     #[serde(deserialize_with = "named", skip_serializing_if = "Option::is_none")]
     pub end_at: Option<Option<String>>,
@@ -74,7 +78,7 @@ pub async fn set_limits(
     change(ports, campaign, |row| Ok(with_limits(row.terms(), new))).await
 }
 
-/// Changes hours and end. When this returns, nothing is granted under the old
+/// Changes hours, end, and, before it has started, the start. When this returns, nothing is granted under the old
 /// ones. Doing it again is harmless.
 ///
 /// # Errors
@@ -100,11 +104,15 @@ async fn change(
             Plan::Already => return Ok(Plan::Already),
         };
         let refused = |problems| CommandError::Terms { name: row.launch.campaign.clone(), problems };
-        let terms = make(row).map_err(refused)?;
+        let mut terms = make(row).map_err(refused)?;
         if terms == row.terms() {
             return Ok(Plan::Already);
         }
-        check(row, &terms).map_err(refused)?;
+        let rules = terms.check(&row.launch).map_err(refused)?;
+        if row.state == CampaignState::Scheduled && terms.rules.start_at != row.rules().start_at {
+            let now_ms = ports.clock.wall_ms();
+            terms.starts_at_ms = Some(starts_ms(&rules, now_ms).unwrap_or(now_ms));
+        }
         Ok(Plan::Step(Transition { terms: Some((row.terms_version, terms)), ..step }))
     });
     let taken = taken.await?;
@@ -134,6 +142,13 @@ fn with_times(row: &CampaignRow, new: &NewTimes) -> Result<Terms, Vec<LaunchProb
     if let Some(end_at) = &new.end_at {
         terms.rules.end_at.clone_from(end_at);
     }
+    if let Some(start_at) = &new.start_at {
+        terms.rules.start_at = Some(start_at.clone());
+        if row.state != CampaignState::Scheduled {
+            let hint = "leave it out; its end and its hours can be moved";
+            problems.push(problem("start_at", "the campaign has started", hint));
+        }
+    }
     if let Some(window) = &new.window {
         terms.rules.window = window.as_ref().map(|new| SendWindow {
             open: new.open.clone(),
@@ -155,14 +170,4 @@ fn with_times(row: &CampaignRow, new: &NewTimes) -> Result<Terms, Vec<LaunchProb
 /// The clock that decided in which chunk a recipient is (hazard 1). Without a window the zones were not looked at.
 fn frozen_clock(row: &CampaignRow) -> WindowClock {
     row.launch.rules.window.as_ref().map_or(WindowClock::Campaign, |window| window.clock)
-}
-
-/// Whether the launch is possible under these terms.
-fn check(row: &CampaignRow, terms: &Terms) -> Result<(), Vec<LaunchProblem>> {
-    let launch =
-        CampaignLaunch { rate: terms.rate.clone(), rules: terms.rules.clone(), ..row.launch.clone() };
-    let mut problems = validate(&launch).err().unwrap_or_default();
-    // The rest was taken once, perhaps by an earlier version.
-    problems.retain(|problem| problem.field.starts_with("rate") || problem.field.starts_with("rules"));
-    if problems.is_empty() { Ok(()) } else { Err(problems) }
 }

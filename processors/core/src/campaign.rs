@@ -14,8 +14,11 @@
 //! Which command does what in which state is decided in [`crate::control`].
 
 use crate::ids::{CampaignId, ChunkId, PageId};
+use crate::launch::{LaunchProblem, ValidRules};
 use serde::{Deserialize, Serialize};
-use sluice_schemas::{CampaignEventKind, CampaignLaunch, GateClass, Rules, Span};
+use sluice_schemas::{
+    Audience, CampaignEventKind, CampaignLaunch, GateClass, Message, Rules, Span, StringMap,
+};
 
 /// Where a campaign is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -102,6 +105,31 @@ pub struct Terms {
     pub unknown_in_run: Option<u32>,
 }
 
+impl Terms {
+    /// The terms as rules of a launch, checked.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub fn check(&self, launch: &CampaignLaunch) -> Result<ValidRules, Vec<LaunchProblem>> {
+        // Without the audience, which may be large and says nothing about them.
+        let bare = CampaignLaunch {
+            campaign: String::new(),
+            tenant: String::new(),
+            channel: launch.channel,
+            pages: launch.pages.clone(),
+            audience: Audience::default(),
+            message: Message::default(),
+            variables: StringMap::new(),
+            rate: self.rate.clone(),
+            max_retries: launch.max_retries,
+            on_unknown: launch.on_unknown,
+            time_zone: launch.time_zone.clone(),
+            rules: self.rules.clone(),
+        };
+        ValidRules::of(&bare)
+    }
+}
+
 /// The step that brought a campaign into its present state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entered {
@@ -162,6 +190,9 @@ pub struct CampaignRow {
     /// How it got into its present state: tells one pause from the next. `None`: by its launch.
     #[serde(default)]
     pub entered: Option<Entered>,
+    /// It was launched for later and has not started: nobody was called, its audience was not read.
+    #[serde(default)]
+    pub awaits_start: bool,
     /// When the present run began to send, or will: ms since 1970.
     #[serde(default)]
     pub starts_at_ms: i64,
@@ -190,6 +221,7 @@ impl CampaignRow {
             announced: None,
             steps: 0,
             entered: None,
+            awaits_start: false,
             starts_at_ms: now_ms,
             changed: None,
             terms_version: 0,
@@ -198,7 +230,8 @@ impl CampaignRow {
 
     /// A campaign that starts at `starts_at_ms`.
     pub fn scheduled(launch: CampaignLaunch, now_ms: i64, starts_at_ms: i64) -> Self {
-        Self { state: CampaignState::Scheduled, starts_at_ms, ..Self::launched(launch, now_ms) }
+        let launched = Self::launched(launch, now_ms);
+        Self { state: CampaignState::Scheduled, starts_at_ms, awaits_start: true, ..launched }
     }
 
     /// The row after `step`; `None` where it was decided on another state, run or version of the terms.
@@ -225,6 +258,7 @@ impl CampaignRow {
         }
         if is_new_run || (step.from, step.to) == (CampaignState::Scheduled, CampaignState::Running) {
             row.starts_at_ms = step.at_ms;
+            row.awaits_start = false;
         }
         if let Some((_, terms)) = &step.terms {
             row.changed = Some(terms.clone());
@@ -257,6 +291,14 @@ impl CampaignRow {
             };
         };
         changed.clone()
+    }
+
+    /// The rules in force, checked.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them: they were written by another version.
+    pub fn valid_rules(&self) -> Result<ValidRules, Vec<LaunchProblem>> {
+        self.terms().check(&self.launch)
     }
 
     /// Whether its present run tries also those again of whom nobody knows whether they got the message.

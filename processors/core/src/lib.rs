@@ -13,7 +13,7 @@
 //! - [`share`], [`forecast`]: whose calls are next, and when all are made.
 //! - [`ledger`], [`lane`]: who may be called next, and never twice.
 //! - [`facts`], [`chunk_state`], [`counters`], [`details`]: what is known about sends.
-//! - [`campaign`], [`control`]: the life of a campaign, and what commands do to it.
+//! - [`campaign`], [`control`], [`schedule`]: the life of a campaign, what commands and its time do to it.
 
 pub mod address;
 pub mod campaign;
@@ -23,6 +23,7 @@ pub mod counters;
 pub mod details;
 pub mod facts;
 pub mod forecast;
+pub mod gate;
 pub mod gcra;
 pub mod ids;
 pub mod index_set;
@@ -37,6 +38,7 @@ pub mod rate;
 pub mod recurrence;
 pub mod retry;
 pub mod row;
+pub mod schedule;
 pub mod share;
 pub mod template;
 pub mod throttle;

@@ -1,6 +1,7 @@
 //! Campaigns that end by themselves.
 
 use crate::support::{Bench, SIZE, chunk};
+use sluice_completion::{NewTimes, pause, reschedule};
 use sluice_core::CampaignState;
 use sluice_core::chunk_state::entry;
 use sluice_runtime::ports::store::Transition;
@@ -161,4 +162,29 @@ async fn a_stop_while_the_store_is_away_ends_the_processor() {
     let stopped = bench.world.now();
     running.stop_completion().await;
     assert!(bench.world.now() - stopped < Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn b5_a_campaign_that_runs_or_is_paused_at_its_end_is_cancelled_within_a_second() {
+    for is_paused in [false, true] {
+        let bench = Bench::new(1, Faults::none());
+        bench.campaign(1).await;
+        bench.seal(1, 0).await;
+        let _running = bench.start("a");
+        // 30 s from now.
+        let new = NewTimes { end_at: Some(Some("2026-01-05T09:00:30Z".to_owned())), ..NewTimes::default() };
+        reschedule(&bench.hand_ports(), crate::support::id(), &new).await.unwrap();
+        if is_paused {
+            pause(&bench.hand_ports(), crate::support::id()).await.unwrap();
+        }
+        tokio::time::sleep_until(bench.began + Duration::from_millis(29_900)).await;
+        assert!(matches!(bench.row().state, CampaignState::Running | CampaignState::Paused));
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        let row = bench.row();
+        assert!(matches!(row.state, CampaignState::Cancelling | CampaignState::Cancelled), "{row:?}");
+        bench.reaches(CampaignState::Cancelled, 1).await;
+        let end = bench.events().pop().unwrap();
+        assert_eq!(end.reason.as_deref(), Some("ended at 2026-01-05T09:00:30Z"));
+        assert_eq!(bench.counters().cancelled, u64::from(SIZE));
+    }
 }

@@ -30,6 +30,8 @@ pub(crate) struct Bench {
     pub(crate) log: SimLog,
     pub(crate) store: SimStore,
     hand: ProcessId,
+    /// When the world began.
+    pub(crate) began: tokio::time::Instant,
 }
 
 /// A process with both processors.
@@ -83,7 +85,7 @@ impl Bench {
         let world = World::new(seed, faults);
         let (log, store) = (SimLog::new(&world), SimStore::new(&world));
         let hand = world.observer("hand");
-        Self { world, log, store, hand }
+        Self { world, log, store, hand, began: tokio::time::Instant::now() }
     }
 
     pub(crate) fn hand_store(&self) -> Arc<dyn Store> {

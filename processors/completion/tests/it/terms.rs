@@ -2,6 +2,7 @@
 
 use crate::support::{Bench, id};
 use sluice_completion::{CommandError, CompletionPorts, NewLimits, NewTimes, pause, reschedule, set_limits};
+use sluice_core::CampaignState;
 use sluice_schemas::Priority;
 use sluice_simulation::Faults;
 
@@ -90,4 +91,25 @@ fn a_word_that_is_none_of_the_terms_is_an_error() {
     for json in [r#"{"rates": "5/s"}"#, r#"{"rate": 5}"#] {
         assert!(serde_json::from_str::<NewLimits>(json).is_err(), "{json}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn b5_the_start_moves_while_a_campaign_waits_for_it_and_not_later() {
+    let bench = Bench::new(1, Faults::none());
+    bench.scheduled().await;
+    let ports = bench.hand_ports();
+    let later = r#"{"start_at": "2026-01-06T09:00Z", "end_at": "2026-01-07T09:00Z"}"#;
+    let answer = reschedule(&ports, id(), &times(later)).await.unwrap();
+    // The simulated world begins a day before.
+    assert_eq!(answer.row.starts_at_ms, bench.row().created_at_ms + 86_400_000);
+    let again = reschedule(&ports, id(), &times(later)).await.unwrap();
+    assert!(again.already);
+    set_limits(&ports, id(), &limits(r#"{"rate": "5/s"}"#)).await.unwrap();
+    assert_eq!(bench.row().starts_at_ms, answer.row.starts_at_ms);
+    reschedule(&ports, id(), &times(r#"{"start_at": "2020-01-01T00:00"}"#)).await.unwrap();
+    assert_eq!(bench.row().starts_at_ms, bench.world.wall_ms(), "what is over means at once");
+    bench.step(CampaignState::Running).await;
+    let refused = reschedule(&ports, id(), &times(later)).await.unwrap_err();
+    let CommandError::Terms { problems, .. } = &refused else { panic!("{refused}") };
+    assert_eq!(problems[0].field, "start_at");
 }

@@ -1,0 +1,218 @@
+//! Campaigns for later: when they start, and what a recurring one does at its time (B5).
+//!
+//! A recurring campaign is a row that waits for its next occurrence and never runs itself: each occurrence is a
+//! campaign of its own, whose name follows from its time. So whoever carries an occurrence out twice launches it
+//! once, and may then move the row.
+
+use crate::campaign::{CampaignRow, Terms};
+use crate::launch::ValidRules;
+use crate::recurrence::occurrence_name;
+use sluice_schemas::{CampaignLaunch, Rules};
+
+/// What is to be done with a scheduled campaign. Times in ms since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// Nothing before this time.
+    Wait {
+        /// Its start, its next occurrence.
+        until_ms: i64,
+    },
+    /// It starts.
+    Start,
+    /// An occurrence is launched, then the campaign waits for the next one.
+    Occurrence {
+        /// Its time.
+        at_ms: i64,
+        /// The one after it; `None`: there is none before the end.
+        next_ms: Option<i64>,
+    },
+    /// What was missed is left out; the campaign waits for the next one.
+    Skip {
+        /// Its time; `None`: there is none before the end.
+        next_ms: Option<i64>,
+    },
+    /// Its end has come before it could start.
+    Over,
+}
+
+/// When a campaign that is launched at `now_ms` starts; `None`: at once.
+pub fn starts_ms(rules: &ValidRules, now_ms: i64) -> Option<i64> {
+    let Some((recurrence, _)) = &rules.recurrence else {
+        return rules.start_at_ms.filter(|start_ms| *start_ms > now_ms);
+    };
+    let after_ms = rules.start_at_ms.map_or(now_ms, |start_ms| now_ms.max(start_ms - 1));
+    Some(recurrence.next_after(after_ms).unwrap_or(i64::MAX))
+}
+
+/// What is to be done at `now_ms` with a campaign that waits for `starts_at_ms`.
+pub fn due(starts_at_ms: i64, rules: &ValidRules, now_ms: i64) -> Due {
+    let is_over = |at_ms: i64| rules.end_at_ms.is_some_and(|end_ms| at_ms >= end_ms);
+    let waits = now_ms < starts_at_ms;
+    let Some((recurrence, missed)) = &rules.recurrence else {
+        return match () {
+            () if is_over(now_ms) => Due::Over,
+            () if waits => Due::Wait { until_ms: rules.end_at_ms.unwrap_or(i64::MAX).min(starts_at_ms) },
+            () => Due::Start,
+        };
+    };
+    if is_over(now_ms.max(starts_at_ms)) {
+        return Due::Over;
+    }
+    if waits {
+        return Due::Wait { until_ms: starts_at_ms };
+    }
+    let next_ms = recurrence.next_after(now_ms).filter(|next_ms| !is_over(*next_ms));
+    match recurrence.due(starts_at_ms.saturating_sub(1), now_ms, *missed) {
+        Some(at_ms) => Due::Occurrence { at_ms, next_ms },
+        None => Due::Skip { next_ms },
+    }
+}
+
+impl CampaignRow {
+    /// The launch of an occurrence of this recurring campaign, under the terms in force.
+    pub fn occurrence(&self, at_ms: i64) -> CampaignLaunch {
+        let Terms { rate, rules, .. } = self.terms();
+        CampaignLaunch {
+            campaign: occurrence_name(&self.launch.campaign, at_ms),
+            rate,
+            rules: Rules { recurring: None, start_at: None, ..rules },
+            ..self.launch.clone()
+        }
+    }
+
+    /// Why a campaign whose end has come is cancelled.
+    pub fn end_reason(&self) -> String {
+        match &self.rules().end_at {
+            Some(end_at) => format!("ended at {end_at}"),
+            None => "it does not come again".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::campaign::CampaignState;
+    use proptest::prelude::*;
+    use sluice_schemas::{Audience, Channel, Message, Missed, OnUnknown, Recurring};
+
+    const HOUR: i64 = 3_600_000;
+    /// 2026-12-01T00:00Z.
+    const T0: i64 = 1_796_083_200_000;
+
+    fn row(rules: Rules) -> CampaignRow {
+        let launch = CampaignLaunch {
+            campaign: "digest".to_owned(),
+            tenant: "t".to_owned(),
+            channel: Channel::Http,
+            pages: vec!["page".to_owned()],
+            audience: Audience::default(),
+            message: Message::default(),
+            variables: Default::default(),
+            rate: None,
+            max_retries: 3,
+            on_unknown: OnUnknown::Keep,
+            time_zone: None,
+            rules,
+        };
+        CampaignRow::launched(launch, T0)
+    }
+
+    fn rules(start_at: Option<&str>, end_at: Option<&str>, cron: Option<(&str, Missed)>) -> Rules {
+        Rules {
+            start_at: start_at.map(str::to_owned),
+            end_at: end_at.map(str::to_owned),
+            recurring: cron.map(|(cron, missed)| Recurring { cron: cron.to_owned(), missed }),
+            ..Rules::default()
+        }
+    }
+
+    fn valid(rules: Rules) -> ValidRules {
+        row(rules).valid_rules().unwrap()
+    }
+
+    #[test]
+    fn b5_a_launch_starts_at_once_at_its_time_or_at_its_first_occurrence() {
+        let start = |rules| starts_ms(&valid(rules), T0);
+        assert_eq!(start(rules(None, None, None)), None);
+        assert_eq!(start(rules(Some("2020-01-01T00:00"), None, None)), None, "it is over");
+        assert_eq!(start(rules(Some("2026-12-01T09:00"), None, None)), Some(T0 + 9 * HOUR));
+        let hourly = Some(("0 * * * *", Missed::Once));
+        assert_eq!(start(rules(None, None, hourly)), Some(T0 + HOUR), "the one of this moment is over");
+        assert_eq!(start(rules(Some("2026-12-01T09:00"), None, hourly)), Some(T0 + 9 * HOUR));
+        assert_eq!(start(rules(Some("2026-12-01T09:01"), None, hourly)), Some(T0 + 10 * HOUR));
+    }
+
+    #[test]
+    fn b5_a_scheduled_campaign_waits_starts_and_is_over_at_its_end() {
+        let rules = valid(rules(Some("2026-12-01T09:00"), Some("2026-12-01T12:00"), None));
+        let at = |hours: i64| due(T0 + 9 * HOUR, &rules, T0 + hours * HOUR);
+        assert_eq!(at(8), Due::Wait { until_ms: T0 + 9 * HOUR });
+        assert_eq!((at(9), at(11)), (Due::Start, Due::Start), "also after downtime");
+        assert_eq!(at(12), Due::Over);
+    }
+
+    #[test]
+    fn b5_of_missed_occurrences_at_most_one_starts_late() {
+        let due_at = |missed, hours: i64, minutes: i64| {
+            let rules = valid(rules(None, None, Some(("0 * * * *", missed))));
+            due(T0 + HOUR, &rules, T0 + hours * HOUR + minutes * 60_000)
+        };
+        let occurrence =
+            |at: i64| Due::Occurrence { at_ms: T0 + at * HOUR, next_ms: Some(T0 + (at + 1) * HOUR) };
+        assert_eq!(due_at(Missed::Once, 0, 59), Due::Wait { until_ms: T0 + HOUR });
+        assert_eq!(due_at(Missed::Once, 1, 0), occurrence(1));
+        assert_eq!(due_at(Missed::Once, 7, 30), occurrence(7), "the newest");
+        assert_eq!(due_at(Missed::Skip, 7, 30), Due::Skip { next_ms: Some(T0 + 8 * HOUR) });
+        assert_eq!(due_at(Missed::Skip, 7, 2), occurrence(7), "a restart is no downtime");
+    }
+
+    #[test]
+    fn b5_the_last_occurrence_is_before_the_end() {
+        let rules = valid(rules(None, Some("2026-12-01T03:00"), Some(("0 * * * *", Missed::Once))));
+        let at = |starts: i64, now: i64| due(T0 + starts * HOUR, &rules, T0 + now * HOUR);
+        assert_eq!(at(1, 1), Due::Occurrence { at_ms: T0 + HOUR, next_ms: Some(T0 + 2 * HOUR) });
+        assert_eq!(at(2, 2), Due::Occurrence { at_ms: T0 + 2 * HOUR, next_ms: None });
+        assert_eq!((at(2, 3), at(3, 2)), (Due::Over, Due::Over));
+    }
+
+    #[test]
+    fn b5_an_occurrence_is_the_launch_under_the_terms_in_force_and_does_not_recur() {
+        let mut row = row(rules(Some("2026-12-01T00:00"), None, Some(("0 9 * * *", Missed::Once))));
+        row.changed = Some(Terms { rate: Some("5/s".to_owned()), ..row.terms() });
+        let launch = row.occurrence(T0 + 9 * HOUR);
+        assert_eq!(
+            (launch.campaign.as_str(), launch.rate.as_deref()),
+            ("digest-20261201t0900z", Some("5/s"))
+        );
+        assert_eq!(launch.rules, Rules::default());
+        assert_eq!(CampaignRow::launched(launch, T0).state, CampaignState::Running);
+    }
+
+    proptest! {
+        #[test]
+        fn b5_whoever_carries_occurrences_out_starts_each_once_in_order_however_late(
+            delays in prop::collection::vec(0i64..400, 1..40), skips in any::<bool>(),
+        ) {
+            let missed = if skips { Missed::Skip } else { Missed::Once };
+            let rules = valid(rules(None, None, Some(("*/30 * * * *", missed))));
+            let mut starts = starts_ms(&rules, T0).unwrap();
+            let mut started = Vec::new();
+            let mut now = T0;
+            for delay in delays {
+                now = now.max(starts) + delay * 60_000;
+                match due(starts, &rules, now) {
+                    Due::Occurrence { at_ms, next_ms } => {
+                        prop_assert!(at_ms >= starts && at_ms <= now);
+                        started.push(at_ms);
+                        starts = next_ms.unwrap();
+                    }
+                    Due::Skip { next_ms } => starts = next_ms.unwrap(),
+                    other => prop_assert!(false, "{other:?}"),
+                }
+                prop_assert!(starts > now);
+            }
+            prop_assert!(started.windows(2).all(|pair| pair[0] < pair[1]));
+        }
+    }
+}
