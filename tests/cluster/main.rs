@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
+mod brokers;
 mod clocks;
 mod dead_letters;
 mod launches;

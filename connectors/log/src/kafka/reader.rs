@@ -225,7 +225,9 @@ impl Cursor {
     }
 }
 
-/// Asks for the first kept and the next offset of a partition, once. Blocks.
+/// Asks for the first kept and the next offset of a partition, once. Blocks. Where there is no answer it asks for the
+/// partition's leader, so that the next try goes there: a client that reads nothing from the partition takes the leader
+/// it once learnt for the true one for minutes, also when that broker is dead.
 pub(crate) fn watermarks<C: rdkafka::consumer::ConsumerContext>(
     consumer: &BaseConsumer<C>,
     topic_name: &str,
@@ -234,7 +236,10 @@ pub(crate) fn watermarks<C: rdkafka::consumer::ConsumerContext>(
     let number = i32::try_from(partition.0).unwrap_or(i32::MAX);
     match consumer.fetch_watermarks(topic_name, number, ONE_TRY) {
         Ok((start, end)) => Ok((start.max(0).cast_unsigned(), end.max(0).cast_unsigned())),
-        Err(error) => Err(error.rdkafka_error_code().unwrap_or(Code::Fail)),
+        Err(error) => {
+            drop(consumer.fetch_metadata(Some(topic_name), ONE_TRY));
+            Err(error.rdkafka_error_code().unwrap_or(Code::Fail))
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod conformance;
 mod kafka;
+mod kafka_brokers;
 mod kafka_connect;
 mod kafka_members;
 mod kafka_records;
