@@ -13,5 +13,6 @@ mod logins;
 mod noise;
 mod outages;
 mod refusals;
+mod registry;
 mod sharing;
 mod upstream;

@@ -12,7 +12,7 @@ use sluice_runtime::ports::log::Topic;
 use sluice_schemas::framing::frame_for_registry;
 use sluice_schemas::{Framed, Translation};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -31,7 +31,8 @@ pub struct RegistryFraming {
     /// By [`slot`].
     own: Vec<Vec<OwnSchema>>,
     foreign: RwLock<BTreeMap<(Topic, u32), Arc<Foreign>>>,
-    trouble: Mutex<Option<String>>,
+    /// Why values wait, by topic and schema.
+    waiting: Mutex<BTreeMap<(Topic, u32), String>>,
 }
 
 /// A version of a record of ours that the registry knows.
@@ -92,17 +93,11 @@ impl RegistryFraming {
             unknown_max: options.unknown_max(),
             own,
             foreign: RwLock::default(),
-            trouble: Mutex::default(),
+            waiting: Mutex::default(),
         })
     }
 
-    /// What keeps values from being read now, for people; `None` while all is well.
-    pub fn trouble(&self) -> Option<String> {
-        self.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
     fn remember(&self, topic: Topic, id: u32, schema: Foreign) {
-        self.set_trouble(None);
         let mut foreign = self.foreign.write().unwrap_or_else(PoisonError::into_inner);
         if foreign.len() >= REMEMBERED_MAX {
             foreign.pop_first();
@@ -110,8 +105,30 @@ impl RegistryFraming {
         foreign.insert((topic, id), Arc::new(schema));
     }
 
-    fn set_trouble(&self, trouble: Option<String>) {
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = trouble;
+    fn waiting(&self) -> MutexGuard<'_, BTreeMap<(Topic, u32), String>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A value that waits for its schema. Whoever reads it may give up, for example with its partition: then nothing waits.
+struct Wait<'a> {
+    framing: &'a RegistryFraming,
+    schema: (Topic, u32),
+}
+
+impl Wait<'_> {
+    fn because(&self, reason: Option<String>) {
+        let mut waiting = self.framing.waiting();
+        match reason {
+            Some(reason) => waiting.insert(self.schema, reason),
+            None => waiting.remove(&self.schema),
+        };
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        self.because(None);
     }
 }
 
@@ -152,6 +169,7 @@ impl Framing for RegistryFraming {
     /// carries, comes back as it was; the log of the process says why.
     async fn resolve(&self, topic: Topic, value: Bytes) -> Bytes {
         let Framed::Registry { id, .. } = Framed::of(&value) else { return value };
+        let wait = Wait { framing: self, schema: (topic, id) };
         let asked_since = Instant::now();
         let mut waits = Waits::new();
         loop {
@@ -170,7 +188,7 @@ impl Framing for RegistryFraming {
                         self.remember(topic, id, Foreign::Missing { until: Instant::now() + UNKNOWN_FOR });
                         continue;
                     }
-                    self.set_trouble(None);
+                    wait.because(None);
                     (left, error)
                 }
                 Err(error) if error.is_about_the_schema() => {
@@ -179,13 +197,17 @@ impl Framing for RegistryFraming {
                     continue;
                 }
                 Err(error) => {
-                    self.set_trouble(Some(format!("schema {id} of {topic} can't be fetched: {error}")));
+                    wait.because(Some(format!("schema {id} of {topic} can't be fetched: {error}")));
                     (Duration::MAX, error)
                 }
             };
             tracing::warn!(%topic, id, %error, "waiting for a schema");
             sleep(waits.next(left)).await;
         }
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.waiting().values().next().cloned()
     }
 }
 

@@ -26,6 +26,10 @@ pub trait Framing: Send + Sync {
     /// The value whose schema was not known, waiting while the registry is away. A value that can't be
     /// resolved comes back unchanged, so that its reader makes it a dead letter.
     async fn resolve(&self, topic: Topic, value: Bytes) -> Bytes;
+    /// What keeps values from being read now, for people; `None` while all is well.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
 }
 
 /// Reframes what was read, in order; gives how many are ready. The one after them is not known yet.

@@ -273,6 +273,7 @@ impl Log for KafkaLog {
     }
 
     fn trouble(&self) -> Option<String> {
-        self.inner.connection.trouble.text()
+        // Without brokers nobody asks for schemas.
+        self.inner.connection.trouble.text().or_else(|| self.inner.framing.get()?.trouble())
     }
 }
