@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// People of each campaign.
 const PEOPLE: usize = 25;
+/// On a cluster a process looks at topics, tables and clocks first.
+const STARTS_WITHIN: Duration = Duration::from_secs(60);
 /// Between two campaigns: slow enough that each ends.
 const EVERY: Duration = Duration::from_millis(250);
 /// The simulator's key, known to the service.
@@ -28,10 +30,9 @@ pub(crate) struct Sending {
 }
 
 impl Sending {
-    /// As many things go wrong as there are panels about them.
-    pub(crate) fn start() -> Self {
+    /// As many things go wrong as there are panels about them. `place`: its variables name the engines.
+    pub(crate) fn start(place: Place) -> Self {
         let (port, watched) = (free_port(), free_port());
-        let place = Place::new();
         let (server, metrics) = (format!("http://127.0.0.1:{port}"), format!("127.0.0.1:{watched}"));
         let faults = ["latency_ms=5", "permanent_percent=3", "error_500_percent=3", "hang_percent=1"];
         let receipts = ["delivered_percent=90", "read_percent=50"];
@@ -46,7 +47,7 @@ impl Sending {
         ));
         let listen = format!("127.0.0.1:{port}");
         let mut service = place.sluice(&["run", "--listen", &listen, "--metrics-listen", &metrics]);
-        service.until_it_says("sluice listens on", Duration::from_secs(30));
+        service.until_it_says("sluice listens on", STARTS_WITHIN);
 
         let stop = Arc::new(AtomicBool::new(false));
         let stopping = stop.clone();
@@ -73,7 +74,8 @@ fn launch(server: &str, number: u64) {
     let launch = if number.is_multiple_of(2) { whatsapp(number) } else { generic(number) };
     let url = format!("{server}/v1/campaigns");
     let answer = http::request("POST", &url, &[], launch.to_string().as_bytes()).unwrap();
-    assert_eq!(answer.status, 200, "{}", answer.body);
+    // While an engine is away the service says so.
+    assert!(matches!(answer.status, 200 | 503), "{}", answer.body);
 }
 
 fn whatsapp(number: u64) -> Value {

@@ -3,8 +3,9 @@
 use crate::expressions::{self, Expression, names, operands};
 use crate::load::{SECRET_NAMES, Sending};
 use crate::{api, files};
-use sluice_engines::Prometheus;
+use sluice_engines::{Prometheus, Proxy};
 use sluice_runtime::{Clock, SystemClock};
+use sluice_tests::{Cluster, Place, wait_for};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -21,15 +22,67 @@ fn configuration(target: &str) -> String {
 
 #[test]
 fn g1_every_panel_and_every_rule_finds_data_in_a_running_sluice() {
-    let sending = Sending::start();
-    let rules = files::read("docker/prometheus/rules.yml");
-    let prometheus = Prometheus::start(&configuration(&sending.metrics), &rules).unwrap();
-    everything_finds_data(&prometheus.url());
+    Scraped::start(Place::new()).finds_everything("log=\"embedded\",store=\"embedded\"");
+}
 
-    let metrics = format!("http://{}", sending.metrics);
-    only_what_is_documented_is_exported(&api::get(&metrics, "/metrics"));
-    assert!(api::get(&metrics, "/health/live").contains("live"));
-    assert!(api::get(&metrics, "/health/ready").contains("ready"));
+#[test]
+fn g1_every_panel_and_every_rule_finds_data_in_a_sluice_on_kafka_and_cassandra() {
+    let database = Proxy::start(sluice_engines::shared_cql()).unwrap();
+    let mut cluster = Cluster::on(sluice_engines::shared_kafka(), database.address());
+    // An outage of seconds is to be seen.
+    cluster.place_mut().set_variable("SLUICE_CQL_REQUEST_MS", "1000");
+    cluster.place_mut().set_variable("SLUICE_CQL_TOTAL_MS", "2000");
+    cluster.make();
+    let scraped = Scraped::start(cluster.into_place());
+    scraped.finds_everything("log=\"kafka\",store=\"cql\"");
+    for work in [
+        "sum(sluice_log_append_seconds_count)",
+        "sum(sluice_log_records_delivered_total)",
+        "sum(sluice_log_partitions_owned)",
+        "min(sluice_lag_sampled_timestamp_seconds)",
+        "sum(sluice_store_operation_seconds_count)",
+    ] {
+        scraped.sees(work);
+    }
+    database.cut();
+    scraped.sees("sum(sluice_store_errors_total)");
+    scraped.sees("max(sluice_engine_trouble{engine=\"store\"})");
+    database.heal();
+    scraped.sees("sum(sluice_engine_trouble) == bool 0");
+}
+
+/// A sending process and a Prometheus that scrapes it.
+struct Scraped {
+    sending: Sending,
+    prometheus: Prometheus,
+}
+
+impl Scraped {
+    fn start(place: Place) -> Self {
+        let sending = Sending::start(place);
+        let rules = files::read("docker/prometheus/rules.yml");
+        let prometheus = Prometheus::start(&configuration(&sending.metrics), &rules).unwrap();
+        Self { sending, prometheus }
+    }
+
+    /// `engines`: as the metric of the build names them.
+    fn finds_everything(&self, engines: &str) {
+        everything_finds_data(&self.prometheus.url());
+        let metrics = format!("http://{}", self.sending.metrics);
+        let exported = api::get(&metrics, "/metrics");
+        assert!(exported.contains(&format!("sluice_build_info{{{engines},")), "{engines}");
+        only_what_is_documented_is_exported(&exported);
+        assert!(api::get(&metrics, "/health/live").contains("live"));
+        assert!(api::get(&metrics, "/health/ready").contains("ready"));
+    }
+
+    /// Waits until an expression is above zero.
+    fn sees(&self, expression: &str) {
+        wait_for(expression, WITHIN, || {
+            let values = api::query(&self.prometheus.url(), expression).unwrap();
+            values.iter().any(|value| *value > 0.0).then_some(())
+        });
+    }
 }
 
 fn everything_finds_data(prometheus: &str) {

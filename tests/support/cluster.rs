@@ -116,6 +116,11 @@ impl Cluster {
         &mut self.place
     }
 
+    /// Its place alone, for who needs no more of it.
+    pub fn into_place(self) -> Place {
+        self.place
+    }
+
     /// Starts a process with all roles and waits until it works.
     pub fn start(&self) -> Node {
         self.start_with("expander,sender,receipts,gateway,completion")
