@@ -1,8 +1,8 @@
 //! How the database is reached.
 
 use serde::{Deserialize, Serialize};
+use sluice_runtime::Secret;
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 
 /// How far an acknowledgement reaches. Serial and plain operations always go together: a mixture of local
@@ -18,7 +18,7 @@ pub enum CqlConsistency {
 }
 
 /// How the database is reached, and what is asked of it.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CqlOptions {
     /// Some of the nodes, `host:port` (`host` alone: port 9042); the others are found through them.
@@ -29,8 +29,8 @@ pub struct CqlOptions {
     pub local_dc: Option<String>,
     /// For databases that ask who one is.
     pub username: Option<String>,
-    /// Goes with `username`.
-    pub password: Option<String>,
+    /// Goes with `username`; empty: none.
+    pub password: Secret,
     /// Whether connections are encrypted. The nodes' certificates must name the addresses they are reached at.
     pub tls: bool,
     /// Certificates of the authorities to trust, PEM; without it those that browsers trust.
@@ -67,7 +67,7 @@ impl Default for CqlOptions {
             keyspace: "sluice".to_owned(),
             local_dc: None,
             username: None,
-            password: None,
+            password: Secret::default(),
             tls: false,
             ca_file: None,
             replication: BTreeMap::new(),
@@ -82,32 +82,6 @@ impl Default for CqlOptions {
             consistency: CqlConsistency::Local,
             correlation_days: 60,
         }
-    }
-}
-
-impl fmt::Debug for CqlOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Whatever is added here: the password is not.
-        f.debug_struct("CqlOptions")
-            .field("contact_points", &self.contact_points)
-            .field("keyspace", &self.keyspace)
-            .field("local_dc", &self.local_dc)
-            .field("username", &self.username)
-            .field("password", &self.password.as_ref().map(|_| "(set)"))
-            .field("tls", &self.tls)
-            .field("ca_file", &self.ca_file)
-            .field("replication", &self.replication)
-            .field("connect_ms", &self.connect_ms)
-            .field("request_ms", &self.request_ms)
-            .field("total_ms", &self.total_ms)
-            .field("schema_agreement_ms", &self.schema_agreement_ms)
-            .field("clock_skew_ms_max", &self.clock_skew_ms_max)
-            .field("batch_bytes_max", &self.batch_bytes_max)
-            .field("concurrency", &self.concurrency)
-            .field("connections_per_node", &self.connections_per_node)
-            .field("consistency", &self.consistency)
-            .field("correlation_days", &self.correlation_days)
-            .finish()
     }
 }
 
@@ -133,9 +107,9 @@ impl CqlOptions {
                 self.keyspace
             ));
         }
-        match (&self.username, &self.password) {
-            (None, Some(_)) => return Err("username: a password without it is of no use".to_owned()),
-            (Some(_), None) => return Err("password: a username without it is of no use".to_owned()),
+        match (&self.username, self.password.is_empty()) {
+            (None, false) => return Err("username: a password without it is of no use".to_owned()),
+            (Some(_), true) => return Err("password: a username without it is of no use".to_owned()),
             _ => {}
         }
         if self.tls && !cfg!(feature = "tls") {
@@ -188,9 +162,8 @@ mod tests {
 
     #[test]
     fn the_password_is_never_shown() {
-        let options =
-            CqlOptions { username: Some("ops".into()), password: Some("hunter2".into()), ..valid() };
-        let shown = format!("{options:?} {options:#?}");
+        let options = CqlOptions { username: Some("ops".into()), password: "hunter2".into(), ..valid() };
+        let shown = format!("{options:?} {options:#?} {}", serde_json::to_string(&options).unwrap());
         assert!(shown.contains("ops") && !shown.contains("hunter2"));
     }
 
@@ -200,7 +173,7 @@ mod tests {
         let refused: Vec<(&str, CqlOptions)> = vec![
             ("contact_points", CqlOptions::default()),
             ("keyspace", CqlOptions { keyspace: "a-b".into(), ..valid() }),
-            ("username", CqlOptions { password: Some("x".into()), ..valid() }),
+            ("username", CqlOptions { password: "x".into(), ..valid() }),
             ("password", CqlOptions { username: Some("x".into()), ..valid() }),
             ("ca_file", CqlOptions { ca_file: Some("ca.pem".into()), ..valid() }),
             ("replication", CqlOptions { replication: [("dc1".into(), 0)].into(), ..valid() }),

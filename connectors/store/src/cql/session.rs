@@ -39,8 +39,8 @@ pub(crate) async fn connect(options: &CqlOptions) -> Result<Connected, CqlError>
         .fetch_schema_metadata(true)
         .keyspaces_to_fetch([&options.keyspace])
         .pool_size(PoolSize::PerShard(per_node));
-    if let (Some(username), Some(password)) = (&options.username, &options.password) {
-        builder = builder.user(username, password);
+    if let Some(username) = &options.username {
+        builder = builder.user(username, options.password.expose());
     }
     #[cfg(feature = "tls")]
     if options.tls {

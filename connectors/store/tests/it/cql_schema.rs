@@ -145,8 +145,7 @@ async fn a_wrong_password_is_told_and_never_shown() {
     let anonymous = CqlOptions { contact_points: vec![address.clone()], ..CqlOptions::default() };
     let told = refused(&anonymous).await;
     assert!(matches!(told, CqlError::Login { .. }), "{told}");
-    let login =
-        CqlOptions { username: Some("ops".to_owned()), password: Some("hunter2".to_owned()), ..anonymous };
+    let login = CqlOptions { username: Some("ops".to_owned()), password: "hunter2".into(), ..anonymous };
     let told = refused(&login).await;
     assert!(matches!(told, CqlError::Login { .. }), "{told}");
     let text = format!("{told} {told:?}");

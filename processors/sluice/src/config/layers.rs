@@ -170,7 +170,6 @@ fn known_keys() -> Table {
     }
     config.cql.local_dc = Some(String::new());
     config.cql.username = Some(String::new());
-    config.cql.password = Some(String::new());
     config.cql.ca_file = Some(PathBuf::new());
     config.cql.replication = BTreeMap::from([("*".to_owned(), 1)]);
     let headers = BTreeMap::from([("*".to_owned(), Secret::default())]);
