@@ -10,7 +10,7 @@ const WITHIN: Duration = Duration::from_secs(60);
 const WRONG: &str = "hunter2-is-wrong";
 
 /// Everything a cluster is made and looked at with, then a process.
-fn works(cluster: &Cluster) {
+pub(crate) fn works(cluster: &Cluster) {
     cluster.make();
     cluster.place().run(&["topics", "check"]).expect(0);
     cluster.place().run(&["store", "check"]).expect(0);

@@ -1,7 +1,8 @@
 //! Several processes of the real program on real Kafka and a real CQL database.
 //!
 //! The engines are those that `SLUICE_TEST_KAFKA` and `SLUICE_TEST_CQL` name, or are started once; a test that
-//! takes engines away starts its own. Each test has topics and a keyspace of its own.
+//! takes engines away starts its own. With the cargo feature `tls` the program has to be built with that of the same
+//! name, and is shown to use it. Each test has topics and a keyspace of its own.
 
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
@@ -15,4 +16,6 @@ mod outages;
 mod refusals;
 mod registry;
 mod sharing;
+#[cfg(feature = "tls")]
+mod tls;
 mod upstream;

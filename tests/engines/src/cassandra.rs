@@ -7,7 +7,8 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use crate::artefacts;
-use crate::cassandra_settings::{CommitLog, LOGGING, MODULE_OPTIONS, yaml};
+use crate::cassandra_settings::{CommitLog, LOGGING, MODULE_OPTIONS, encryption, yaml};
+use crate::certificate::Certificate;
 use crate::jvm::{Jit, class_path, property};
 use crate::ports::Port;
 use crate::process::{Launch, Process};
@@ -24,6 +25,9 @@ pub struct CassandraOptions {
     pub heap_mib: u32,
     /// Whether clients have to log in, as [`Cassandra::LOGIN`].
     pub asks_for_login: bool,
+    /// Whether clients may connect by TLS; [`Cassandra::ca_file`] is what they have to trust. Who does without is let
+    /// in too.
+    pub tls: bool,
     /// Further lines of `cassandra.yaml`, such as `batch_size_fail_threshold: 1MiB`. A name that is
     /// set by default cannot be set twice.
     pub settings: Vec<String>,
@@ -36,6 +40,7 @@ impl Default for CassandraOptions {
             commit_log: CommitLog::Batch,
             heap_mib: 1024,
             asks_for_login: false,
+            tls: false,
             settings: Vec::new(),
         }
     }
@@ -50,6 +55,7 @@ pub struct Cassandra {
     process: Process,
     native: Port,
     asks_for_login: bool,
+    certificate: Option<Certificate>,
     _storage: Port,
     _jmx: Port,
     _directory: TempDir,
@@ -77,6 +83,11 @@ impl Cassandra {
         if options.asks_for_login {
             settings.push("authenticator: PasswordAuthenticator".to_owned());
         }
+        let certificate = match options.tls {
+            true => Some(Certificate::make(java, root)?),
+            false => None,
+        };
+        settings.extend(certificate.iter().map(encryption));
         let text = yaml(root, native.number(), storage.number(), options.commit_log, &settings);
         fs::write(root.join("cassandra.yaml"), text)
             .and_then(|()| fs::write(root.join("logback.xml"), LOGGING))
@@ -93,6 +104,7 @@ impl Cassandra {
             process: Process::start(launch, || answers(&address, asks_for_login))?,
             native,
             asks_for_login,
+            certificate,
             _storage: storage,
             _jmx: jmx,
             _directory: directory,
@@ -102,6 +114,11 @@ impl Cassandra {
     /// What drivers connect to, `host:port`.
     pub fn contact_point(&self) -> String {
         self.native.address()
+    }
+
+    /// The certificate that clients have to trust (PEM), where they may connect by TLS.
+    pub fn ca_file(&self) -> Option<&Path> {
+        self.certificate.as_ref().map(|certificate| certificate.trusted.as_path())
     }
 
     /// The file that the node logs to.

@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::path::Path;
 
+use crate::certificate::Certificate;
+
 /// Only warnings, to standard output, which goes to the node's log file.
 pub(crate) const LOGGING: &str = "<configuration>
   <appender name=\"out\" class=\"ch.qos.logback.core.ConsoleAppender\">
@@ -48,6 +50,16 @@ impl CommitLog {
             Self::Periodic => "commitlog_sync: periodic\ncommitlog_sync_period: 1000ms",
         }
     }
+}
+
+/// What lets clients connect by TLS.
+pub(crate) fn encryption(certificate: &Certificate) -> String {
+    format!(
+        "client_encryption_options: {{enabled: true, optional: true, store_type: PKCS12, keystore: '{}', \
+         keystore_password: {}}}",
+        certificate.key_store.display(),
+        Certificate::PASSWORD
+    )
 }
 
 /// The settings of the node that lives in `root`.

@@ -7,8 +7,9 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use crate::artefacts;
+use crate::certificate::Certificate;
 use crate::jvm::{Jit, class_path, property};
-use crate::kafka_security::{self, Certificate, Security};
+use crate::kafka_security::{self, Security};
 use crate::kafka_settings::{LOGGING, Node, server_properties};
 use crate::ports::Port;
 use crate::process::{self, Launch, Process};

@@ -17,6 +17,7 @@ mod artefacts;
 mod cache;
 mod cassandra;
 mod cassandra_settings;
+mod certificate;
 mod cql;
 mod error;
 mod jvm;

@@ -29,6 +29,14 @@ pub enum CqlError {
         /// What the database said.
         reason: String,
     },
+    /// Somebody answers, and no encrypted connection comes about.
+    #[error("no TLS connection to the database at {addresses}: {reason}; check tls and ca_file")]
+    Tls {
+        /// Where.
+        addresses: String,
+        /// What went wrong.
+        reason: String,
+    },
     /// There is no such data centre, or it has to be named.
     #[error("local_dc: {reason}; the data centres of the database are {known}")]
     DataCentre {
@@ -107,26 +115,29 @@ impl CqlError {
 
     /// Why no session could be had.
     pub(crate) fn no_session(addresses: String, error: &NewSessionError) -> Self {
-        let refused = match error {
-            NewSessionError::MetadataError(MetadataError::ConnectionPoolError(error)) => login_refused(error),
-            _ => None,
+        let NewSessionError::MetadataError(MetadataError::ConnectionPoolError(ConnectionPoolError::Broken {
+            last_connection_error: failed,
+        })) = error
+        else {
+            return Self::Unreachable { addresses, reason: error.to_string() };
         };
-        match refused {
-            Some(reason) => Self::Login { addresses, reason },
-            None => Self::Unreachable { addresses, reason: error.to_string() },
+        match failed {
+            ConnectionError::ConnectionSetupRequestError(setup) => match login_refused(&setup.error) {
+                Some(reason) => Self::Login { addresses, reason },
+                None => Self::Unreachable { addresses, reason: error.to_string() },
+            },
+            // So does the handshake say that it understands something it does not like.
+            ConnectionError::IoError(failed) if failed.kind() == std::io::ErrorKind::InvalidData => {
+                Self::Tls { addresses, reason: failed.to_string() }
+            }
+            _ => Self::Unreachable { addresses, reason: error.to_string() },
         }
     }
 }
 
-fn login_refused(error: &ConnectionPoolError) -> Option<String> {
+fn login_refused(error: &ConnectionSetupRequestErrorKind) -> Option<String> {
     use ConnectionSetupRequestErrorKind as Kind;
-    let ConnectionPoolError::Broken {
-        last_connection_error: ConnectionError::ConnectionSetupRequestError(error),
-    } = error
-    else {
-        return None;
-    };
-    match &error.error {
+    match error {
         Kind::DbError(DbError::AuthenticationError | DbError::Unauthorized, text) => Some(text.clone()),
         Kind::MissingAuthentication => Some("it asks for a username and a password".to_owned()),
         Kind::StartAuthSessionError(error)

@@ -21,7 +21,8 @@ pub(crate) fn log_refused(error: KafkaError) -> Failure {
         KafkaError::Refused(_) => (
             Exit::Refused,
             "log_login",
-            "correct kafka.security_protocol, kafka.sasl_username and kafka.sasl_password, or the rights of that user",
+            "correct kafka.security_protocol, kafka.ca_file, kafka.sasl_username and kafka.sasl_password, or the rights of \
+             that user",
         ),
         KafkaError::MissingTopics(_) | KafkaError::TooFewPartitions { .. } | KafkaError::Setting { .. } => (
             Exit::Refused,
@@ -63,6 +64,11 @@ pub(crate) fn store_refused(error: CqlError) -> Failure {
             "correct cql.contact_points, or start the database and run the same command again",
         ),
         CqlError::Login { .. } => (Exit::Refused, "store_login", "correct cql.username and cql.password"),
+        CqlError::Tls { .. } => (
+            Exit::Refused,
+            "store_tls",
+            "correct cql.tls and cql.ca_file; the nodes' certificates must name the addresses they are reached at",
+        ),
         CqlError::DataCentre { .. } => (Exit::Refused, "store_data_centre", "correct cql.local_dc"),
         CqlError::NoKeyspace(_) => (
             Exit::Refused,
