@@ -32,7 +32,7 @@ pub struct Answer {
 
 /// What a command wants of a row.
 pub(crate) enum Plan {
-    Step(Transition),
+    Step(Box<Transition>),
     Already,
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn plan(
     step: impl FnOnce(CampaignState) -> Transition,
 ) -> Result<Plan, CommandError> {
     match decide(row.state, command) {
-        Decision::Step(to) => Ok(Plan::Step(step(to))),
+        Decision::Step(to) => Ok(Plan::Step(Box::new(step(to)))),
         Decision::Already => Ok(Plan::Already),
         Decision::Refused(why) => Err(CommandError::wrong_state(row, why)),
     }
@@ -62,7 +62,7 @@ pub(crate) async fn take(
             Plan::Already => return Ok((row, true)),
             Plan::Step(step) => step,
         };
-        if let Some(row) = ports.store.transition(campaign, step).await? {
+        if let Some(row) = ports.store.transition(campaign, *step).await? {
             return Ok((row, false));
         }
     }

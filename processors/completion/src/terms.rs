@@ -113,7 +113,7 @@ async fn change(
             let now_ms = ports.clock.wall_ms();
             terms.starts_at_ms = Some(starts_ms(&rules, now_ms).unwrap_or(now_ms));
         }
-        Ok(Plan::Step(Transition { terms: Some((row.terms_version, terms)), ..step }))
+        Ok(Plan::Step(Box::new(Transition { terms: Some((row.terms_version, terms)), ..*step })))
     });
     let taken = taken.await?;
     carry_out(ports, taken).await

@@ -5,7 +5,8 @@
 //!   expansion numbers every row as the first did (hazard 1).
 //! - A chunk holds consecutive positions of one class. Chunks of a class close in the order of their positions
 //!   and begin where the committed ones end, so committed chunks always cover a prefix of each class.
-//! - Open rows stay below a byte budget (hazard 28): beyond it the largest chunks close first.
+//! - Open rows stay below a byte budget, however many classes there are (hazard 28): beyond it the largest chunks
+//!   close first.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,7 +18,8 @@ pub struct ChunkLimits {
     pub rows_max: u32,
     /// How long the first chunk of a class waits for more rows.
     pub linger_first: Duration,
-    /// The wait doubles with every chunk of the class, up to this.
+    /// The wait doubles with every chunk of the class, and with the number of chunks that any class did not fill in
+    /// time, up to this.
     pub linger_max: Duration,
     /// Bytes over all open chunks.
     pub bytes_max: usize,
@@ -42,6 +44,8 @@ pub struct Chunker<T> {
     /// When which class's open chunk closes: one entry for every open chunk.
     deadlines: BTreeSet<(Duration, usize)>,
     open_bytes: usize,
+    /// Chunks that closed because they had waited: decides the linger.
+    lingered: u64,
 }
 
 #[derive(Debug)]
@@ -55,6 +59,12 @@ struct Class<T> {
     open: Option<Open<T>>,
 }
 
+impl<T> Class<T> {
+    fn new(committed: u64) -> Self {
+        Self { seen: 0, committed, closed: 0, open: None }
+    }
+}
+
 #[derive(Debug)]
 struct Open<T> {
     first_in_class: u64,
@@ -64,14 +74,14 @@ struct Open<T> {
 }
 
 impl<T> Chunker<T> {
-    /// `committed[class]`: how many rows of the class are in committed chunks; one entry for every class.
+    /// `committed[class]`: how many rows of the class are in committed chunks; of classes beyond it, none are.
     pub fn new(limits: ChunkLimits, committed: &[u64]) -> Self {
-        let class = |&committed: &u64| Class { seen: 0, committed, closed: 0, open: None };
         Self {
             limits,
-            classes: committed.iter().map(class).collect(),
+            classes: committed.iter().map(|&committed| Class::new(committed)).collect(),
             deadlines: BTreeSet::new(),
             open_bytes: 0,
+            lingered: 0,
         }
     }
 
@@ -86,14 +96,17 @@ impl<T> Chunker<T> {
         closed: &mut Vec<ClosedChunk<T>>,
     ) {
         let limits = self.limits;
-        let Some(state) = self.classes.get_mut(class) else { return };
+        if class >= self.classes.len() {
+            self.classes.resize_with(class + 1, || Class::new(0));
+        }
+        let state = &mut self.classes[class];
         let position = state.seen;
         state.seen += 1;
         if position < state.committed {
             return;
         }
         let open = state.open.get_or_insert_with(|| {
-            let deadline = now.saturating_add(linger(limits, state.closed));
+            let deadline = now.saturating_add(linger(limits, state.closed, self.lingered));
             self.deadlines.insert((deadline, class));
             Open { first_in_class: position, rows: Vec::new(), bytes: 0, deadline }
         });
@@ -112,6 +125,7 @@ impl<T> Chunker<T> {
         while let Some(&(deadline, class)) = self.deadlines.first()
             && deadline <= now
         {
+            self.lingered += 1;
             self.close(class, closed);
         }
     }
@@ -171,8 +185,14 @@ impl<T> Chunker<T> {
     }
 }
 
-fn linger(limits: ChunkLimits, closed: u32) -> Duration {
-    limits.linger_first.saturating_mul(1u32 << closed.min(20)).min(limits.linger_max)
+/// Chunks of any class that may close early at the first linger.
+const LINGERED_FREELY: u64 = 64;
+
+/// Doubles with the chunks of the class. Where classes are many, each would close a chunk of a row or two before the
+/// wait has grown; so it also doubles when the early ones of all classes do.
+fn linger(limits: ChunkLimits, closed: u32, lingered: u64) -> Duration {
+    let doublings = closed.saturating_add((1 + lingered / LINGERED_FREELY).ilog2());
+    limits.linger_first.saturating_mul(1u32 << doublings.min(20)).min(limits.linger_max)
 }
 
 #[cfg(test)]

@@ -33,15 +33,17 @@ pub(crate) struct Turn {
     pub(crate) after: oneshot::Sender<()>,
 }
 
-/// Takes a closed chunk through all three steps; gives its committed row.
+/// Takes a closed chunk of a class (the place of its page, and its gate) through all three steps; gives its committed
+/// row.
 pub(crate) async fn commit(
     expansion: Arc<Expansion>,
     number: u32,
+    (page, class): (usize, GateClass),
     chunk: ClosedChunk<DecidedRow>,
     turn: Turn,
 ) -> Result<ChunkRow, StepError> {
     let id = expansion.chunk_id(number);
-    let page = expansion.pages.page(chunk.class);
+    let page = expansion.pages.page(page);
     let suppressed = suppressed(&expansion, &chunk.rows).await?;
     let encoded = encode(id, chunk.rows, suppressed).await;
     let spans = write(&expansion, id, page.shard, &page.key, &encoded).await?;
@@ -53,7 +55,7 @@ pub(crate) async fn commit(
         shard: page.shard,
         spans,
         skipped: encoded.skipped(),
-        class: GateClass::default(),
+        class,
     };
 
     if let Some(before) = turn.before {

@@ -6,6 +6,7 @@ use crate::patience::until_answered;
 use crate::positions::Positions;
 use sluice_core::launch::validate;
 use sluice_core::partition::partition_of;
+use sluice_core::schedule::starts_ms;
 use sluice_core::{CampaignId, CampaignRow};
 use sluice_runtime::ports::log::{Log, NewRecord, Partition, StoredRecord, Topic};
 use sluice_runtime::ports::store::{Created, StoreError};
@@ -46,11 +47,18 @@ async fn create(
         Ok(launch) => launch,
         Err(error) => return bury(ports, partition, record, error.to_string()).await,
     };
-    if let Err(problems) = validate(&launch) {
-        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        return bury(ports, partition, record, problems.join("; ")).await;
-    }
-    let row = CampaignRow::launched(launch, ports.clock.wall_ms());
+    let rules = match validate(&launch) {
+        Ok(valid) => valid.rules,
+        Err(problems) => {
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            return bury(ports, partition, record, problems.join("; ")).await;
+        }
+    };
+    let now_ms = ports.clock.wall_ms();
+    let row = match starts_ms(&rules, now_ms) {
+        Some(starts_at_ms) => CampaignRow::scheduled(launch, now_ms, starts_at_ms),
+        None => CampaignRow::launched(launch, now_ms),
+    };
     let created = until_answered("create_campaign", || async {
         match ports.store.create_campaign(row.clone()).await {
             // Another campaign's name has the same id: a fault of this launch, not of an epoch.
@@ -64,7 +72,8 @@ async fn create(
             bury(ports, partition, record, reason).await
         }
         Some(Created::New(row)) => {
-            tracing::info!(campaign = row.launch.campaign, channel = %row.launch.channel, "launched");
+            let (campaign, channel) = (&row.launch.campaign, row.launch.channel);
+            tracing::info!(campaign, %channel, state = row.state.as_str(), "launched");
             Ok(Some(row))
         }
         Some(Created::Existing(there)) => {

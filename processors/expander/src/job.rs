@@ -1,6 +1,7 @@
 //! One campaign's expansion: lease, resume, read, seal; again when the source can't be read for a while.
 
 use crate::announce::{announce, is_untold, wake};
+use crate::at_its_time::{AtItsTime, at_its_time};
 use crate::emit::emit_again;
 use crate::error::{ExpanderError, StepError};
 use crate::expansion::Expansion;
@@ -24,8 +25,6 @@ pub(crate) struct Job {
     pub(crate) id: CampaignId,
     /// As many permits as campaigns may expand at a time.
     pub(crate) places: Arc<Semaphore>,
-    /// The campaign as it was seen.
-    pub(crate) row: CampaignRow,
     pub(crate) cause: Cause,
 }
 
@@ -34,6 +33,8 @@ pub(crate) struct Job {
 pub(crate) enum Ended {
     /// Sealed, failed, or over already.
     Done,
+    /// It waits for another time now; another campaign may have been launched by it.
+    Waits,
     /// It was asked to stop.
     Stopped,
     /// Another expander took the campaign over.
@@ -50,6 +51,13 @@ enum Attempt {
     Stopped,
     /// The source can't be read now, and giving the campaign up would lose people.
     TryAgain { campaign: String, problem: AudienceProblem },
+}
+
+/// What is left to be done once everything is told.
+enum Told {
+    Expand,
+    Waits,
+    Nothing,
 }
 
 /// What is there before the first row is read.
@@ -90,21 +98,28 @@ impl Job {
             told = self.tell() => told,
         };
         match told {
-            Ok(true) => self.expand(soon).await,
-            Ok(false) => Ok(Ended::Done),
+            Ok(Told::Expand) => self.expand(soon).await,
+            Ok(Told::Waits) => Ok(Ended::Waits),
+            Ok(Told::Nothing) => Ok(Ended::Done),
             Err(error) => self.ends_by(error),
         }
     }
 
-    /// Says what may not have been said before; whether something is left to be expanded.
-    async fn tell(&self) -> Result<bool, StepError> {
+    /// Starts it if its time has come, and says what may not have been said before.
+    async fn tell(&self) -> Result<Told, StepError> {
         let store = &self.ports.store;
-        let row = match self.cause {
-            Cause::Launched => self.row.clone(),
-            Cause::Found { .. } => match until_answered("campaign", || store.campaign(self.id)).await? {
-                Some(row) => row,
-                None => return Ok(false),
-            },
+        let row = match &self.cause {
+            Cause::Launched(row) => CampaignRow::clone(row),
+            Cause::Found { .. } | Cause::Due => {
+                match until_answered("campaign", || store.campaign(self.id)).await? {
+                    Some(row) => row,
+                    None => return Ok(Told::Nothing),
+                }
+            }
+        };
+        let row = match at_its_time(&self.ports, row).await? {
+            AtItsTime::GoesOn(row) => *row,
+            AtItsTime::Waits => return Ok(Told::Waits),
         };
         if is_untold(&row) {
             match announce(&self.ports, &row).await {
@@ -119,7 +134,7 @@ impl Job {
         if is_over && !row.state.is_ended() && self.cause == (Cause::Found { wakes: true }) {
             wake(&self.ports, row.id).await?;
         }
-        Ok(!is_over)
+        Ok(if is_over { Told::Nothing } else { Told::Expand })
     }
 
     fn ends_by(&self, error: StepError) -> Result<Ended, ExpanderError> {
@@ -180,7 +195,7 @@ impl Job {
             Prepared::Over(attempt) => return Ok(attempt),
         };
         match reading.run(soon.clone()).await? {
-            Read::All(seal) => self.seal(&expansion, seal).await,
+            Read::All(seal) => self.seal(&expansion.row, seal).await,
             Read::Ended => Ok(Attempt::Finished),
             Read::Stopped => Ok(Attempt::Stopped),
             Read::Trouble { problem, known, cancelled } => {
@@ -197,6 +212,11 @@ impl Job {
             return Ok(Prepared::Over(Attempt::Finished));
         }
         let row = lease.row.clone();
+        if row.awaits_start {
+            // Cancelled before its start: nobody was to be called yet, and its audience may not even be there.
+            let nobody = Seal { chunks: 0, total: 0, not_expanded: 0 };
+            return self.seal(&row, nobody).await.map(Prepared::Over);
+        }
         let Some(expansion) = Expansion::new(ports.clone(), lease.row) else {
             return self.fail(&row, "the launch names no page").await.map(Prepared::Over);
         };
@@ -232,11 +252,11 @@ impl Job {
     }
 
     /// The end of an expansion. Whether all recipients are done already is looked at by those who are woken.
-    async fn seal(&self, expansion: &Expansion, seal: Seal) -> Result<Attempt, StepError> {
+    async fn seal(&self, row: &CampaignRow, seal: Seal) -> Result<Attempt, StepError> {
         let store = &self.ports.store;
-        until_answered("seal", || store.seal(self.id, expansion.epoch(), seal)).await?;
+        until_answered("seal", || store.seal(self.id, row.exp_epoch, seal)).await?;
         let Seal { chunks, total, not_expanded } = seal;
-        tracing::info!(campaign = expansion.name(), chunks, total, not_expanded, "sealed");
+        tracing::info!(campaign = row.launch.campaign, chunks, total, not_expanded, "sealed");
         wake(&self.ports, self.id).await?;
         Ok(Attempt::Finished)
     }
@@ -261,7 +281,7 @@ impl Job {
         if known.cancelled {
             if is_changed || tries >= self.options.cancelled_source_tries_max {
                 tracing::warn!(campaign, %problem, "cancelled, and the rest of the audience can't be counted");
-                return self.seal(expansion, known.seal).await;
+                return self.seal(&expansion.row, known.seal).await;
             }
         } else if is_changed && known.seal.chunks > 0 && read == Seen::Rows {
             let reason = format!("{}: {}", headline(&problem), problem.message);

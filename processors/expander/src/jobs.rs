@@ -15,15 +15,17 @@ use tokio::task::{JoinError, JoinSet};
 pub(crate) type JobEnd = Result<(CampaignId, Result<Ended, ExpanderError>), JoinError>;
 
 /// Why a job is started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Cause {
-    /// Its launch was read just now.
-    Launched,
+    /// Its launch was read just now, and made this row.
+    Launched(Box<CampaignRow>),
     /// A look at the store found it; its row may have moved since.
     Found {
         /// Whoever waits for its seal may not have been woken.
         wakes: bool,
     },
+    /// Its time has come.
+    Due,
 }
 
 struct Running {
@@ -56,13 +58,12 @@ impl Jobs {
     }
 
     /// Starts a job, unless the campaign has one, or none can help it.
-    pub(crate) fn start(&mut self, partition: Partition, row: CampaignRow, cause: Cause) {
-        let id = row.id;
+    pub(crate) fn start(&mut self, partition: Partition, id: CampaignId, cause: Cause) {
         if self.is_known(id) {
             return;
         }
         let (ports, options, places) = (self.ports.clone(), self.options.clone(), self.places.clone());
-        let job = Job { ports, options, id, places, row, cause };
+        let job = Job { ports, options, id, places, cause };
         let ((soon, stop_soon), (now, stop_now)) = (shutdown::channel(), shutdown::channel());
         self.running.insert(id, Running { partition, soon, now });
         self.set.spawn(async move { (id, job.run(stop_soon, stop_now).await) });
@@ -114,12 +115,12 @@ impl Jobs {
     }
 
     /// Takes a job's end in.
-    pub(crate) fn ended(&mut self, end: JobEnd) -> Result<(), ExpanderError> {
+    pub(crate) fn ended(&mut self, end: JobEnd) -> Result<Ended, ExpanderError> {
         let (id, ended) = end.map_err(|error| ExpanderError::Panicked(error.to_string()))?;
-        let running = self.running.remove(&id);
-        if let (Ended::Broken, Some(running)) = (ended?, running) {
+        let (ended, running) = (ended?, self.running.remove(&id));
+        if let (Ended::Broken, Some(running)) = (ended, running) {
             self.broken.insert(id, running.partition);
         }
-        Ok(())
+        Ok(ended)
     }
 }

@@ -3,11 +3,13 @@
 
 use crate::error::ExpanderError;
 use crate::intake::take;
+use crate::job::Ended;
 use crate::jobs::{Cause, Jobs};
 use crate::positions::Positions;
 use crate::sweep::{Looked, look};
+use crate::waiting::Waiting;
 use crate::{ExpanderOptions, ExpanderPorts};
-use sluice_core::CampaignRow;
+use sluice_core::{CampaignRow, CampaignState};
 use sluice_runtime::Shutdown;
 use sluice_runtime::ports::log::{Deliveries, Delivery, Partition, RevokeGuard, StoredRecord, Topic};
 use std::collections::{BTreeSet, VecDeque};
@@ -41,6 +43,7 @@ pub(crate) async fn run(
         jobs: Jobs::new(ports.clone(), options.clone()),
         pending: VecDeque::new(),
         paused: BTreeSet::new(),
+        waiting: Waiting::default(),
         fresh: BTreeSet::new(),
         look_due: false,
         leaving: Vec::new(),
@@ -79,6 +82,7 @@ struct Launches {
     /// Launches to be handled, in order.
     pending: VecDeque<(Partition, StoredRecord)>,
     paused: BTreeSet<Partition>,
+    waiting: Waiting,
     /// Assigned since the last look.
     fresh: BTreeSet<Partition>,
     look_due: bool,
@@ -101,19 +105,22 @@ impl Launches {
                 let fresh = self.fresh.clone();
                 looking = Some(Box::pin(async move { look(ports, &positions, fresh).await }));
             }
+            let due_in = self.due_in();
             let deadline = self.leaving.iter().filter_map(|leaving| leaving.deadline).min();
             let wait = deadline.map(|at| at.saturating_sub(self.ports.clock.monotonic()));
             tokio::select! {
                 biased;
                 Some(ended) = self.jobs.next_end() => {
-                    self.jobs.ended(ended)?;
+                    // What it launched, and its next time, are in the store.
+                    self.look_due |= self.jobs.ended(ended)? == Ended::Waits;
                     self.let_go();
                 }
+                () = tokio::time::sleep(due_in.unwrap_or_default()), if due_in.is_some() => self.start_due(),
                 delivery = deliveries.next() => self.hear(delivery?, &mut taking),
                 taken = work(taking.as_mut().map(|taking| &mut taking.work)) => {
                     taking = None;
                     if let Some((home, row)) = taken? {
-                        self.start(home, row, Cause::Launched);
+                        self.start(home, row, |row| Cause::Launched(Box::new(row)));
                     }
                 }
                 looked = work(looking.as_mut()) => {
@@ -169,6 +176,7 @@ impl Launches {
     /// member reads it again.
     fn forget(&mut self, partitions: Vec<Partition>, taking: &mut Option<Taking>) -> BTreeSet<Partition> {
         let partitions: BTreeSet<Partition> = partitions.into_iter().collect();
+        self.waiting.forget(&partitions);
         for partition in &partitions {
             self.positions.gone(*partition);
             self.fresh.remove(partition);
@@ -182,14 +190,30 @@ impl Launches {
     fn looked(&mut self, looked: Looked) {
         for (partition, row) in looked.found {
             let wakes = looked.fresh.contains(&partition);
-            self.start(partition, row, Cause::Found { wakes });
+            self.start(partition, row, |_| Cause::Found { wakes });
         }
         self.fresh.retain(|partition| !looked.fresh.contains(partition));
     }
 
-    fn start(&mut self, home: Partition, row: CampaignRow, cause: Cause) {
-        if self.positions.has(home) {
-            self.jobs.start(home, row, cause);
+    /// One that is scheduled waits for its time first.
+    fn start(&mut self, home: Partition, row: CampaignRow, cause: impl FnOnce(CampaignRow) -> Cause) {
+        match row.state {
+            _ if !self.positions.has(home) => {}
+            CampaignState::Scheduled => self.waiting.note(home, &row),
+            _ => self.jobs.start(home, row.id, cause(row)),
+        }
+    }
+
+    /// How long nobody's time comes; the wall's clock may be set meanwhile, which every sweep notices.
+    fn due_in(&self) -> Option<Duration> {
+        let left_ms = self.waiting.next_ms()?.saturating_sub(self.ports.clock.wall_ms());
+        let left = Duration::from_millis(u64::try_from(left_ms).unwrap_or(0));
+        Some(left.min(Duration::from_millis(self.options.sweep_ms)))
+    }
+
+    fn start_due(&mut self) {
+        for (home, id) in self.waiting.take_due(self.ports.clock.wall_ms()) {
+            self.jobs.start(home, id, Cause::Due);
         }
     }
 
@@ -218,7 +242,9 @@ impl Launches {
         while !self.jobs.is_empty() {
             tokio::select! {
                 biased;
-                Some(ended) = self.jobs.next_end() => self.jobs.ended(ended)?,
+                Some(ended) = self.jobs.next_end() => {
+                    self.jobs.ended(ended)?;
+                }
                 () = &mut late, if !is_late => {
                     is_late = true;
                     self.jobs.stop_all(true);

@@ -16,7 +16,8 @@
 //!
 //! - `launches`: the consumer of `campaign.launches`: who works on what.
 //! - `intake`, `sweep`: campaigns from launch records, and from the store; `positions`: what is committed.
-//! - `jobs`: the campaigns that this process works on.
+//! - `jobs`: the campaigns that this process works on; `waiting`: those whose time has not come.
+//! - `at_its_time`: a scheduled campaign starts, a recurring one launches its occurrence.
 //! - `job`, `expansion`: one campaign, from the lease to the seal; what all steps of one lease share.
 //! - `reading`: from the first row to the last commit, with a few chunks in flight.
 //! - `chunker`, `class`: which rows make a chunk; pure.
@@ -25,6 +26,7 @@
 //! - `patience`: asking a store again that gave no answer.
 
 mod announce;
+mod at_its_time;
 pub mod chunker;
 mod class;
 mod commit;
@@ -41,6 +43,7 @@ mod patience;
 mod positions;
 mod reading;
 mod sweep;
+mod waiting;
 
 pub use error::ExpanderError;
 pub use options::ExpanderOptions;

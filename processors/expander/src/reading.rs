@@ -2,6 +2,7 @@
 
 use crate::ExpanderOptions;
 use crate::chunker::{ChunkLimits, Chunker, ClosedChunk};
+use crate::class::Classes;
 use crate::commit::{Turn, commit};
 use crate::encode::weight;
 use crate::error::{ExpanderError, StepError};
@@ -40,6 +41,7 @@ pub(crate) struct Reading {
     expansion: Arc<Expansion>,
     rows: Box<dyn Rows>,
     chunker: Chunker<DecidedRow>,
+    classes: Classes,
     /// Closed chunks that wait for a place in flight.
     closed: VecDeque<ClosedChunk<DecidedRow>>,
     in_flight: JoinSet<Result<ChunkRow, StepError>>,
@@ -62,9 +64,11 @@ impl Reading {
         committed: &[ChunkRow],
         options: &ExpanderOptions,
     ) -> Self {
-        let mut prefixes = vec![0u64; expansion.pages.len()];
+        let mut classes = Classes::new(&expansion.row.launch);
+        let mut prefixes: Vec<u64> = Vec::new();
         for chunk in committed {
-            if let Some(class) = expansion.pages.class_of_page(&chunk.page) {
+            if let Some(class) = classes.of_chunk(&expansion.pages, chunk) {
+                prefixes.resize(prefixes.len().max(class + 1), 0);
                 prefixes[class] = prefixes[class].max(chunk.first_in_class + u64::from(chunk.size));
             }
         }
@@ -76,6 +80,7 @@ impl Reading {
         };
         Self {
             chunker: Chunker::new(limits, &prefixes),
+            classes,
             closed: VecDeque::new(),
             in_flight: JoinSet::new(),
             in_flight_max: options.chunks_in_flight_max,
@@ -141,7 +146,9 @@ impl Reading {
         {
             let (after, newest) = oneshot::channel();
             let turn = Turn { before: self.newest.replace(newest), after };
-            self.in_flight.spawn(commit(self.expansion.clone(), self.next_number, chunk, turn));
+            let (page, gate) = self.classes.class(chunk.class);
+            let class = (page, gate.clone());
+            self.in_flight.spawn(commit(self.expansion.clone(), self.next_number, class, chunk, turn));
             self.next_number += 1;
         }
     }
@@ -154,7 +161,7 @@ impl Reading {
         let (now, expansion) = (self.expansion.ports.clock.monotonic(), self.expansion.clone());
         let mut closed = Vec::new();
         for mut row in rows {
-            let class = expansion.pages.class_of_row(&mut row, self.rows_read);
+            let class = self.classes.of_row(&expansion.pages, &mut row, self.rows_read);
             self.rows_read += 1;
             let bytes = weight(&row);
             self.chunker.push(class, row, bytes, now, &mut closed);

@@ -181,3 +181,29 @@ fn hazard_23_discarded_rows_close_no_chunk() {
     chunker.finish(&mut closed);
     assert!(closed.is_empty() && chunker.next_deadline().is_none() && chunker.open_bytes() == 0);
 }
+
+#[test]
+fn hazard_28_fifty_thousand_classes_stay_within_the_budget_and_close_no_chunk_a_row() {
+    const MANY: usize = 50_000;
+    const ROWS: u64 = 1_000_000;
+    let limits = ChunkLimits { bytes_max: 64 << 20, ..limits(8_192) };
+    let (mut chunker, mut closed) = (Chunker::new(limits, &[]), Vec::new());
+    let mut chunks = 0u64;
+    let mut rows = 0u64;
+    for row in 0..ROWS {
+        // 200,000 rows a second, in no order of classes.
+        let now = Duration::from_micros(row * 5);
+        let class = (row.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize % MANY;
+        chunker.tick(now, &mut closed);
+        chunker.push(class, row, 400, now, &mut closed);
+        assert!(chunker.open_bytes() <= limits.bytes_max);
+        chunks += closed.len() as u64;
+        rows += closed.drain(..).map(|chunk| chunk.rows.len() as u64).sum::<u64>();
+    }
+    chunker.finish(&mut closed);
+    chunks += closed.len() as u64;
+    rows += closed.iter().map(|chunk| chunk.rows.len() as u64).sum::<u64>();
+    assert_eq!(rows, ROWS);
+    // 64 MiB hold three rows of 400 bytes of each class.
+    assert!(chunks < ROWS / 2, "{chunks} chunks");
+}

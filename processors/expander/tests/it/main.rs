@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "tests; helpers of an integration test do not count as such")]
 
 mod cancelling;
+mod classes;
 mod crashes;
 mod launches;
+mod scheduling;
 mod sources;
 mod speed;
 mod world;

@@ -12,6 +12,8 @@ use std::time::Duration;
 pub(crate) enum Person {
     /// Can be sent to.
     Valid,
+    /// The same, in a zone, from a day on.
+    In(Option<&'static str>, Option<&'static str>),
     /// Is never sent to.
     Duplicate,
 }
@@ -127,17 +129,19 @@ impl Rows for Reader {
 
 fn row((number, person): (usize, &Person)) -> DecidedRow {
     let line = number as u64 + 2;
+    let valid = |zone: Option<&str>, day: Option<&str>| RowDecision::Valid {
+        address: address(line),
+        name: None,
+        customer_id: None,
+        time_zone: zone.map(str::to_owned),
+        page_id: None,
+        send_date: day.map(|day| day.parse().unwrap()),
+        variables: Default::default(),
+        warnings: Vec::new(),
+    };
     let decision = match person {
-        Person::Valid => RowDecision::Valid {
-            address: address(line),
-            name: None,
-            customer_id: None,
-            time_zone: None,
-            page_id: None,
-            send_date: None,
-            variables: Default::default(),
-            warnings: Vec::new(),
-        },
+        Person::Valid => valid(None, None),
+        Person::In(zone, day) => valid(*zone, *day),
         Person::Duplicate => {
             RowDecision::Skipped { reason: SkipReason::Duplicate, detail: "an earlier row".to_owned() }
         }

@@ -10,8 +10,7 @@ use sluice_runtime::ports::log::{
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 const PARTITIONS: u32 = 3;
 
@@ -25,16 +24,19 @@ struct State {
 
 pub(crate) struct MemoryLog {
     state: Arc<Mutex<State>>,
+    /// A record was put.
+    arrived: Arc<Notify>,
     fuel: Arc<Fuel>,
 }
 
 impl MemoryLog {
     pub(crate) fn new(fuel: Arc<Fuel>) -> Self {
-        Self { state: Arc::default(), fuel }
+        Self { state: Arc::default(), arrived: Arc::default(), fuel }
     }
 
     pub(crate) fn put(&self, topic: Topic, partition: u32, record: NewRecord) {
         self.state.lock().unwrap().records.entry((topic, partition)).or_default().push(record);
+        self.arrived.notify_waiters();
     }
 
     pub(crate) fn partition(&self, topic: Topic, partition: u32) -> Vec<NewRecord> {
@@ -100,7 +102,8 @@ impl Log for MemoryLog {
 
     async fn join(&self, _group: &str, _topic: Topic) -> Result<Membership, LogError> {
         let next = self.committed_launches().0 as usize;
-        let member = Member { state: self.state.clone(), next, assigned: false };
+        let (state, arrived) = (self.state.clone(), self.arrived.clone());
+        let member = Member { state, arrived, next, assigned: false };
         let committer = Commits { state: self.state.clone(), fuel: self.fuel.clone() };
         Ok(Membership { deliveries: Box::new(member), committer: Arc::new(committer) })
     }
@@ -117,6 +120,7 @@ impl Log for MemoryLog {
 /// The only member of the group on launches.
 struct Member {
     state: Arc<Mutex<State>>,
+    arrived: Arc<Notify>,
     next: usize,
     assigned: bool,
 }
@@ -129,6 +133,8 @@ impl Deliveries for Member {
             return Ok(Delivery::Assigned { partition: Partition(0), position, generation: 1 });
         }
         loop {
+            let mut arrived = std::pin::pin!(self.arrived.notified());
+            arrived.as_mut().enable();
             let records: Vec<StoredRecord> = {
                 let state = self.state.lock().unwrap();
                 let all = state.records.get(&(Topic::Launches, 0)).map(Vec::as_slice).unwrap_or_default();
@@ -144,7 +150,7 @@ impl Deliveries for Member {
                 self.next += records.len();
                 return Ok(Delivery::Records { partition: Partition(0), records });
             }
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            arrived.await;
         }
     }
 }

@@ -15,8 +15,8 @@ use sluice_runtime::ports::audience::Audiences;
 use sluice_runtime::ports::log::{NewRecord, Topic};
 use sluice_runtime::{Clock, shutdown};
 use sluice_schemas::{
-    Audience, CampaignEvent, CampaignLaunch, Channel, ChunkReady, DeadLetter, Fact, HttpMessage, Message,
-    OnUnknown, Receipt, Rules, SendRequest, decode, encode,
+    Audience, CampaignEvent, CampaignLaunch, Channel, ChunkReady, DeadLetter, Fact, GateClass, HttpMessage,
+    Message, OnUnknown, Receipt, Rules, SendRequest, decode, encode,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -113,12 +113,6 @@ impl World {
         time: Duration,
         done: impl Fn(&World) -> bool,
     ) -> bool {
-        let ports = ExpanderPorts {
-            log: self.log.clone(),
-            store: self.store.clone(),
-            audiences: self.audiences.clone(),
-            clock: self.clock.clone(),
-        };
         let (trigger, shutdown) = shutdown::channel();
         let watch = async {
             while !done(self) {
@@ -131,7 +125,7 @@ impl World {
         };
         let both = async {
             tokio::select! {
-                ended = Expander::new(ports, options).run(shutdown) => ended.unwrap(),
+                ended = Expander::new(self.ports(), options).run(shutdown) => ended.unwrap(),
                 () = watch => {}
             }
         };
@@ -139,8 +133,29 @@ impl World {
         tokio::time::timeout(time, both).await.is_ok()
     }
 
+    /// Runs an expander until it is dropped where it stands after this time, however long: nobody watches.
+    pub(crate) async fn run_for(&self, time: Duration) {
+        let (_trigger, shutdown) = shutdown::channel();
+        let ended = tokio::time::timeout(time, Expander::new(self.ports(), options()).run(shutdown)).await;
+        assert!(ended.is_err(), "{ended:?}");
+    }
+
+    fn ports(&self) -> ExpanderPorts {
+        ExpanderPorts {
+            log: self.log.clone(),
+            store: self.store.clone(),
+            audiences: self.audiences.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+
     pub(crate) async fn run_until_over(&self) {
         self.run(options(), Duration::from_secs(60), World::is_over).await;
+    }
+
+    /// ms since 1970.
+    pub(crate) fn now_ms(&self) -> i64 {
+        self.clock.wall_ms()
     }
 
     pub(crate) fn id(&self) -> CampaignId {
@@ -181,10 +196,11 @@ impl World {
 
     /// Every promise that must hold whenever nothing is running (G2, hazards 1 and 2).
     pub(crate) fn check_committed(&self) {
-        let mut positions: BTreeMap<String, u64> = BTreeMap::new();
+        let mut positions: BTreeMap<(String, GateClass), u64> = BTreeMap::new();
         for (number, chunk) in self.chunks().into_iter().enumerate() {
             assert_eq!(chunk.id.number() as usize, number, "numbers have no gaps");
-            let position = positions.entry(chunk.page.as_str().to_owned()).or_default();
+            let class = (chunk.page.as_str().to_owned(), chunk.class.clone());
+            let position = positions.entry(class).or_default();
             assert_eq!(chunk.first_in_class, *position, "{:?}: prefixes have no gaps", chunk.id);
             *position += u64::from(chunk.size);
             let rows = self.store.stored(chunk.id);
@@ -239,6 +255,7 @@ impl World {
             match ready.remove(&chunk.id) {
                 Some(record) => {
                     assert_eq!((record.spans, record.size as u32), (chunk.spans.clone(), chunk.size));
+                    assert_eq!(record.class, chunk.class);
                     let shard = self.log.partition(Topic::Chunks, chunk.shard);
                     let keys = shard.iter().filter(|record| record.key == chunk.page.as_str().as_bytes());
                     assert!(keys.count() > 0, "it is in the shard of its page");

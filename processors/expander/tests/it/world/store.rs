@@ -39,6 +39,17 @@ impl MemoryStore {
         self.state.lock().unwrap().campaigns.get(&id).cloned()
     }
 
+    pub(crate) fn all(&self) -> Vec<CampaignRow> {
+        self.state.lock().unwrap().campaigns.values().cloned().collect()
+    }
+
+    /// Takes a step as a person's command does.
+    pub(crate) fn step(&self, id: CampaignId, make: impl FnOnce(&CampaignRow) -> Transition) {
+        let mut state = self.state.lock().unwrap();
+        let row = state.campaigns.get_mut(&id).unwrap();
+        *row = row.after(&make(row)).unwrap();
+    }
+
     pub(crate) fn committed(&self, id: CampaignId) -> Vec<ChunkRow> {
         let state = self.state.lock().unwrap();
         state.chunks.iter().filter(|((campaign, _), _)| *campaign == id).map(|(_, row)| row.clone()).collect()
@@ -172,12 +183,8 @@ impl Store for MemoryStore {
     async fn transition(&self, id: CampaignId, step: Transition) -> StoreResult<Option<CampaignRow>> {
         self.write(|state| {
             let Some(row) = state.campaigns.get_mut(&id) else { return Ok(None) };
-            if (row.state, row.run) != (step.from, step.run) {
-                return Ok(None);
-            }
-            row.state = step.to;
-            row.reason = step.reason;
-            row.ended_at_ms = Some(step.at_ms);
+            let Some(after) = row.after(&step) else { return Ok(None) };
+            *row = after;
             Ok(Some(row.clone()))
         })
         .await
