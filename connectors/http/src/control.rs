@@ -19,17 +19,20 @@ pub enum Action {
     Limits,
     /// Other hours, another start or end.
     Reschedule,
+    /// End it, but only if it has not started.
+    Unschedule,
 }
 
 impl Action {
     /// Every action.
-    pub const ALL: [Action; 6] = [
+    pub const ALL: [Action; 7] = [
         Action::Pause,
         Action::Resume,
         Action::Cancel,
         Action::RetryFailed,
         Action::Limits,
         Action::Reschedule,
+        Action::Unschedule,
     ];
 
     /// The word in the path.
@@ -41,6 +44,7 @@ impl Action {
             Action::RetryFailed => "retry-failed",
             Action::Limits => "limits",
             Action::Reschedule => "reschedule",
+            Action::Unschedule => "unschedule",
         }
     }
 

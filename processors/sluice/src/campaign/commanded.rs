@@ -1,6 +1,6 @@
 //! What became of a command, as the API and the commands show it.
 
-use crate::view::numbers::{counted, thousands};
+use crate::view::numbers::{counted, thousands, time};
 use serde::{Deserialize, Serialize};
 use sluice_completion::Answer;
 use sluice_core::{CampaignState, Counters};
@@ -30,6 +30,9 @@ pub struct Commanded {
     pub remaining: u64,
     /// All recipients by state; before a new run: as the run before left them.
     pub counters: Counters,
+    /// When it starts, or comes back; `null` once it has started. ms since 1970.
+    #[serde(default)]
+    pub starts_at_ms: Option<i64>,
     /// Limit in force.
     pub rate: Option<String>,
     /// Whether unknown recipients are tried again in this run.
@@ -52,6 +55,7 @@ impl Commanded {
             in_flight: out.in_flight,
             remaining: out.remaining,
             counters: out.counters,
+            starts_at_ms: row.awaits_start.then_some(row.starts_at_ms),
             rate: row.rate().map(str::to_owned),
             includes_unknown: row.retries_unknown(),
         }
@@ -65,6 +69,9 @@ impl Commanded {
             ("retry-failed", _) => return self.tried_again(),
             ("limits" | "reschedule", _) if self.already => format!("{name} has these terms already"),
             ("limits" | "reschedule", state) => format!("{name} has its new terms and is {}", state.as_str()),
+            (_, CampaignState::Cancelling | CampaignState::Cancelled) if self.starts_at_ms.is_some() => {
+                return format!("{name} was cancelled{already} before its start: nobody is called.");
+            }
             (_, CampaignState::Paused) => format!("{name} is paused{already}"),
             (_, CampaignState::Cancelling) => format!("{name} is being cancelled{already}"),
             (_, CampaignState::Cancelled) => format!("{name} was cancelled{already}"),
@@ -72,7 +79,10 @@ impl Commanded {
             (_, CampaignState::Running) => format!("{name} goes on"),
             (_, state) => format!("{name} is {}", state.as_str()),
         };
-        format!("{where_it_is}. {}", self.who_is_out())
+        match self.starts_at_ms {
+            Some(at_ms) => format!("{where_it_is}: it starts at {}.", time(at_ms)),
+            None => format!("{where_it_is}. {}", self.who_is_out()),
+        }
     }
 
     fn who_is_out(&self) -> String {
@@ -115,6 +125,7 @@ mod tests {
             in_flight: 12,
             remaining: 41_472,
             counters,
+            starts_at_ms: None,
             rate: None,
             includes_unknown: false,
         }
@@ -132,6 +143,15 @@ mod tests {
             cancelled.sentence(),
             "spring-sale is being cancelled already. 8,204 of 50,000 sent, 12 in flight, 41,472 cancelled."
         );
+    }
+
+    #[test]
+    fn b5_who_has_not_started_is_told_by_its_start() {
+        let waits = Commanded { starts_at_ms: Some(0), ..commanded("limits", CampaignState::Scheduled) };
+        let expected = "spring-sale has its new terms and is scheduled: it starts at 1970-01-01T00:00:00Z.";
+        assert_eq!(waits.sentence(), expected);
+        let ended = Commanded { starts_at_ms: Some(0), ..commanded("unschedule", CampaignState::Cancelling) };
+        assert_eq!(ended.sentence(), "spring-sale was cancelled before its start: nobody is called.");
     }
 
     #[test]

@@ -32,8 +32,17 @@ pub struct CampaignStatus {
     pub created_at_ms: i64,
     /// ms since 1970.
     pub ended_at_ms: Option<i64>,
-    /// From the launch to the end, or to now.
+    /// From the launch, or the start it was scheduled for, to the end, or to now.
     pub took_ms: u64,
+    /// When it starts, or comes back; `None` once it has started. ms since 1970.
+    #[serde(default)]
+    pub starts_at_ms: Option<i64>,
+    /// The cron expression of one that comes back.
+    #[serde(default)]
+    pub recurring: Option<String>,
+    /// The zone of its times.
+    #[serde(default)]
+    pub time_zone: Option<String>,
     /// Why it failed or was cancelled.
     pub reason: Option<String>,
     /// What its pages are doing; empty where nobody sends.
@@ -84,7 +93,12 @@ pub async fn of(store: &dyn Store, row: &CampaignRow, now_ms: i64) -> Outcome<Ca
     // Rows that no receipt has spoken of yet.
     counters.pending += recipients - recipients.min(sum(&counters));
     counters.total = recipients;
-    let took = row.ended_at_ms.unwrap_or(now_ms) - row.created_at_ms;
+    let began_ms = match row.run {
+        _ if row.awaits_start => now_ms,
+        1 => row.starts_at_ms.max(row.created_at_ms),
+        _ => row.created_at_ms,
+    };
+    let took = row.ended_at_ms.unwrap_or(now_ms) - began_ms;
     Ok(CampaignStatus {
         campaign: row.launch.campaign.clone(),
         tenant: row.launch.tenant.clone(),
@@ -97,6 +111,9 @@ pub async fn of(store: &dyn Store, row: &CampaignRow, now_ms: i64) -> Outcome<Ca
         created_at_ms: row.created_at_ms,
         ended_at_ms: row.ended_at_ms,
         took_ms: u64::try_from(took).unwrap_or(0),
+        starts_at_ms: row.awaits_start.then_some(row.starts_at_ms),
+        recurring: row.launch.rules.recurring.as_ref().map(|recurring| recurring.cron.clone()),
+        time_zone: row.launch.time_zone.clone(),
         reason: row.reason.clone(),
         pages: Vec::new(),
         trouble: None,
@@ -145,7 +162,11 @@ impl CampaignStatus {
         let (done, all) = (numbers::thousands(self.done()), numbers::thousands(self.recipients));
         let name = &self.campaign;
         match self.state {
-            CampaignState::Scheduled => format!("{name} waits for its start."),
+            CampaignState::Scheduled => match (self.starts_at_ms, &self.recurring) {
+                (Some(at_ms), None) => format!("{name} starts at {}.", numbers::time(at_ms)),
+                (Some(at_ms), Some(_)) => format!("{name} comes back, next at {}.", numbers::time(at_ms)),
+                (None, _) => format!("{name} waits for its start."),
+            },
             CampaignState::Paused => format!("{name} is paused: {done} of {all} done."),
             CampaignState::Running if self.expanded => format!("{name} is running: {done} of {all} done."),
             CampaignState::Running => {
@@ -153,6 +174,9 @@ impl CampaignStatus {
             }
             CampaignState::Cancelling => format!("{name} is being cancelled: {done} of {all} done."),
             CampaignState::Completed => format!("{name} is completed: {all} recipients."),
+            CampaignState::Cancelled if self.starts_at_ms.is_some() => {
+                format!("{name} was cancelled before its start.")
+            }
             CampaignState::Cancelled => format!("{name} was cancelled: {all} recipients."),
             CampaignState::Failed => {
                 format!("{name} failed: {}", self.reason.as_deref().unwrap_or("no reason is known"))

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sluice_completion::{
     CommandError, CompletionPorts, NewLimits, NewTimes, cancel, pause, reschedule, resume, retry_failed,
-    set_limits,
+    set_limits, unschedule,
 };
 use sluice_http::Action;
 
@@ -41,6 +41,8 @@ pub enum Given {
     Limits(NewLimits),
     /// Other times.
     Reschedule(Box<NewTimes>),
+    /// End it, but only if it has not started.
+    Unschedule,
 }
 
 impl Given {
@@ -49,6 +51,7 @@ impl Given {
         Ok(match action {
             Action::Pause => nothing(details_json).map(|()| Self::Pause)?,
             Action::Resume => nothing(details_json).map(|()| Self::Resume)?,
+            Action::Unschedule => nothing(details_json).map(|()| Self::Unschedule)?,
             Action::Cancel => Self::Cancel(details(details_json)?),
             Action::RetryFailed => Self::RetryFailed(details(details_json)?),
             Action::Limits => Self::Limits(details(details_json)?),
@@ -64,6 +67,7 @@ impl Given {
             Self::RetryFailed(_) => Action::RetryFailed,
             Self::Limits(_) => Action::Limits,
             Self::Reschedule(_) => Action::Reschedule,
+            Self::Unschedule => Action::Unschedule,
         }
     }
 
@@ -77,6 +81,7 @@ impl Given {
             Self::RetryFailed(details) => retry_failed(ports, id, details.include_unknown).await,
             Self::Limits(new) => set_limits(ports, id, new).await,
             Self::Reschedule(new) => reschedule(ports, id, new).await,
+            Self::Unschedule => unschedule(ports, id).await,
         };
         let answer = answer.map_err(refused)?;
         Ok(Commanded::of(self.action().as_str(), &answer))

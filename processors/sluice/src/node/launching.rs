@@ -170,6 +170,7 @@ fn differences(a: &CampaignLaunch, b: &CampaignLaunch) -> Vec<&'static str> {
         ("max_retries", a.max_retries != b.max_retries),
         ("on_unknown", a.on_unknown != b.on_unknown),
         ("time_zone", a.time_zone != b.time_zone),
+        ("rules", a.rules != b.rules),
     ];
     parts.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
 }

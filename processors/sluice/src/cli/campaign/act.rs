@@ -1,5 +1,5 @@
-//! `sluice campaign pause`, `resume`, `cancel`, `retry-failed`, `set-limits`, `reschedule`: what a person does to a
-//! campaign of the running service.
+//! `sluice campaign pause`, `resume`, `cancel`, `unschedule`, `retry-failed`, `set-limits`, `reschedule`: what a person
+//! does to a campaign of the running service.
 
 use super::source::{read, service};
 use super::{NameArgs, hours};
@@ -7,6 +7,7 @@ use crate::campaign::commanded::Commanded;
 use crate::cli::Common;
 use crate::error::{Exit, Failure, Outcome};
 use crate::node::commands::{CancelDetails, RetryDetails};
+use crate::view::numbers::time;
 use crate::view::{out, style};
 use clap::Args;
 use serde::Serialize;
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 use sluice_completion::{NewLimits, NewTimes, NewWindow};
 use sluice_core::rate::Rate;
 use sluice_http::Action;
+use sluice_runtime::{Clock, SystemClock};
 use sluice_schemas::Priority;
 
 /// Takes a limit away.
@@ -91,6 +93,9 @@ pub struct TimeArgs {
     /// Which one.
     #[command(flatten)]
     pub act: ActArgs,
+    /// Not before, for one that has not started: 2026-12-01T09:00, or now
+    #[arg(long, value_name = "TIME")]
+    pub start_at: Option<String>,
     /// No call starts at or after it, and who is left is cancelled: 2026-12-24T18:00, or none
     #[arg(long, value_name = "TIME")]
     pub end_at: Option<String>,
@@ -141,6 +146,10 @@ pub(super) async fn resume(common: &Common, args: &ActArgs) -> Outcome {
     act(common, args, Action::Resume, &json!({})).await
 }
 
+pub(super) async fn unschedule(common: &Common, args: &ActArgs) -> Outcome {
+    act(common, args, Action::Unschedule, &json!({})).await
+}
+
 pub(super) async fn cancel(common: &Common, args: &CancelArgs) -> Outcome {
     act(common, &args.act, Action::Cancel, &CancelDetails { reason: args.reason.clone() }).await
 }
@@ -168,11 +177,24 @@ pub(super) async fn set_limits(common: &Common, args: &LimitArgs) -> Outcome {
 }
 
 pub(super) async fn reschedule(common: &Common, args: &TimeArgs) -> Outcome {
-    let new = NewTimes { end_at: named(args.end_at.as_ref()), window: window(args)?, recurring: None };
+    let new = NewTimes {
+        start_at: args.start_at.as_deref().map(start),
+        end_at: named(args.end_at.as_ref()),
+        window: window(args)?,
+        recurring: None,
+    };
     if new == NewTimes::default() {
-        return Err(nothing_named("--end-at or --open"));
+        return Err(nothing_named("--start-at, --end-at or --open"));
     }
     act(common, &args.act, Action::Reschedule, &new).await
+}
+
+/// `now` as a moment; everything else as it is.
+fn start(text: &str) -> String {
+    match text {
+        "now" => time(SystemClock.wall_ms()),
+        moment => moment.to_owned(),
+    }
 }
 
 fn window(args: &TimeArgs) -> Outcome<Option<Option<NewWindow>>> {

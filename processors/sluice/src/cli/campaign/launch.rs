@@ -7,6 +7,7 @@ use crate::error::{Exit, Failure, Outcome};
 use crate::node::launching;
 use crate::view::out;
 use clap::Args;
+use sluice_core::launch::ValidLaunch;
 use std::path::PathBuf;
 
 /// Which launch, and to whom.
@@ -27,6 +28,11 @@ pub struct LaunchArgs {
 
 pub(super) async fn run(common: &Common, args: &LaunchArgs) -> Outcome {
     let valid = launching::read_file(&args.launch, args.audience.as_deref())?;
+    hand_over(common, args, &valid).await
+}
+
+/// Gives a launch to the service and says where its campaign is.
+pub(super) async fn hand_over(common: &Common, args: &LaunchArgs, valid: &ValidLaunch) -> Outcome {
     let config = common.load(&valid.launch.pages, "warn")?.config;
     let body = serde_json::to_vec(&valid.launch)
         .map_err(|error| Failure::usage("launch_invalid", error.to_string(), "correct the launch"))?;

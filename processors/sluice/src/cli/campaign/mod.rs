@@ -9,8 +9,10 @@ mod hours;
 mod launch;
 mod list;
 mod recipients;
+mod schedule;
 mod source;
 mod status;
+mod upcoming;
 mod watch;
 
 use super::Common;
@@ -24,6 +26,13 @@ pub enum CampaignCommand {
     Check(check::CheckArgs),
     /// Hand a launch to the running service
     Launch(launch::LaunchArgs),
+    /// Hand a launch to the running service, to start later
+    Schedule(schedule::ScheduleArgs),
+    /// What starts when: scheduled campaigns, and the next occurrences of recurring ones
+    Upcoming(upcoming::UpcomingArgs),
+    /// Take a scheduled campaign back; one that has started stays as it is
+    #[command(after_help = "Example:  sluice campaign unschedule spring-sale")]
+    Unschedule(act::ActArgs),
     /// Send nothing more for now
     #[command(
         after_help = "Example:  sluice campaign pause spring-sale\nNothing is granted any more when it returns; what was granted before is called within 2 s or not at all."
@@ -38,7 +47,7 @@ pub enum CampaignCommand {
     RetryFailed(act::RetryArgs),
     /// Change rate, priority, daily limit
     SetLimits(act::LimitArgs),
-    /// Change hours and end
+    /// Change hours and end, and the start of a scheduled campaign
     Reschedule(act::TimeArgs),
     /// All campaigns with their counts
     List(source::SourceArgs),
@@ -82,6 +91,9 @@ pub(super) async fn run(common: Common, command: CampaignCommand) -> Outcome {
     match command {
         CampaignCommand::Check(args) => check::run(&common, &args).await,
         CampaignCommand::Launch(args) => launch::run(&common, &args).await,
+        CampaignCommand::Schedule(args) => schedule::run(&common, &args).await,
+        CampaignCommand::Upcoming(args) => upcoming::run(&common, &args).await,
+        CampaignCommand::Unschedule(args) => act::unschedule(&common, &args).await,
         CampaignCommand::Pause(args) => act::pause(&common, &args).await,
         CampaignCommand::Resume(args) => act::resume(&common, &args).await,
         CampaignCommand::Cancel(args) => act::cancel(&common, &args).await,

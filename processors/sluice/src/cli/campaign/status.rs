@@ -28,7 +28,14 @@ fn lines(status: &CampaignStatus, live: bool) -> Vec<String> {
     let mut fact = |name: &str, value: String| facts.row([format!("  {name}"), value]);
     fact("launched", time(status.created_at_ms));
     let took = duration(Duration::from_millis(status.took_ms));
+    if let Some(at_ms) = status.starts_at_ms {
+        fact("starts", time(at_ms));
+    }
+    if let Some(cron) = &status.recurring {
+        fact("comes back", format!("{cron} in {}", status.time_zone.as_deref().unwrap_or("UTC")));
+    }
     match status.ended_at_ms {
+        None if status.starts_at_ms.is_some() => {}
         Some(ended) => fact("ended", format!("{}, after {took}", time(ended))),
         None => fact("running for", took),
     }

@@ -63,6 +63,11 @@ pub(super) async fn run(common: Common, args: SendArgs) -> Outcome {
             "hand the launch to the service: sluice campaign launch LAUNCH.json --server URL",
         ));
     }
+    if launch.rules.recurring.is_some() {
+        let message = "`send` runs one campaign to its end, and one that comes back has none";
+        let to_do = "hand the launch to the service: sluice campaign launch LAUNCH.json --server URL";
+        return Err(Failure::refused("recurring", message, to_do));
+    }
     let engines = Engines::open(&config).await?;
     let known = launching::existing(&engines, launch).await?;
     if let Some(row) = known.as_ref().filter(|row| row.state.is_ended()) {
