@@ -1,14 +1,16 @@
-//! The queue of one campaign inside a page: chunks to be called, retries that become due, and what waits for
-//! its outcome to show.
+//! The queues of one campaign inside a page, one a class: chunks to be called, retries that become due, and what
+//! waits for its outcome to show.
 //!
-//! A chunk is homogeneous, so a lane holds descriptors, not messages; only what can be called next is decoded.
+//! A chunk is homogeneous, so a lane holds descriptors, not messages; only what can be called next is decoded, and
+//! a class whose window is closed holds no other up (G6).
 
 use crate::chunk_state::ChunkState;
 use crate::facts::{Recipient, Status};
 use crate::ids::ChunkId;
 use crate::index_set::IndexSet;
-use sluice_schemas::Span;
+use sluice_schemas::{GateClass, Span};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 /// Where the payloads of a work come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +62,8 @@ pub struct Work {
     pub source: Source,
     /// The records of `chunks` that asked for it: finished together.
     pub records: Vec<u64>,
+    /// What its gate looks at.
+    pub class: Arc<GateClass>,
     asked: Asked,
     /// Recipients whose outcome of this attempt the chunk state does not show yet.
     unfinished: IndexSet,
@@ -99,11 +103,17 @@ impl Work {
             not_before_ms,
             source,
             records: vec![record],
+            class: Arc::default(),
             asked: asked_for,
             unfinished: asked,
             unloaded: IndexSet::new(),
             taken: IndexSet::new(),
         }
+    }
+
+    /// The same, of a class.
+    pub fn of_class(self, class: GateClass) -> Self {
+        Self { class: Arc::new(class), ..self }
     }
 
     /// Looks at the chunk state: drops what is finished, and offers what may be claimed and is not yet
@@ -187,18 +197,34 @@ fn fate(recipient: Recipient, attempt: u8) -> Fate {
 /// for. First attempts ask for whole chunks.
 type Asked = (ChunkId, u8, u16, u32);
 
+/// What waits in one class.
+#[derive(Debug, Clone, Default)]
+struct Queue {
+    /// First attempts, in order.
+    first: VecDeque<u64>,
+    /// Retries, by their time.
+    retries: BTreeSet<(i64, u64)>,
+}
+
+impl Queue {
+    fn due(&self, now_ms: i64) -> Option<(i64, u64)> {
+        self.retries.first().copied().filter(|(not_before_ms, _)| *not_before_ms <= now_ms)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.first.is_empty() && self.retries.is_empty()
+    }
+}
+
 /// All works of one campaign on one page. Every step costs the logarithm of their number, however many chunks wait
-/// or retries are to come.
+/// or retries are to come, and the number of its classes.
 #[derive(Debug, Clone, Default)]
 pub struct Lane {
     /// By number, in the order in which they came.
     works: BTreeMap<u64, Work>,
     numbers: BTreeMap<Asked, BTreeSet<u64>>,
     next_number: u64,
-    /// First attempts, in order.
-    first: VecDeque<u64>,
-    /// Retries, by their time.
-    retries: BTreeSet<(i64, u64)>,
+    queues: BTreeMap<Arc<GateClass>, Queue>,
     /// Decoded to the end, waiting for outcomes to show.
     settling: BTreeSet<(ChunkId, u64)>,
 }
@@ -220,22 +246,56 @@ impl Lane {
         let number = self.next_number;
         self.next_number += 1;
         candidates.insert(number);
+        let queue = self.queues.entry(work.class.clone()).or_default();
         if work.attempt == 1 {
-            self.first.push_back(number);
+            queue.first.push_back(number);
         } else {
-            self.retries.insert((work.not_before_ms, number));
+            queue.retries.insert((work.not_before_ms, number));
         }
         self.works.insert(number, work);
     }
 
-    fn due(&self, now_ms: i64) -> Option<(i64, u64)> {
-        self.retries.first().copied().filter(|(not_before_ms, _)| *not_before_ms <= now_ms)
+    /// The work to decode next, of a class that is open: retries that are due first, they are few and waited
+    /// already; of several classes what came first.
+    pub fn next(&mut self, now_ms: i64, is_open: impl Fn(&GateClass) -> bool) -> Option<(u64, &mut Work)> {
+        let open = || self.queues.iter().filter(|(class, _)| is_open(class)).map(|(_, queue)| queue);
+        let due = open().filter_map(|queue| queue.due(now_ms)).min().map(|(_, number)| number);
+        let number = due.or_else(|| open().filter_map(|queue| queue.first.front().copied()).min())?;
+        Some((number, self.works.get_mut(&number)?))
     }
 
-    /// The work to decode next: retries that are due first, they are few and waited already.
-    pub fn next(&mut self, now_ms: i64) -> Option<(u64, &mut Work)> {
-        let number = self.due(now_ms).map(|(_, number)| number).or_else(|| self.first.front().copied())?;
-        Some((number, self.works.get_mut(&number)?))
+    /// The classes that something waits in.
+    pub fn classes(&self) -> impl Iterator<Item = &Arc<GateClass>> {
+        self.queues.iter().filter(|(_, queue)| !queue.is_empty()).map(|(class, _)| class)
+    }
+
+    /// Recipients of a class that are neither decoded nor known to be finished.
+    pub fn waiting_of(&self, class: &GateClass) -> u64 {
+        let Some(queue) = self.queues.get(class) else { return 0 };
+        let numbers = queue.first.iter().copied().chain(queue.retries.iter().map(|(_, number)| *number));
+        let works = numbers.filter_map(|number| self.works.get(&number));
+        works.map(|work| u64::from(work.unfinished.len() - work.taken.len().min(work.unfinished.len()))).sum()
+    }
+
+    /// Puts decoded recipients back that can't be called now.
+    pub fn put_back(&mut self, chunk: ChunkId, attempt: u8, indexes: &IndexSet) {
+        let of_chunk =
+            self.works.iter_mut().filter(|(_, work)| work.chunk == chunk && work.attempt == attempt);
+        let mut again = Vec::new();
+        for (number, work) in of_chunk {
+            let mut mine = indexes.clone();
+            mine.intersect_with(&work.taken);
+            if !mine.is_empty() {
+                work.put_back(&mine);
+                work.source = Source::Rows;
+                again.push(*number);
+            }
+        }
+        for number in again {
+            if self.settling.remove(&(chunk, number)) {
+                self.decode_again(number);
+            }
+        }
     }
 
     /// A work by its number, as long as it is there.
@@ -246,17 +306,22 @@ impl Lane {
     /// This work is decoded to the end.
     pub fn is_decoded(&mut self, number: u64) {
         let Some(work) = self.works.get(&number) else { return };
-        if !self.retries.remove(&(work.not_before_ms, number)) {
-            // Nearly always the first.
-            let place = self.first.iter().position(|first| *first == number);
-            place.map(|place| self.first.remove(place));
-        }
         self.settling.insert((work.chunk, number));
+        let Some(queue) = self.queues.get_mut(&work.class) else { return };
+        if !queue.retries.remove(&(work.not_before_ms, number)) {
+            // Nearly always the first.
+            let place = queue.first.iter().position(|first| *first == number);
+            place.map(|place| queue.first.remove(place));
+        }
+        if queue.is_empty() {
+            self.queues.remove(&work.class);
+        }
     }
 
     /// When the next retry becomes due, in ms since 1970.
     pub fn next_retry_ms(&self) -> Option<i64> {
-        self.retries.first().map(|(not_before_ms, _)| *not_before_ms)
+        let firsts = self.queues.values().filter_map(|queue| queue.retries.first());
+        firsts.map(|(not_before_ms, _)| *not_before_ms).min()
     }
 
     fn settling_of(&self, chunk: ChunkId) -> Vec<u64> {
@@ -306,10 +371,11 @@ impl Lane {
     fn decode_again(&mut self, number: u64) {
         let Some(work) = self.works.get_mut(&number) else { return };
         work.source = Source::Rows;
+        let queue = self.queues.entry(work.class.clone()).or_default();
         if work.attempt == 1 {
-            self.first.push_front(number);
+            queue.first.push_front(number);
         } else {
-            self.retries.insert((work.not_before_ms, number));
+            queue.retries.insert((work.not_before_ms, number));
         }
     }
 
@@ -333,6 +399,31 @@ mod tests {
 
     fn chunk() -> ChunkId {
         ChunkId::new(CampaignId::of("t", "c"), 0, 1, 1)
+    }
+
+    fn always(_: &GateClass) -> bool {
+        true
+    }
+
+    #[test]
+    fn g6_a_closed_class_holds_no_other_up_and_what_was_decoded_of_it_waits_again() {
+        let class = |zone: &str| GateClass { zone: Some(zone.to_owned()), day: None };
+        let mut lane = Lane::default();
+        let other = ChunkId::new(CampaignId::of("t", "c"), 0, 1, 2);
+        lane.add(work(1, IndexSet::full(2)).of_class(class("UTC")));
+        lane.add(
+            Work { chunk: other, asked: (other, 1, 0, 0), ..work(1, IndexSet::full(3)) }
+                .of_class(class("Asia/Tokyo")),
+        );
+        let (number, next) = lane.next(0, |class| class.zone.as_deref() == Some("Asia/Tokyo")).unwrap();
+        assert_eq!(next.chunk, other);
+        next.observe(&ChunkState::new(), &IndexSet::new());
+        assert_eq!(next.take_unloaded(2).len(), 2);
+        lane.is_decoded(number);
+        lane.put_back(other, 1, &[1].into_iter().collect());
+        let (again, next) = lane.next(0, |class| class.zone.as_deref() == Some("Asia/Tokyo")).unwrap();
+        assert_eq!((again, next.unloaded().ranges()), (number, vec![(1, 2)]));
+        assert_eq!(lane.next(0, always).map(|(_, work)| work.chunk), Some(chunk()), "what came first");
     }
 
     fn work(attempt: u8, asked: IndexSet) -> Work {
@@ -383,14 +474,14 @@ mod tests {
     fn g1_each_recipient_is_given_out_once_until_the_page_changes_hands() {
         let mut lane = Lane::default();
         lane.add(work(1, IndexSet::full(3)));
-        let (number, work) = lane.next(0).unwrap();
+        let (number, work) = lane.next(0, always).unwrap();
         work.observe(&ChunkState::new(), &IndexSet::new());
         assert_eq!(work.take_unloaded(2).len(), 2);
         work.observe(&ChunkState::new(), &IndexSet::new());
         assert_eq!(work.unloaded().ranges(), [(2, 2)]);
         lane.is_decoded(number);
         lane.restart();
-        let (_, work) = lane.next(0).unwrap();
+        let (_, work) = lane.next(0, always).unwrap();
         work.observe(&ChunkState::new(), &[1].into_iter().collect());
         assert_eq!(work.unloaded().ranges(), [(0, 0), (2, 2)]);
     }
@@ -400,8 +491,8 @@ mod tests {
         let mut lane = Lane::default();
         lane.add(Work { not_before_ms: 500, ..work(2, IndexSet::full(1)) });
         lane.add(work(1, IndexSet::full(1)));
-        assert_eq!(lane.next(499).map(|(_, work)| work.attempt), Some(1));
-        assert_eq!(lane.next(500).map(|(_, work)| work.attempt), Some(2));
+        assert_eq!(lane.next(499, always).map(|(_, work)| work.attempt), Some(1));
+        assert_eq!(lane.next(500, always).map(|(_, work)| work.attempt), Some(2));
         assert_eq!(lane.next_retry_ms(), Some(500));
     }
 
@@ -413,7 +504,7 @@ mod tests {
         lane.add(Work { records: vec![11], ..work(2, [3, 6].into_iter().collect()) });
         assert_eq!(lane.works().map(|work| work.records.clone()).collect::<Vec<_>>(), [vec![7, 9], vec![11]]);
         for _ in 0..2 {
-            let number = lane.next(0).unwrap().0;
+            let number = lane.next(0, always).unwrap().0;
             lane.is_decoded(number);
         }
         let mut state = ChunkState::new();
@@ -421,7 +512,7 @@ mod tests {
         state.merge(&entry(Fact::Accepted, 3, 5, 2, 0));
         let (finished, waits) = lane.settle(chunk(), &state, &IndexSet::new());
         assert_eq!((finished[0].records.clone(), finished.len(), waits), (vec![7, 9], 1, true));
-        assert_eq!(lane.next(0).unwrap().1.unloaded().ranges(), [(6, 6)], "may be called after all");
+        assert_eq!(lane.next(0, always).unwrap().1.unloaded().ranges(), [(6, 6)], "may be called after all");
         assert!(!lane.is_empty());
     }
 
@@ -436,7 +527,7 @@ mod tests {
         }
         assert_eq!((lane.works().count() as i64, lane.next_retry_ms()), (count, Some(1)));
         for due in 1..=count {
-            let (number, work) = lane.next(count).unwrap();
+            let (number, work) = lane.next(count, always).unwrap();
             assert_eq!(work.not_before_ms, due);
             lane.is_decoded(number);
         }

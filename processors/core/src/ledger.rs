@@ -1,19 +1,31 @@
-//! The body of a page's ledger: which sends are claimed and not yet settled.
+//! The body of a page's ledger: which sends are claimed and not yet settled, and how much of the daily limits is
+//! used.
 //!
 //! A call is made only for what was claimed here first, in one compare-and-set with the page's epoch (G1).
 //! A claim leaves the ledger only when the chunk state shows its outcome, or when the call was certainly not
 //! made; so `ledger ∪ chunk state` covers every call that may ever have started (hazard 4).
 
 use crate::chunk_state::ChunkState;
-use crate::ids::ChunkId;
+use crate::ids::{CampaignId, ChunkId};
 use crate::index_set::IndexSet;
+use crate::usage::{Bucket, DailyUse};
 use crate::{ATTEMPTS_MAX, CHUNK_ROWS_MAX};
 use std::collections::BTreeMap;
 
-/// Claims of one page by chunk and attempt.
+/// Claims of one page by chunk and attempt, and its use of the last 24 hours.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LedgerBody {
     claims: BTreeMap<(ChunkId, u8), IndexSet>,
+    used: BTreeMap<Scope, DailyUse>,
+}
+
+/// What a daily limit is counted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// All calls of the page.
+    Page,
+    /// Those of one campaign.
+    Campaign(CampaignId),
 }
 
 /// A claim that overlaps one that exists: a bug in whoever asks, nothing is changed.
@@ -31,7 +43,10 @@ pub struct AlreadyClaimed {
 #[error("damaged page ledger: {0}")]
 pub struct Damaged(pub &'static str);
 
-const FORMAT: u8 = 1;
+/// Claims only.
+const FORMAT_CLAIMS: u8 = 1;
+/// Uses, then claims.
+const FORMAT: u8 = 2;
 
 impl LedgerBody {
     /// Without claims.
@@ -116,9 +131,44 @@ impl LedgerBody {
         self.claims.is_empty()
     }
 
-    /// The stored form: format, then per (chunk, attempt) the claimed ranges as variable-length numbers.
+    /// Books `count` calls of a scope that may start from now on (G4).
+    pub fn book(&mut self, scope: Scope, now_ms: i64, count: u32) -> Bucket {
+        self.used.retain(|of, used| {
+            used.expire(now_ms);
+            *of == scope || !used.is_empty()
+        });
+        self.used.entry(scope).or_default().book(now_ms, count)
+    }
+
+    /// Takes a call back that was booked in `bucket` and certainly not made.
+    pub fn unbook(&mut self, scope: Scope, bucket: Bucket) {
+        if let Some(used) = self.used.get_mut(&scope) {
+            used.unbook(bucket, 1);
+        }
+    }
+
+    /// The use of a scope, if there is any.
+    pub fn used(&self, scope: Scope) -> Option<&DailyUse> {
+        self.used.get(&scope)
+    }
+
+    /// The stored form: format, uses by scope, then per (chunk, attempt) the claimed ranges as variable-length
+    /// numbers. Without uses as it was before there were any.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![FORMAT];
+        let mut out = vec![if self.used.is_empty() { FORMAT_CLAIMS } else { FORMAT }];
+        if !self.used.is_empty() {
+            put_number(&mut out, self.used.len() as u32);
+            for (scope, used) in &self.used {
+                match scope {
+                    Scope::Page => out.push(0),
+                    Scope::Campaign(id) => {
+                        out.push(1);
+                        out.extend_from_slice(&id.0);
+                    }
+                }
+                used.encode_into(&mut out);
+            }
+        }
         for ((chunk, attempt), indexes) in &self.claims {
             out.extend_from_slice(&chunk.0);
             out.push(*attempt);
@@ -140,10 +190,12 @@ impl LedgerBody {
     /// [`Damaged`] says what is wrong.
     pub fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
         let Some((&format, mut rest)) = bytes.split_first() else { return Ok(Self::new()) };
-        if format != FORMAT {
-            return Err(Damaged("unknown format"));
-        }
         let mut body = Self::new();
+        match format {
+            FORMAT_CLAIMS => {}
+            FORMAT => body.used = decode_used(&mut rest)?,
+            _ => return Err(Damaged("unknown format")),
+        }
         while !rest.is_empty() {
             let (chunk, after) = rest.split_first_chunk::<16>().ok_or(Damaged("cut short"))?;
             let (&attempt, after) = after.split_first().ok_or(Damaged("cut short"))?;
@@ -166,6 +218,25 @@ impl LedgerBody {
         }
         Ok(body)
     }
+}
+
+fn decode_used(rest: &mut &[u8]) -> Result<BTreeMap<Scope, DailyUse>, Damaged> {
+    let mut all = BTreeMap::new();
+    for _ in 0..take_number(rest)? {
+        let (&kind, after) = rest.split_first().ok_or(Damaged("cut short"))?;
+        *rest = after;
+        let scope = match kind {
+            0 => Scope::Page,
+            1 => {
+                let (id, after) = rest.split_first_chunk::<8>().ok_or(Damaged("cut short"))?;
+                *rest = after;
+                Scope::Campaign(CampaignId(*id))
+            }
+            _ => return Err(Damaged("unknown scope")),
+        };
+        all.insert(scope, DailyUse::decode_from(rest)?);
+    }
+    Ok(all)
 }
 
 pub(crate) fn put_number(out: &mut Vec<u8>, mut number: u32) {
@@ -240,8 +311,18 @@ mod tests {
         }
 
         #[test]
-        fn the_stored_form_holds_every_claim(sets in prop::collection::vec((0u32..50, 1u8..4, indexes()), 0..10)) {
+        fn the_stored_form_holds_every_claim_and_use(
+            sets in prop::collection::vec((0u32..50, 1u8..4, indexes()), 0..10),
+            uses in prop::collection::vec((0u8..3, 1u32..2_000), 0..6),
+        ) {
             let mut body = LedgerBody::new();
+            for (scope, count) in uses {
+                let scope = match scope {
+                    0 => Scope::Page,
+                    other => Scope::Campaign(CampaignId([other; 8])),
+                };
+                body.book(scope, 1_700_000_000_000, count);
+            }
             for (number, attempt, set) in sets {
                 let _overlaps_are_refused = body.claim(chunk(number), attempt, &set);
             }

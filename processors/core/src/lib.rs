@@ -23,6 +23,7 @@ pub mod counters;
 pub mod details;
 pub mod facts;
 pub mod forecast;
+pub mod gate;
 pub mod gcra;
 pub mod ids;
 pub mod index_set;

@@ -1,19 +1,24 @@
-//! Campaign rows and compiled messages, as one page needs them.
+//! Campaign rows, compiled messages and gates, as one page needs them.
 
+use sluice_core::gate::{CampaignGate, Verdict, Waits};
 use sluice_core::gcra::Gcra;
-use sluice_core::rate::Rate;
 use sluice_core::{CampaignId, CampaignRow, CampaignState, PageId};
 use sluice_runtime::ports::messages::{MessagePlan, Messages};
 use sluice_runtime::ports::store::{Store, StoreError};
-use sluice_schemas::Channel;
+use sluice_schemas::{Channel, GateClass};
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-/// A campaign ready to be sent from one page.
+/// A campaign as it is sent from one page.
 pub(crate) struct Campaign {
     pub(crate) row: CampaignRow,
     pub(crate) plan: Arc<dyn MessagePlan>,
+    pub(crate) gate: CampaignGate,
     /// The page's share of the campaign's limit.
     pub(crate) gcra: Option<Gcra>,
+    /// What the gate said of each class, from when on and until when it says so.
+    verdicts: BTreeMap<Arc<GateClass>, (i64, i64, Verdict)>,
 }
 
 /// Why a campaign can't be sent.
@@ -38,13 +43,13 @@ pub(crate) enum CampaignProblem {
 }
 
 impl Campaign {
-    /// Reads the row and compiles the message (hazard 4: only a running campaign is opened).
+    /// Reads the row and compiles the message (hazard 4: only a campaign that runs, or is paused, is opened).
     pub(crate) async fn open(
         store: &dyn Store,
         messages: &dyn Messages,
         id: CampaignId,
         page: &PageId,
-        empty_bucket_at: std::time::Duration,
+        empty_bucket_at: Duration,
     ) -> Result<Self, CampaignProblem> {
         let row = store.campaign(id).await?.ok_or(CampaignProblem::NotRunning)?;
         if row.state == CampaignState::Cancelling {
@@ -54,26 +59,71 @@ impl Campaign {
                 settles_by_webhook: plan.map_or(true, |plan| plan.correlation().settles_by_webhook),
             });
         }
-        if !row.state.may_send() {
+        if !is_kept(row.state) {
             return Err(CampaignProblem::NotRunning);
         }
         let plan = messages.plan(&row.launch, page).map_err(|problem| {
             CampaignProblem::Configuration(format!("{}. {}", problem.message, problem.actionable))
         })?;
-        let gcra = share(&row, page)?.map(|rate| Gcra::empty(rate, empty_bucket_at));
-        Ok(Self { row, plan, gcra })
+        let gate = gate(&row, page).map_err(CampaignProblem::Configuration)?;
+        let gcra = gate.rate.map(|rate| Gcra::empty(rate, empty_bucket_at));
+        Ok(Self { row, plan, gate, gcra, verdicts: BTreeMap::new() })
+    }
+
+    /// Its row has changed: other limits hold from now on, and are not exceeded while they change (G4).
+    ///
+    /// # Errors
+    /// What is wrong with its terms; the former ones hold then.
+    pub(crate) fn renew(&mut self, row: CampaignRow, page: &PageId, now: Duration) -> Result<(), String> {
+        let renewed = gate(&row, page);
+        self.gate = renewed.clone().unwrap_or_else(|_| self.gate.in_state(row.state));
+        self.row = row;
+        self.verdicts.clear();
+        match (&mut self.gcra, self.gate.rate) {
+            (Some(gcra), Some(rate)) => gcra.change(rate, now),
+            (gcra, rate) => *gcra = rate.map(|rate| Gcra::empty(rate, now)),
+        }
+        renewed.map(drop)
+    }
+
+    /// What the gate says of a class.
+    pub(crate) fn verdict(&mut self, class: &Arc<GateClass>, now_ms: i64) -> Verdict {
+        if let Some((from, until, verdict)) = self.verdicts.get(class)
+            && (*from..*until).contains(&now_ms)
+        {
+            return *verdict;
+        }
+        let verdict = self.gate.verdict(class, now_ms);
+        let turns = match verdict {
+            Ok(closes_ms) => closes_ms,
+            Err(Waits::Window { opens_ms }) => opens_ms,
+            Err(Waits::State(_) | Waits::Ended) => None,
+        };
+        self.verdicts.insert(class.clone(), (now_ms, turns.unwrap_or(i64::MAX), verdict));
+        verdict
+    }
+
+    /// When a class that was asked for turns next, in ms since 1970.
+    pub(crate) fn next_turn_ms(&self, now_ms: i64) -> Option<i64> {
+        self.verdicts.values().map(|(_, until, _)| *until).filter(|until| *until > now_ms).min()
     }
 }
 
-/// The page's share of the campaign's limit (hazard 9).
-fn share(row: &CampaignRow, page: &PageId) -> Result<Option<Rate>, CampaignProblem> {
-    let Some(text) = &row.launch.rate else { return Ok(None) };
-    let rate: Rate = text
-        .parse()
-        .map_err(|problem| CampaignProblem::Configuration(format!("rate of the campaign: {problem}")))?;
-    let pages = &row.launch.pages;
-    let position = pages.iter().position(|known| known == page.as_str()).unwrap_or(0);
-    rate.share(position, pages.len()).map(Some).ok_or_else(|| {
-        CampaignProblem::Configuration(format!("rate {rate} is too small for {} pages", pages.len()))
-    })
+/// Whether a page keeps what it has of a campaign in this state.
+pub(crate) fn is_kept(state: CampaignState) -> bool {
+    matches!(state, CampaignState::Running | CampaignState::Paused)
+}
+
+fn gate(row: &CampaignRow, page: &PageId) -> Result<CampaignGate, String> {
+    let position = row.launch.pages.iter().position(|known| known == page.as_str()).unwrap_or(0);
+    let gate = CampaignGate::of(row, position).map_err(|problems| {
+        let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        format!("rules of the campaign: {}", problems.join("; "))
+    })?;
+    let is_split = row.rate().is_none() || gate.rate.is_some();
+    let too_small = || {
+        let pages = row.launch.pages.len();
+        format!("rate {} is too small for {pages} pages", row.rate().unwrap_or_default())
+    };
+    is_split.then_some(gate).ok_or_else(too_small)
 }

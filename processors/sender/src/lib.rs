@@ -10,7 +10,7 @@
 //! - [`Sender`]: the consumer of `chunks`; hands descriptors to pages.
 //! - `page`: the actor of one page: lanes → grant → calls → receipts.
 //! - `watermark`: which prefix of `chunks` is done.
-//! - `campaigns`: campaign rows, compiled messages.
+//! - `campaigns`: campaign rows, compiled messages, gates; `watch`: whether rows have changed.
 //! - [`board`]: what each page is doing, for people.
 //! - [`options`]: every limit.
 
@@ -19,6 +19,7 @@ mod campaigns;
 pub mod options;
 mod page;
 mod shard;
+mod watch;
 mod watermark;
 
 pub use board::{Board, PageStatus};

@@ -1,6 +1,7 @@
 //! Every limit of the sender.
 
 use serde::{Deserialize, Serialize};
+use sluice_core::share::ShareOptions;
 use sluice_core::throttle::HoldPolicy;
 
 /// The sender's limits. Times in ms.
@@ -48,6 +49,8 @@ pub struct SenderOptions {
     pub outcomes_unnoted_ms: u64,
     /// Pause before an operation that the store or the log refused is tried again. Default 200.
     pub again_ms: u64,
+    /// What campaigns of lower priority keep of a page.
+    pub shares: ShareOptions,
     /// How pages wait after throttle answers and unreachable providers.
     pub hold: HoldPolicy,
 }
@@ -72,6 +75,7 @@ impl Default for SenderOptions {
             commit_ms: 500,
             outcomes_unnoted_ms: 1_000,
             again_ms: 200,
+            shares: ShareOptions::default(),
             hold: HoldPolicy::default(),
         }
     }

@@ -3,6 +3,7 @@
 use crate::board::Board;
 use crate::options::SenderOptions;
 use crate::page::{Descriptor, OpenWork, Page, StopMode};
+use crate::watch::Watch;
 use crate::watermark::Watermark;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -76,6 +77,7 @@ pub(crate) struct Context {
     /// Names this process start.
     pub(crate) owner: String,
     pub(crate) board: Board,
+    pub(crate) watch: Watch,
 }
 
 /// One assigned partition, as its pages use it.
@@ -143,7 +145,8 @@ struct Draining {
 impl Sender {
     /// `owner` names this start of the process in ledgers; no two starts share one.
     pub fn new(ports: SenderPorts, options: SenderOptions, owner: String) -> Self {
-        Self { context: Arc::new(Context { ports, options, owner, board: Board::default() }) }
+        let (board, watch) = (Board::default(), Watch::default());
+        Self { context: Arc::new(Context { ports, options, owner, board, watch }) }
     }
 
     /// What the pages are doing.
@@ -161,6 +164,8 @@ impl Sender {
             () = shutdown.stopping() => return Ok(()),
             joined = self.context.ports.log.join(GROUP, Topic::Chunks) => joined?,
         };
+        let mut watching = JoinSet::new();
+        watching.spawn(self.context.watch.clone().run(self.context.ports.store.clone()));
         let mut consumer = Consumer {
             context: self.context,
             committer: membership.committer,
@@ -456,7 +461,8 @@ fn parse(record: &StoredRecord) -> Result<(PageId, Descriptor), String> {
             .filter(|size| (1..=sluice_core::CHUNK_ROWS_MAX).contains(size))
             .ok_or_else(|| format!("a chunk of {} rows", ready.size))?;
         let page = PageId::from(ready.page.as_str());
-        Ok((page, Descriptor::First { chunk: ChunkId(ready.chunk.into_array()), size, spans: ready.spans }))
+        let chunk = ChunkId(ready.chunk.into_array());
+        Ok((page, Descriptor::First { chunk, size, spans: ready.spans, class: ready.class }))
     } else {
         let retry: RetryReady = decode(&record.value).map_err(|error| error.to_string())?;
         let attempt = u8::try_from(retry.attempt)
@@ -474,6 +480,7 @@ fn parse(record: &StoredRecord) -> Result<(PageId, Descriptor), String> {
         }
         let page = PageId::from(retry.page.as_str());
         let chunk = ChunkId(retry.chunk.into_array());
-        Ok((page, Descriptor::Retry { chunk, attempt, not_before_ms: retry.not_before_ms, indexes }))
+        let (not_before_ms, class) = (retry.not_before_ms, retry.class);
+        Ok((page, Descriptor::Retry { chunk, attempt, not_before_ms, indexes, class }))
     }
 }

@@ -54,7 +54,7 @@ impl Page {
 
     /// Hands calls out, each with the slot at which it may start.
     pub(super) fn dispatch(&mut self) {
-        let now = self.now();
+        let (now, wall) = (self.now(), self.context.ports.clock.wall_ms());
         let Some(ownership) = &self.ownership else { return };
         if ownership.hold.waits(now).is_some() {
             return self.ungrant_all();
@@ -76,13 +76,15 @@ impl Page {
                     break;
                 }
                 let Some(granted) = state.granted.front() else { continue };
+                let (class, not_after) = (granted.ready.class.clone(), granted.not_after);
+                let not_after = not_after.min(state.closes(&class, now, wall));
                 let limits = [ownership.gcra.as_mut(), state.campaign.gcra.as_mut()];
                 let start = limits.iter().flatten().map(|gcra| gcra.next()).fold(now, Duration::max);
-                let too_late = start >= granted.not_after;
+                let too_late = start >= not_after;
                 if !too_late && start > horizon {
                     continue;
                 }
-                let Some(GrantedSend { ready, not_after }) = state.granted.pop_front() else { continue };
+                let Some(GrantedSend { ready, .. }) = state.granted.pop_front() else { continue };
                 some = true;
                 if too_late {
                     expired.push((*id, ready));
@@ -110,6 +112,8 @@ impl Page {
                     attempts_before_run: ready.attempts_before_run,
                     request: ready.request,
                     by_person: ready.by_person,
+                    class: ready.class,
+                    booked: ready.booked,
                 };
                 self.calling.insert((ready.chunk, ready.index), calling);
             }
@@ -244,6 +248,8 @@ impl Page {
             to: calling.to,
             by_person: calling.by_person,
             looked_at: calling.looked_at,
+            class: calling.class,
+            booked: calling.booked,
         };
         self.not_called(chunk.campaign(), ready);
     }

@@ -1,8 +1,10 @@
 //! Taking a page and claiming sends on it, both as compare-and-sets on its ledger.
 
 use super::{GrantedSend, Page, Ready};
+use crate::campaigns::is_kept;
 use crate::shard::SenderError;
 use sluice_core::gcra::Gcra;
+use sluice_core::ledger::Scope;
 use sluice_core::throttle::Hold;
 use sluice_core::{CampaignId, ChunkId, IndexSet, LedgerBody};
 use sluice_runtime::ports::log::LogError;
@@ -175,7 +177,7 @@ impl Page {
             return;
         }
         let now = self.now();
-        let batch = self.next_batch(now);
+        let mut batch = self.next_batch(now);
         let Some(ownership) = &mut self.ownership else { return };
         if batch.is_empty() && !ownership.gave_back {
             return;
@@ -195,6 +197,7 @@ impl Page {
         }
         ownership.gave_back = false;
         let fence = ownership.fence;
+        self.book(&mut body, &mut batch);
         let answer = self.ask(body.clone(), fence, Duration::ZERO);
         self.grant = Some(PendingGrant { batch, sent: body.clone(), body, fence, answer });
     }
@@ -215,35 +218,6 @@ impl Page {
         })
     }
 
-    /// Takes sends from the windows, campaigns in turn, each within its own limit.
-    fn choose(&mut self, now: Duration, limit: usize) -> Vec<(CampaignId, Ready)> {
-        let until = now + self.ms(self.context.options.ahead_ms);
-        let mut ids: Vec<(CampaignId, usize)> = Vec::new();
-        for (id, state) in &self.lanes {
-            let free = match &state.campaign.gcra {
-                Some(gcra) => (gcra.capacity(now, until) as usize).saturating_sub(state.granted.len()),
-                None => usize::MAX,
-            };
-            if free > 0 && !state.window.is_empty() {
-                ids.push((*id, free));
-            }
-        }
-        if ids.is_empty() {
-            return Vec::new();
-        }
-        self.turn = (self.turn + 1) % ids.len();
-        ids.rotate_left(self.turn);
-        let fair = limit.div_ceil(ids.len());
-        let mut batch = Vec::new();
-        for (id, free) in ids {
-            let Some(state) = self.lanes.get_mut(&id) else { continue };
-            let count = fair.min(free).min(limit - batch.len());
-            let count = state.window.iter().take(count).take_while(|ready| ready.is_fresh(now)).count();
-            batch.extend(state.window.drain(..count).map(|ready| (id, ready)));
-        }
-        batch
-    }
-
     pub(super) fn granted(&mut self, answer: (Duration, StoreResult<Granted>)) -> Result<(), SenderError> {
         let Some(mut grant) = self.grant.take() else { return Ok(()) };
         let (began, result) = answer;
@@ -256,8 +230,10 @@ impl Page {
                     ownership.claims = ownership.body.len();
                 }
                 for (id, ready) in grant.batch {
-                    if let Some(state) = self.lanes.get_mut(&id) {
-                        state.granted.push_back(GrantedSend { ready, not_after });
+                    match self.lanes.get_mut(&id) {
+                        Some(state) => state.granted.push_back(GrantedSend { ready, not_after }),
+                        // The campaign was cancelled meanwhile: its claims would stay for ever.
+                        None => self.not_called(id, ready),
                     }
                 }
                 if self.stop.is_some() {
@@ -310,7 +286,8 @@ impl Page {
         }
     }
 
-    /// Drops the lanes of campaigns that do not run any more (G7).
+    /// Drops the lanes of campaigns that have ended or are being cancelled, and what is granted of those that are
+    /// paused (G7).
     pub(super) async fn look_at_campaigns(&mut self) -> Result<(), SenderError> {
         if !self.look_at_campaigns {
             return Ok(());
@@ -323,9 +300,13 @@ impl Page {
                     answer => break answer?,
                 }
             };
-            if row.as_ref().is_some_and(|row| row.state.may_send()) {
-                continue;
-            }
+            let row = match row {
+                Some(row) if is_kept(row.state) => {
+                    self.renew(id, row);
+                    continue;
+                }
+                row => row,
+            };
             self.ungrant(id);
             if let Some(state) = self.lanes.remove(&id) {
                 let records: Vec<u64> =
@@ -349,7 +330,7 @@ impl Page {
         ids.into_iter().for_each(|id| self.ungrant(id));
     }
 
-    fn ungrant(&mut self, id: CampaignId) {
+    pub(super) fn ungrant(&mut self, id: CampaignId) {
         let Some(state) = self.lanes.get_mut(&id) else { return };
         let granted: Vec<GrantedSend> = state.granted.drain(..).collect();
         for granted in granted.into_iter().rev() {
@@ -365,11 +346,15 @@ impl Page {
             return;
         }
         let given_back: IndexSet = [ready.index].into_iter().collect();
-        ownership.body.give_back(ready.chunk, ready.attempt, &given_back);
         ownership.gave_back = true;
-        if let Some(grant) = &mut self.grant {
-            grant.body.give_back(ready.chunk, ready.attempt, &given_back);
+        let granting = self.grant.as_mut().map(|grant| &mut grant.body);
+        for body in [&mut ownership.body].into_iter().chain(granting) {
+            body.give_back(ready.chunk, ready.attempt, &given_back);
+            if let Some(bucket) = ready.booked {
+                body.unbook(Scope::Campaign(id), bucket);
+            }
         }
+        let ready = Ready { booked: None, ..ready };
         if let Some(state) = self.lanes.get_mut(&id) {
             state.window.push_front(ready);
         }

@@ -51,13 +51,14 @@ impl Page {
         let opened = Campaign::open(&*ports.store, &*ports.messages, id, &self.id, empty_at).await;
         let again = |page: &mut Self, ms: u64| {
             let due = page.now() + page.ms(ms);
-            page.waiting.push((due, record, copy(descriptor)));
+            page.waiting.push((due, record, descriptor.clone()));
         };
         match opened {
             Ok(campaign) => {
                 self.problem = None;
                 let state = LaneState {
                     campaign,
+                    watched: self.context.watch.open(id),
                     lane: Lane::default(),
                     window: VecDeque::new(),
                     granted: VecDeque::new(),
@@ -135,8 +136,12 @@ impl Page {
     fn start_load(&mut self, id: CampaignId, limit: usize, looked: Option<Arc<ChunkState>>) {
         let wall = self.context.ports.clock.wall_ms();
         let Some(state) = self.lanes.get_mut(&id) else { return };
-        let Some((number, work)) = state.lane.next(wall) else { return };
-        let (chunk, attempt) = (work.chunk, work.attempt);
+        let open = state.open_classes(wall);
+        let Some((number, work)) = state.lane.next(wall, |class| open.iter().any(|open| **open == *class))
+        else {
+            return;
+        };
+        let (chunk, attempt, class) = (work.chunk, work.attempt, work.class.clone());
         let context = self.context.clone();
         if looked.is_none() && (work.unloaded().is_empty() || attempt > 1) {
             let load = loading::state(context, chunk);
@@ -156,6 +161,7 @@ impl Page {
             channel: launch.channel,
             chunk,
             attempt,
+            class,
             known: looked,
         };
         match &work.source {
@@ -260,8 +266,9 @@ impl Page {
             return;
         }
         // A retry that has become due meanwhile goes first, after a look of its own.
-        let is_next = state.lane.next(wall).is_some_and(|(number, _)| number == load.work);
-        if is_next {
+        let open = state.open_classes(wall);
+        let next = state.lane.next(wall, |class| open.iter().any(|open| **open == *class));
+        if next.is_some_and(|(number, _)| number == load.work) {
             let wanted = self.window_wanted(id, now);
             self.start_load(id, wanted.clamp(WINDOW_MIN, READ.records_max), Some(seen.clone()));
         }
@@ -310,19 +317,5 @@ impl Page {
             }
         }
         busy
-    }
-}
-
-fn copy(descriptor: &Descriptor) -> Descriptor {
-    match descriptor {
-        Descriptor::First { chunk, size, spans } => {
-            Descriptor::First { chunk: *chunk, size: *size, spans: spans.clone() }
-        }
-        Descriptor::Retry { chunk, attempt, not_before_ms, indexes } => Descriptor::Retry {
-            chunk: *chunk,
-            attempt: *attempt,
-            not_before_ms: *not_before_ms,
-            indexes: indexes.clone(),
-        },
     }
 }

@@ -9,7 +9,7 @@ use sluice_core::{ChunkId, ChunkState, IndexSet, SendId};
 use sluice_runtime::ports::log::{LogError, Partition, Position, ReadLimit, Topic};
 use sluice_runtime::ports::messages::MessagePlan;
 use sluice_runtime::ports::store::StoreError;
-use sluice_schemas::{Channel, Fact, ReceiptEntry, SendRequest, decode};
+use sluice_schemas::{Channel, Fact, GateClass, ReceiptEntry, SendRequest, decode};
 use std::sync::Arc;
 use tracing::{debug, error, warn};
 
@@ -24,6 +24,7 @@ pub(super) struct Rendering {
     pub(super) channel: Channel,
     pub(super) chunk: ChunkId,
     pub(super) attempt: u8,
+    pub(super) class: Arc<GateClass>,
     /// Where attempts of earlier runs are known from; a first attempt has none.
     pub(super) known: Option<Arc<ChunkState>>,
 }
@@ -165,6 +166,8 @@ impl Rendering {
                     to: send.address,
                     by_person,
                     looked_at,
+                    class: self.class.clone(),
+                    booked: None,
                 }),
                 Err(problem) => reports.push(ReceiptEntry {
                     reason: Some(problem.code),

@@ -9,6 +9,7 @@
 mod closing;
 mod dispatch;
 mod fresh;
+mod gated;
 mod grant;
 mod idle;
 mod load;
@@ -19,14 +20,17 @@ mod settle;
 use crate::board::PageStatus;
 use crate::campaigns::Campaign;
 use crate::shard::{Context, SenderError, ShardHandle};
+use crate::watch::Watched;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use receipts::Gathered;
 use sluice_core::lane::{Lane, Source, SpanCursor, Work};
+use sluice_core::share::Shares;
+use sluice_core::usage::Bucket;
 use sluice_core::{CampaignId, ChunkId, IndexSet, PageId};
 use sluice_runtime::ports::caller::{CallOutcome, CallRequest};
 use sluice_runtime::ports::log::LogError;
-use sluice_schemas::Span;
+use sluice_schemas::{GateClass, Span};
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -36,10 +40,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// What a record of `chunks` asks for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Descriptor {
-    First { chunk: ChunkId, size: u32, spans: Vec<Span> },
-    Retry { chunk: ChunkId, attempt: u8, not_before_ms: i64, indexes: IndexSet },
+    First { chunk: ChunkId, size: u32, spans: Vec<Span>, class: GateClass },
+    Retry { chunk: ChunkId, attempt: u8, not_before_ms: i64, indexes: IndexSet, class: GateClass },
 }
 
 /// How a page ends.
@@ -77,6 +81,10 @@ struct Ready {
     by_person: bool,
     /// When suppressions and the chunk's state were looked at.
     looked_at: Duration,
+    /// What its gate looks at.
+    class: Arc<GateClass>,
+    /// Where the claim is booked in the campaign's use of the day.
+    booked: Option<Bucket>,
 }
 
 /// A send whose claim is durable.
@@ -96,11 +104,14 @@ struct Calling {
     to: String,
     by_person: bool,
     looked_at: Duration,
+    class: Arc<GateClass>,
+    booked: Option<Bucket>,
 }
 
 /// One campaign on this page.
 struct LaneState {
     campaign: Campaign,
+    watched: Watched,
     lane: Lane,
     window: VecDeque<Ready>,
     granted: VecDeque<GrantedSend>,
@@ -133,8 +144,8 @@ pub(crate) struct Page {
     away: Option<String>,
     /// Descriptors that are not in a lane yet, and when to try: at once, or later where the campaign can't be opened.
     waiting: Vec<(Duration, u64, Descriptor)>,
-    /// Rotates, so that campaigns take turns.
-    turn: usize,
+    /// Which campaign goes next.
+    shares: Shares,
     ownership: Option<grant::Ownership>,
     grant: Option<grant::PendingGrant>,
     throughput: dispatch::Throughput,
@@ -169,6 +180,7 @@ impl Page {
         inbox: UnboundedReceiver<OpenWork>,
         stop_signal: StopSignal,
     ) -> Self {
+        let shares = Shares::new(context.options.shares);
         Self {
             context,
             shard,
@@ -181,7 +193,7 @@ impl Page {
             look_at_campaigns: false,
             away: None,
             waiting: Vec::new(),
-            turn: 0,
+            shares,
             ownership: None,
             grant: None,
             throughput: dispatch::Throughput::default(),
@@ -282,6 +294,7 @@ impl Page {
         if self.stop.is_some() {
             return Ok(());
         }
+        self.hear_of_commands();
         self.look_at_campaigns().await?;
         self.start_loads();
         self.look_again().await?;
@@ -317,11 +330,12 @@ impl Page {
             return Ok(());
         }
         let work = match descriptor {
-            Descriptor::First { chunk, size, spans } => {
-                Work::open(chunk, 1, 0, Source::Spans(SpanCursor::new(spans)), record, IndexSet::full(size))
+            Descriptor::First { chunk, size, spans, class } => {
+                let source = Source::Spans(SpanCursor::new(spans));
+                Work::open(chunk, 1, 0, source, record, IndexSet::full(size)).of_class(class)
             }
-            Descriptor::Retry { chunk, attempt, not_before_ms, indexes } => {
-                Work::open(chunk, attempt, not_before_ms, Source::Rows, record, indexes)
+            Descriptor::Retry { chunk, attempt, not_before_ms, indexes, class } => {
+                Work::open(chunk, attempt, not_before_ms, Source::Rows, record, indexes).of_class(class)
             }
         };
         if let Some(state) = self.lanes.get_mut(&id) {
@@ -380,6 +394,9 @@ impl Page {
                 self.lanes.values().filter_map(|state| state.lane.next_retry_ms()).filter(|due| *due > wall)
             {
                 at_least(now + Duration::from_millis((due - wall).unsigned_abs()));
+            }
+            for turn in self.lanes.values().filter_map(|state| state.campaign.next_turn_ms(wall)) {
+                at_least(now + Duration::from_millis((turn - wall).unsigned_abs()));
             }
         }
         wake

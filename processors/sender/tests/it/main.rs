@@ -4,6 +4,7 @@
 
 mod away;
 mod closing;
+mod gates;
 mod idle;
 mod limits;
 mod rows;

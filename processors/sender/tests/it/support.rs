@@ -1,8 +1,9 @@
 //! A world with one campaign on one page.
 
 use sluice_core::chunk_state::{Stamp, entry};
+use sluice_core::rate::Rate;
 use sluice_core::{
-    CampaignId, CampaignRow, CampaignState, ChunkId, ChunkState, IndexSet, LedgerBody, PageId,
+    CampaignId, CampaignRow, CampaignState, ChunkId, ChunkState, IndexSet, LedgerBody, PageId, Terms,
 };
 use sluice_log::simulated::SimLog;
 use sluice_runtime::ports::caller::{Answer, AnswerRules, CallRequest, CallResult, Endpoint};
@@ -59,6 +60,8 @@ pub(crate) struct Bench {
     store: SimStore,
     provider: SimProvider,
     hand: ProcessId,
+    /// The page's own limit.
+    pub(crate) page_rate: Option<Rate>,
 }
 
 /// A process that sends; dropped, it is not told to stop.
@@ -81,7 +84,7 @@ impl Bench {
         let (log, store) = (SimLog::new(&world), SimStore::new(&world));
         let provider = SimProvider::new(&world, ProviderFaults::none());
         let hand = world.observer("hand");
-        Self { world, log, store, provider, hand }
+        Self { world, log, store, provider, hand, page_rate: None }
     }
 
     pub(crate) fn store(&self) -> Arc<dyn Store> {
@@ -102,11 +105,28 @@ impl Bench {
 
     /// Another campaign on the same page, with a limit and a chunk whose rows are there.
     pub(crate) async fn limited_campaign(&self, rate: &str) {
-        let store = self.store();
-        let launch = CampaignLaunch { rate: Some(rate.to_owned()), ..launch("limited") };
+        self.ruled_campaign("limited", Some(rate), Rules::default(), &[GateClass::default()]).await;
+    }
+
+    /// A campaign on the same page, with a chunk a class, whose rows are there.
+    pub(crate) async fn ruled_campaign(
+        &self,
+        name: &str,
+        rate: Option<&str>,
+        rules: Rules,
+        classes: &[GateClass],
+    ) {
+        let launch = CampaignLaunch { rate: rate.map(str::to_owned), rules, ..launch(name) };
         let row = CampaignRow::launched(launch, self.world.wall_ms());
-        let chunk = ChunkId::new(row.id, 0, 1, 0);
-        store.create_campaign(row).await.unwrap();
+        let id = row.id;
+        self.store().create_campaign(row).await.unwrap();
+        for (number, class) in classes.iter().enumerate() {
+            self.chunk_of(ChunkId::new(id, 0, 1, number as u32), class.clone()).await;
+        }
+    }
+
+    async fn chunk_of(&self, chunk: ChunkId, class: GateClass) {
+        let store = self.store();
         let recipient = |index: u16| {
             let send = SendRequest {
                 chunk: chunk.0.into(),
@@ -120,16 +140,20 @@ impl Bench {
             RecipientRow { index, line: u64::from(index), skipped: None, payload: encode(&send).into() }
         };
         store.write_recipients(chunk, (0..SIZE as u16).map(recipient).collect()).await.unwrap();
-        self.announce(chunk).await;
+        self.announce_of(chunk, class).await;
     }
 
     async fn announce(&self, chunk: ChunkId) {
+        self.announce_of(chunk, GateClass::default()).await;
+    }
+
+    async fn announce_of(&self, chunk: ChunkId, class: GateClass) {
         let ready = ChunkReady {
             chunk: chunk.0.into(),
             page: page().as_str().to_owned(),
             size: SIZE as i32,
             spans: Vec::new(),
-            class: GateClass::default(),
+            class,
         };
         let record = NewRecord { key: Vec::new().into(), value: encode(&ready).into() };
         self.log.handle(self.hand).append(Topic::Chunks, SHARD, vec![record]).await.unwrap();
@@ -154,7 +178,7 @@ impl Bench {
             log: self.log.handle(process),
             store: self.store.handle(process),
             caller: self.provider.caller(process),
-            messages: Arc::new(Plain),
+            messages: Arc::new(Plain { page_rate: self.page_rate }),
             clock: self.world.clock(process),
         };
         let (trigger, stop) = shutdown::channel();
@@ -165,6 +189,24 @@ impl Bench {
 
     pub(crate) fn calls(&self) -> usize {
         self.provider.truth().calls.len()
+    }
+
+    /// When the calls of a campaign were made, for which number of its chunks.
+    pub(crate) fn calls_of(&self, name: &str) -> Vec<(Duration, u32)> {
+        let id = CampaignId::of("t", name);
+        let calls = self.provider.truth().calls;
+        let of_campaign = calls.iter().filter(|call| call.send.chunk.campaign() == id);
+        of_campaign.map(|call| (call.at, call.send.chunk.number())).collect()
+    }
+
+    /// Makes a step of a campaign as a command does: the row, then `control` of its page.
+    pub(crate) async fn command(&self, name: &str, to: CampaignState, terms: Option<Terms>) {
+        let store = self.store();
+        let row = store.campaign(CampaignId::of("t", name)).await.unwrap().unwrap();
+        let terms = terms.map(|terms| (row.terms_version, terms));
+        let step = Transition { terms, ..Transition::of(&row, to, None, self.world.wall_ms()) };
+        store.transition(row.id, step).await.unwrap().unwrap();
+        store.bump_control(&page()).await.unwrap();
     }
 
     /// When the first call was made.
@@ -196,7 +238,9 @@ impl Bench {
 }
 
 /// A channel without webhooks.
-struct Plain;
+struct Plain {
+    page_rate: Option<Rate>,
+}
 
 struct PlainPlan;
 
@@ -213,8 +257,8 @@ impl Messages for Plain {
         Ok(Arc::new(PlainPlan))
     }
 
-    fn page_rate(&self, _: Channel, _: &PageId) -> Option<sluice_core::rate::Rate> {
-        None
+    fn page_rate(&self, _: Channel, _: &PageId) -> Option<Rate> {
+        self.page_rate
     }
 }
 

@@ -1,0 +1,128 @@
+//! What the gates let through: which classes are open, whose turn it is, how much of the day is left.
+
+use super::{LaneState, Page, Ready};
+use sluice_core::ledger::Scope;
+use sluice_core::{CampaignId, CampaignRow, IndexSet, LedgerBody};
+use sluice_schemas::{GateClass, Priority};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::{info, warn};
+
+impl LaneState {
+    /// Classes that something waits in and that calls may start in now.
+    pub(super) fn open_classes(&mut self, now_ms: i64) -> Vec<Arc<GateClass>> {
+        let waiting: Vec<Arc<GateClass>> = self.lane.classes().cloned().collect();
+        waiting.into_iter().filter(|class| self.campaign.verdict(class, now_ms).is_ok()).collect()
+    }
+
+    /// The monotonic time at which no call of the class may start any more.
+    pub(super) fn closes(&mut self, class: &Arc<GateClass>, now: Duration, now_ms: i64) -> Duration {
+        match self.campaign.verdict(class, now_ms) {
+            Ok(None) => Duration::MAX,
+            Ok(Some(closes_ms)) => {
+                now + Duration::from_millis(u64::try_from(closes_ms - now_ms).unwrap_or_default())
+            }
+            Err(_) => Duration::ZERO,
+        }
+    }
+
+    /// What was decoded of classes that have closed waits in the lane again: it would take the place of others.
+    fn put_closed_back(&mut self, now_ms: i64) {
+        let classes: BTreeSet<Arc<GateClass>> = self.window.iter().map(|ready| ready.class.clone()).collect();
+        let closed: Vec<Arc<GateClass>> =
+            classes.into_iter().filter(|class| self.campaign.verdict(class, now_ms).is_err()).collect();
+        if closed.is_empty() {
+            return;
+        }
+        let is_closed = |ready: &Ready| closed.contains(&ready.class);
+        let (back, kept): (VecDeque<Ready>, VecDeque<Ready>) =
+            std::mem::take(&mut self.window).into_iter().partition(is_closed);
+        self.window = kept;
+        let mut by_work: BTreeMap<_, IndexSet> = BTreeMap::new();
+        for ready in back {
+            by_work.entry((ready.chunk, ready.attempt)).or_default().insert(ready.index);
+        }
+        for ((chunk, attempt), indexes) in by_work {
+            self.lane.put_back(chunk, attempt, &indexes);
+        }
+    }
+}
+
+impl Page {
+    /// Takes sends from the windows that the gates let through, each campaign within its own limits, and divided
+    /// by priority.
+    pub(super) fn choose(&mut self, now: Duration, limit: usize) -> Vec<(CampaignId, Ready)> {
+        let Some(ownership) = &self.ownership else { return Vec::new() };
+        let until = now + Duration::from_millis(self.context.options.ahead_ms);
+        let booked_at = self.booked_at();
+        let wall = self.context.ports.clock.wall_ms();
+        let mut candidates: Vec<(CampaignId, Priority, usize)> = Vec::new();
+        for (id, state) in &mut self.lanes {
+            if state.window.is_empty() {
+                continue;
+            }
+            state.put_closed_back(wall);
+            let by_rate = match &state.campaign.gcra {
+                Some(gcra) => (gcra.capacity(now, until) as usize).saturating_sub(state.granted.len()),
+                None => usize::MAX,
+            };
+            let used = ownership.body.used(Scope::Campaign(*id));
+            let by_day = match state.campaign.gate.daily {
+                Some(cap) => used.map_or(cap, |used| used.free(cap, booked_at)),
+                None => u64::MAX,
+            };
+            let most = limit.min(by_rate).min(usize::try_from(by_day).unwrap_or(usize::MAX));
+            let available = state.window.iter().take(most).take_while(|ready| ready.is_fresh(now)).count();
+            candidates.push((*id, state.campaign.gate.rules.priority, available));
+        }
+        let mut batch = Vec::new();
+        for (id, count) in self.shares.allot(&candidates, limit) {
+            if let Some(state) = self.lanes.get_mut(&id) {
+                batch.extend(state.window.drain(..count).map(|ready| (id, ready)));
+            }
+        }
+        batch
+    }
+
+    /// When calls that are granted now start at the latest: they are booked as of then, so that none of them
+    /// leaves the last 24 hours before it is really over (hazard 10).
+    fn booked_at(&self) -> i64 {
+        let life = i64::try_from(self.context.options.grant_life_ms).unwrap_or(i64::MAX);
+        self.context.ports.clock.wall_ms().saturating_add(life)
+    }
+
+    /// Books what campaigns with a limit of the day are granted.
+    pub(super) fn book(&self, body: &mut LedgerBody, batch: &mut [(CampaignId, Ready)]) {
+        let booked_at = self.booked_at();
+        for (id, ready) in batch {
+            let is_limited = self.lanes.get(id).is_some_and(|state| state.campaign.gate.daily.is_some());
+            ready.booked = is_limited.then(|| body.book(Scope::Campaign(*id), booked_at, 1));
+        }
+    }
+
+    /// Rows that have changed are read again.
+    pub(super) fn hear_of_commands(&mut self) {
+        let moved = |state: &LaneState| state.watched.moved_since(state.campaign.row.steps);
+        self.look_at_campaigns |= self.lanes.values().any(moved);
+    }
+
+    /// The campaign goes on as its row says now: under other limits, or paused.
+    pub(super) fn renew(&mut self, id: CampaignId, row: CampaignRow) {
+        let now = self.now();
+        let Some(state) = self.lanes.get_mut(&id) else { return };
+        if row.steps == state.campaign.row.steps {
+            return;
+        }
+        let name = row.launch.campaign.clone();
+        info!(page = %self.id, campaign = %name, state = row.state.as_str(), terms = row.terms_version, "campaign changed");
+        let runs = row.state.may_send();
+        if let Err(problem) = state.campaign.renew(row, &self.id, now) {
+            warn!(page = %self.id, campaign = %name, %problem, "its terms can't be kept; the former ones hold");
+            self.problem = Some(problem);
+        }
+        if !runs {
+            self.ungrant(id);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! Windows, limits of the day, priorities and commands, judged by the provider's list of calls.
+
+use crate::support::{Bench, SIZE};
+use sluice_core::{CampaignState, Terms};
+use sluice_schemas::{GateClass, OpenHours, Priority, Rules, SendWindow, WindowClock};
+use std::time::Duration;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+fn plain() -> [GateClass; 1] {
+    [GateClass::default()]
+}
+
+/// `HH:MM` in UTC, so long after the world's start.
+fn clock(bench: &Bench, after: Duration) -> String {
+    let minutes =
+        (bench.world.wall_ms() - bench.world.now().as_millis() as i64 + after.as_millis() as i64) / 60_000;
+    format!("{:02}:{:02}", minutes / 60 % 24, minutes % 60)
+}
+
+fn window(bench: &Bench, from: Duration, to: Duration, clock_of: WindowClock) -> Rules {
+    let open = vec![OpenHours { days: Vec::new(), from: clock(bench, from), to: clock(bench, to) }];
+    Rules { window: Some(SendWindow { open, clock: clock_of, closed_on: Vec::new() }), ..Rules::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g5_calls_start_inside_the_window_only_and_go_on_when_it_opens_again() {
+    let bench = Bench::new();
+    let mut rules = window(&bench, 10 * MINUTE, 15 * MINUTE, WindowClock::Campaign);
+    let later = window(&bench, 40 * MINUTE, 50 * MINUTE, WindowClock::Campaign).window.unwrap();
+    rules.window.as_mut().unwrap().open.extend(later.open);
+    bench.ruled_campaign("windowed", Some("1/min"), rules, &plain()).await;
+    let running = bench.start("sender");
+    tokio::time::sleep(HOUR).await;
+    let calls = bench.calls_of("windowed");
+    assert_eq!(calls.len(), SIZE as usize, "everybody in the end");
+    for (at, _) in &calls {
+        let of_day = (bench.world.wall_ms() - bench.world.now().as_millis() as i64 + at.as_millis() as i64)
+            % 86_400_000;
+        let start =
+            (bench.world.wall_ms() - bench.world.now().as_millis() as i64) / 60_000 * 60_000 % 86_400_000;
+        let inside = (of_day - start).rem_euclid(86_400_000);
+        let is_open = (600_000..900_000).contains(&inside) || (2_400_000..3_000_000).contains(&inside);
+        assert!(is_open, "{at:?}");
+    }
+    let (first, last) = (calls[0].0, calls[calls.len() - 1].0);
+    assert!(first < 11 * MINUTE && last > 39 * MINUTE, "{first:?} {last:?}");
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn g6_recipients_whose_window_is_closed_hold_nobody_else_up() {
+    let bench = Bench::new();
+    // Open now in UTC, and in Tokyo, which is 9 hours ahead, not before tomorrow.
+    let rules = window(&bench, Duration::ZERO, HOUR, WindowClock::Recipient);
+    let class = |zone: &str| GateClass { zone: Some(zone.to_owned()), day: None };
+    bench.ruled_campaign("zones", None, rules, &[class("Asia/Tokyo"), class("UTC")]).await;
+    let running = bench.start("sender");
+    tokio::time::sleep(10 * MINUTE).await;
+    let calls = bench.calls_of("zones");
+    assert_eq!(calls.len(), SIZE as usize);
+    assert!(calls.iter().all(|(_, chunk)| *chunk == 1), "{calls:?}");
+    running.stop().await;
+    tokio::time::sleep(15 * HOUR - 20 * MINUTE).await;
+    let running = bench.start("another");
+    tokio::time::sleep(5 * MINUTE).await;
+    assert_eq!(bench.calls_of("zones").len(), SIZE as usize, "not open yet");
+    tokio::time::sleep(20 * MINUTE).await;
+    assert_eq!(bench.calls_of("zones").len(), 2 * SIZE as usize);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn g4_hazard_10_no_24_hours_hold_more_than_the_limit_of_the_day_also_after_a_restart() {
+    let bench = Bench::new();
+    let rules = Rules { daily_send_limit: Some(4), ..Rules::default() };
+    bench.ruled_campaign("daily", None, rules, &plain()).await;
+    for name in ["first", "second", "third"] {
+        let running = bench.start(name);
+        tokio::time::sleep(HOUR).await;
+        running.stop().await;
+        tokio::time::sleep(23 * HOUR).await;
+    }
+    let calls = bench.calls_of("daily");
+    assert_eq!(calls.len(), SIZE as usize);
+    for pair in calls.windows(5) {
+        assert!(pair[4].0 - pair[0].0 >= DAY, "{calls:?}");
+    }
+    assert!(calls[SIZE as usize - 1].0 < 2 * DAY + HOUR, "and all of it is used: {calls:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn b4_an_urgent_campaign_goes_first_and_bulk_still_moves() {
+    let mut bench = Bench::new();
+    bench.page_rate = Some("1/s".parse().unwrap());
+    let of = |priority| Rules { priority, ..Rules::default() };
+    let many: Vec<GateClass> = vec![GateClass::default(); 12];
+    bench.ruled_campaign("bulk", None, of(Priority::Bulk), &many).await;
+    let running = bench.start("sender");
+    tokio::time::sleep(20 * Duration::from_secs(1)).await;
+    let before = bench.calls_of("bulk").len();
+    let launched = bench.world.now();
+    bench.ruled_campaign("urgent", None, of(Priority::Urgent), &many[..4]).await;
+    tokio::time::sleep(30 * Duration::from_secs(1)).await;
+    let (urgent, bulk) = (bench.calls_of("urgent"), bench.calls_of("bulk").len() - before);
+    assert!(urgent[0].0 - launched < 3 * Duration::from_secs(1), "{urgent:?}");
+    assert!(urgent.len() >= 25 && (1..=4).contains(&bulk), "{} urgent, {bulk} bulk", urgent.len());
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn g7_a_paused_campaign_calls_nobody_and_goes_on_when_it_is_resumed() {
+    let bench = Bench::new();
+    bench.ruled_campaign("paused", Some("60/min"), Rules::default(), &plain()).await;
+    let running = bench.start("sender");
+    tokio::time::sleep(Duration::from_millis(3_500)).await;
+    bench.command("paused", CampaignState::Paused, None).await;
+    let acknowledged = bench.world.now();
+    tokio::time::sleep(10 * MINUTE).await;
+    let calls = bench.calls_of("paused");
+    assert!(!calls.is_empty() && calls.len() < SIZE as usize, "{calls:?}");
+    assert!(calls.iter().all(|(at, _)| *at <= acknowledged + Duration::from_secs(2)), "{calls:?}");
+    // A new owner finds it paused, and keeps what there is to do.
+    running.stop().await;
+    let running = bench.start("another");
+    tokio::time::sleep(10 * MINUTE).await;
+    assert_eq!(bench.calls_of("paused").len(), calls.len());
+    bench.command("paused", CampaignState::Running, None).await;
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(bench.calls_of("paused").len(), SIZE as usize);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn c5_another_limit_is_in_force_within_a_second_whatever_is_waited_for() {
+    let bench = Bench::new();
+    bench.ruled_campaign("slow", Some("1/h"), Rules::default(), &plain()).await;
+    let running = bench.start("sender");
+    tokio::time::sleep(90 * MINUTE).await;
+    assert_eq!(bench.calls_of("slow").len(), 1);
+    let terms = Terms { rate: Some("60/min".to_owned()), ..Terms::default() };
+    bench.command("slow", CampaignState::Running, Some(terms)).await;
+    let changed = bench.world.now();
+    tokio::time::sleep(MINUTE).await;
+    let calls = bench.calls_of("slow");
+    assert_eq!(calls.len(), SIZE as usize);
+    assert!(calls[1].0 - changed < Duration::from_secs(3), "{calls:?}");
+    running.stop().await;
+}
