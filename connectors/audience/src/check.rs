@@ -107,10 +107,22 @@ impl Findings {
 /// `rejected` gets the rows that are skipped; `progress` hears the number of rows read after each batch.
 pub fn check(
     launch: &ValidLaunch,
+    audience: DecidedRows,
+    lines_shown: usize,
+    rejected: Option<&mut RejectedWriter>,
+    progress: impl FnMut(u64),
+) -> Result<CheckReport, AudienceError> {
+    check_each(launch, audience, lines_shown, rejected, progress, |_| {})
+}
+
+/// The same; `each` hears of every row that becomes a send.
+pub fn check_each(
+    launch: &ValidLaunch,
     mut audience: DecidedRows,
     lines_shown: usize,
     mut rejected: Option<&mut RejectedWriter>,
     mut progress: impl FnMut(u64),
+    mut each: impl FnMut(&ValidRow<'_>),
 ) -> Result<CheckReport, AudienceError> {
     let mut report = CheckReport {
         campaign: launch.launch.campaign.clone(),
@@ -144,6 +156,7 @@ pub fn check(
                 }
                 Verdict::Valid(valid) => {
                     report.valid += 1;
+                    each(valid);
                     if let Some(warning) = valid.warning {
                         warnings.add(warning.as_str(), &warning.to_string(), line, lines_shown);
                     }

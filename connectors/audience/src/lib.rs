@@ -43,7 +43,7 @@ mod unavailable;
 mod window;
 
 pub use batch::{Batch, Row, RowContent};
-pub use check::{CheckReport, Finding, LINES_SHOWN, check};
+pub use check::{CheckReport, Finding, LINES_SHOWN, check, check_each};
 pub use decided::{Decided, DecidedRows};
 pub use error::AudienceError;
 pub use options::AudienceOptions;

@@ -52,13 +52,20 @@ impl Pages {
     fn of_row(&self, row: &mut DecidedRow, number: u64) -> usize {
         let by_number = || self.spread(&number.to_le_bytes());
         let RowDecision::Valid { address, page_id, .. } = &row.decision else { return by_number() };
-        let Some(wanted) = page_id else { return self.spread(address.as_bytes()) };
-        if let Some(&place) = self.places.get(wanted.as_str()) {
+        if let Some(place) = self.of_valid(address, page_id.as_deref()) {
             return place;
         }
         let detail = "the row asks for a page that is not one of the launch's".to_owned();
         row.decision = RowDecision::Skipped { reason: SkipReason::UnknownPage, detail };
         by_number()
+    }
+
+    /// The page of who can be called; `None` when the row asks for a page of others.
+    pub(crate) fn of_valid(&self, address: &str, page_id: Option<&str>) -> Option<usize> {
+        match page_id {
+            Some(wanted) => self.places.get(wanted).copied(),
+            None => Some(self.spread(address.as_bytes())),
+        }
     }
 
     fn spread(&self, key: &[u8]) -> usize {
@@ -67,7 +74,7 @@ impl Pages {
 }
 
 /// A day as year, month, day of the month.
-type Day = (i16, i8, i8);
+pub(crate) type Day = (i16, i8, i8);
 
 /// Which class: the place of its page, its zone's number, its day.
 type Key = (usize, Option<u32>, Option<Day>);
@@ -119,9 +126,13 @@ impl Classes {
         let RowDecision::Valid { time_zone, send_date, .. } = &row.decision else {
             return self.number(page, None, None);
         };
-        let day = send_date.map(|day| (day.year(), day.month(), day.day()));
+        self.of_valid(page, time_zone.as_deref(), send_date.map(|day| (day.year(), day.month(), day.day())))
+    }
+
+    /// The class of who can be called from this page.
+    pub(crate) fn of_valid(&mut self, page: usize, time_zone: Option<&str>, day: Option<Day>) -> usize {
         let Some(others) = self.zone_of_others.take() else { return self.number(page, None, day) };
-        let class = self.number(page, Some(time_zone.as_deref().unwrap_or(&others)), day);
+        let class = self.number(page, Some(time_zone.unwrap_or(&others)), day);
         self.zone_of_others = Some(others);
         class
     }

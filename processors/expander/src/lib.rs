@@ -21,6 +21,7 @@
 //! - `job`, `expansion`: one campaign, from the lease to the seal; what all steps of one lease share.
 //! - `reading`: from the first row to the last commit, with a few chunks in flight.
 //! - `chunker`, `class`: which rows make a chunk; pure.
+//! - [`ClassCounts`]: what an expansion would make, for previews.
 //! - `commit`, `encode`, `emit`: a closed chunk becomes durable, then known.
 //! - `announce`: campaign events and wake-ups.
 //! - `patience`: asking a store again that gave no answer.
@@ -30,6 +31,7 @@ mod at_its_time;
 pub mod chunker;
 mod class;
 mod commit;
+mod counts;
 mod emit;
 mod encode;
 mod error;
@@ -45,6 +47,7 @@ mod reading;
 mod sweep;
 mod waiting;
 
+pub use counts::ClassCounts;
 pub use error::ExpanderError;
 pub use options::ExpanderOptions;
 

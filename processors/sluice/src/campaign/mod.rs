@@ -1,6 +1,7 @@
 //! What is stored about campaigns, as people ask for it. Memory is bounded by one chunk.
 //!
 //! - [`commanded`]: what became of a command.
+//! - [`preview`]: when a launch would start and end.
 //! - [`status`]: state, counters, why it waits.
 //! - [`people`]: recipients with times, errors and the provider's ids.
 //! - [`failures`]: failed recipients by reason.
@@ -9,6 +10,7 @@
 pub mod commanded;
 pub mod failures;
 pub mod people;
+pub mod preview;
 pub mod rejected;
 pub mod status;
 

@@ -93,3 +93,28 @@ fn an_audience_in_which_nobody_can_receive_exits_with_1() {
     place.write("launch.json", &launch.to_string());
     assert_eq!(place.run(&["campaign", "check", "launch.json"]).exit, 1);
 }
+
+#[test]
+fn a7_a_preview_says_who_from_when_to_when_and_what_keeps_it_from_being_sent() {
+    let place = Place::new();
+    let launch = json!({
+        "campaign": "c", "channel": "messenger", "pages": ["1"], "audience": { "path": "overridden.csv" },
+        "message": { "text": { "body": "Hi" } }, "rate": "1/min", "rules": { "start_at": "2099-12-01T09:00" },
+    });
+    place.write("launch.json", &launch.to_string());
+    let audience = data("contacts-messenger.csv");
+    let arguments = ["campaign", "preview", "launch.json", "--audience", &audience];
+    let said = place.run(&arguments);
+    // The page has no token: it is said, and nothing else is kept back.
+    assert_eq!(said.exit, 1, "{said:?}");
+    for part in
+        ["10 can receive", "Earliest start: 2099-12-01T09:00:00Z", "campaign_rate", "It can't be sent yet"]
+    {
+        assert!(said.out.contains(part), "{part}: {said:?}");
+    }
+    let answer = object(&place.run(&[&arguments[..], &["--json"]].concat()).out);
+    assert_eq!((&answer["can_send"], &answer["check"]["valid"]), (&json!(false), &json!(10)));
+    let preview = &answer["preview"];
+    let took = preview["estimated_end_ms"].as_i64().unwrap() - preview["earliest_start_ms"].as_i64().unwrap();
+    assert!((9 * 60_000..=10 * 60_000).contains(&took), "ten calls, one a minute: {preview}");
+}

@@ -16,7 +16,10 @@ use sluice_schemas::Channel;
 use std::path::{Path, PathBuf};
 
 /// Lines that a finding names unless all are asked for.
-const LINES_SHOWN: usize = 5;
+pub(super) const LINES_SHOWN: usize = 5;
+
+/// Ends what only looks.
+pub(super) const NOTHING_SENT: &str = "Nothing was sent.";
 
 /// Which launch.
 #[derive(Debug, Clone, Args)]
@@ -55,6 +58,7 @@ pub(super) async fn run(common: &Common, args: &CheckArgs) -> Outcome {
     } else {
         let source = AudienceSource::of(&valid.launch.audience, Path::new("")).shown();
         lines(&report, &source, args.all).iter().for_each(out::line);
+        out::line(NOTHING_SENT);
     }
     Ok(if report.valid > 0 || report.rows == 0 { Exit::Done } else { Exit::FoundWrong })
 }
@@ -76,7 +80,7 @@ fn checked(
     Ok(report)
 }
 
-fn lines(report: &CheckReport, source: &str, all: bool) -> Vec<String> {
+pub(super) fn lines(report: &CheckReport, source: &str, all: bool) -> Vec<String> {
     let skipped = report.skipped_rows();
     let mut lines = vec![format!(
         "{source}: {}. {}: {} can receive, {} can't.",
@@ -102,7 +106,6 @@ fn lines(report: &CheckReport, source: &str, all: bool) -> Vec<String> {
         lines.push("Not as it was meant, and sent all the same:".to_owned());
         lines.extend(findings(&report.warnings, all));
     }
-    lines.push("Nothing was sent.".to_owned());
     lines
 }
 

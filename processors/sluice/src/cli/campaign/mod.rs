@@ -8,6 +8,7 @@ mod export;
 mod hours;
 mod launch;
 mod list;
+mod preview;
 mod recipients;
 mod schedule;
 mod source;
@@ -24,6 +25,8 @@ use clap::{Args, Subcommand};
 pub enum CampaignCommand {
     /// Say who can receive a launch and who can't, and why; sends nothing
     Check(check::CheckArgs),
+    /// Say who would be called, from when to when; sends nothing
+    Preview(preview::PreviewArgs),
     /// Hand a launch to the running service
     Launch(launch::LaunchArgs),
     /// Hand a launch to the running service, to start later
@@ -90,6 +93,7 @@ pub struct NameArgs {
 pub(super) async fn run(common: Common, command: CampaignCommand) -> Outcome {
     match command {
         CampaignCommand::Check(args) => check::run(&common, &args).await,
+        CampaignCommand::Preview(args) => preview::run(&common, &args).await,
         CampaignCommand::Launch(args) => launch::run(&common, &args).await,
         CampaignCommand::Schedule(args) => schedule::run(&common, &args).await,
         CampaignCommand::Upcoming(args) => upcoming::run(&common, &args).await,
