@@ -12,6 +12,7 @@
 
 mod audiences;
 mod bad_input;
+mod control;
 mod demo;
 mod disk_full;
 mod docker;
