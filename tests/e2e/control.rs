@@ -249,3 +249,36 @@ fn b5_a_scheduled_campaign_starts_at_its_time_and_ends_at_its_end_also_after_a_r
         .collect();
     assert_eq!(kinds, [Cancelled], "nobody is told of a start");
 }
+
+#[test]
+fn g3_b1_b3_what_holds_a_campaign_is_said_in_one_sentence_with_its_time() {
+    let running = Running::start(100, "", &[]);
+    let explain = |campaign: &str| {
+        running.place.run(&["explain", campaign, "--server", &running.server]).expect(0).stdout
+    };
+    let mut capped = launches::http("capped");
+    capped["rules"] = json!({ "daily_send_limit": 40 });
+    running.launch(&capped);
+    running.calls_more_than(39);
+    let said = wait_for("its limit to be told", WITHIN, || {
+        Some(explain("capped")).filter(|said| said.contains("waits for its daily limit"))
+    });
+    assert!(said.contains("40 of 40 in 24 h used") && said.contains("goes on 2"), "{said}");
+
+    let hour = 3_600_000;
+    let clock = |ms: i64| format!("{:02}:00", (ms / hour) % 24);
+    let now = SystemClock.wall_ms();
+    let mut closed = launches::http("closed");
+    closed["rules"] =
+        json!({ "window": { "open": [{ "from": clock(now + 2 * hour), "to": clock(now + 3 * hour) }] } });
+    running.launch(&closed);
+    let said = wait_for("its window to be told", WITHIN, || {
+        Some(explain("closed")).filter(|said| said.contains("waits for its window: opens"))
+    });
+    assert!(said.contains("UTC, in 1 h") && said.contains("<- holds 100"), "{said}");
+
+    running.ask(&["pause", "closed"]).expect(0);
+    assert!(explain("closed").contains("to go on: sluice campaign resume closed"));
+    assert_eq!(running.calls().len(), 40, "nobody beyond the limit, nobody outside the window");
+    running.stop();
+}

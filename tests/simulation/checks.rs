@@ -5,7 +5,9 @@ use crate::cluster::{Cluster, PARTITIONS};
 use sluice_core::facts::Status;
 use sluice_core::{Counters, SendId};
 use sluice_runtime::ports::log::{Partition, Topic};
-use sluice_schemas::{CampaignEventKind, ChunkReady, OnUnknown, RetryReady, SendRequest, decode};
+use sluice_schemas::{
+    CampaignEvent, CampaignEventKind, ChunkReady, OnUnknown, RetryReady, SendRequest, decode,
+};
 use sluice_simulation::truth::{accepted_twice, recipients_reached};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -88,11 +90,11 @@ pub(crate) fn guarantees(cluster: &Cluster) {
 
     // G8: exactly one end event a run, by its id.
     let events = cluster.events();
-    let ends: BTreeSet<&String> = events
-        .iter()
-        .filter(|event| event.kind != CampaignEventKind::Started)
-        .map(|event| &event.id)
-        .collect();
+    let is_end = |event: &&CampaignEvent| {
+        use CampaignEventKind::{Cancelled, Completed, Failed};
+        matches!(event.kind, Completed | Cancelled | Failed)
+    };
+    let ends: BTreeSet<&String> = events.iter().filter(is_end).map(|event| &event.id).collect();
     assert_eq!(ends.len() as u32, row.run, "G8: {events:#?}");
     let starts: BTreeSet<&String> = events
         .iter()

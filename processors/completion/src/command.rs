@@ -2,8 +2,8 @@
 //!
 //! 1. The step on the campaign's row, by compare-and-set, decided by [`sluice_core::control`].
 //! 2. `control` of each of its pages is raised: what was decided on the old row is granted no more (G7).
-//! 3. The answer. What it needs of the log is enqueued, and waited for only a moment: a command counts although
-//!    the log is away, and whoever looks at the campaign next tells what is untold.
+//! 3. The answer. The log is waited for only a moment: a command counts although it is away, and whoever looks at the
+//!    campaign next tells what is untold.
 //!
 //! A process may die between any two of these. So whoever asks again for what is so already has 2 and 3 done again.
 
@@ -16,7 +16,7 @@ use sluice_core::control::{Command, Decision, decide};
 use sluice_core::{CampaignId, CampaignRow, CampaignState, Transition};
 use std::time::Duration;
 
-/// How long an answer waits for the wake-up and the event to be durable.
+/// How long an answer waits for the event to be durable.
 const TOLD_WITHIN: Duration = Duration::from_millis(500);
 
 /// What a command came to. From the moment of this answer on it holds.
@@ -74,17 +74,14 @@ pub(crate) async fn carry_out(
     (row, already): (CampaignRow, bool),
 ) -> Result<Answer, CommandError> {
     bump_pages(&*ports.store, &row).await?;
-    let woken = enqueue_wake(&*ports.log, row.id, ports.clock.wall_ms());
     let out = out(ports, &row).await?;
-    let told = async {
-        woken.await?;
-        announce_if_due(ports, &row).await
-    };
-    match tokio::time::timeout(TOLD_WITHIN, told).await {
+    match tokio::time::timeout(TOLD_WITHIN, announce_if_due(ports, &row)).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => not_told(&row, &error),
         Err(_) => tracing::debug!(campaign = %row.launch.campaign, "its event follows later"),
     }
+    // After the event, which whoever wakes would tell as well; nobody waits for it.
+    drop(enqueue_wake(&*ports.log, row.id, ports.clock.wall_ms()));
     Ok(Answer { row, already, out })
 }
 

@@ -2,7 +2,7 @@
 
 use super::run::{Run, for_each, ms};
 use crate::cluster::Scenario;
-use sluice_completion::{CommandError, cancel, retry_failed};
+use sluice_completion::{CommandError, cancel, pause, resume, retry_failed};
 use sluice_core::CampaignState;
 use sluice_core::facts::Status;
 use sluice_schemas::CampaignEventKind;
@@ -28,6 +28,58 @@ fn hazard_20_a_cancel_while_a_page_is_taken_for_the_first_time_is_heard() {
         for call in run.cluster.calls() {
             assert!(call.at < cancelled_at + ms(2_000 + 100), "called after the cancel: {call:?}");
         }
+        run.ends().await;
+    });
+}
+
+#[test]
+fn g7_a_pause_at_any_time_of_a_bad_day_holds_and_a_resume_loses_nobody() {
+    for_each("paused after ms", (0..3_600).step_by(150), |after| async move {
+        let provider = ProviderFaults { webhook_late_ms_max: 40_000, ..ProviderFaults::hostile() };
+        let scenario =
+            Scenario { faults: Faults::latency(), provider, page_rate: Some("20/s"), ..Scenario::default() };
+        let mut run = Run::started(after, &scenario).await;
+        run.until("the campaign", |cluster| !cluster.store.snapshot().campaigns.is_empty()).await;
+        for _ in 0..2 {
+            tokio::time::sleep(ms(after)).await;
+            pause(&run.cluster.commands(), run.cluster.id()).await.unwrap();
+            let paused_at = run.cluster.world.now();
+            // Retries come due meanwhile, answers and webhooks arrive.
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            for call in run.cluster.calls() {
+                assert!(call.at < paused_at + ms(2_000 + 100), "called while it was paused: {call:?}");
+            }
+            resume(&run.cluster.commands(), run.cluster.id()).await.unwrap();
+        }
+        run.reaches(CampaignState::Completed).await;
+        let kinds: Vec<_> = run.cluster.events().iter().map(|event| event.kind).collect();
+        for kind in [CampaignEventKind::Paused, CampaignEventKind::Resumed] {
+            assert!(kinds.iter().filter(|told| **told == kind).count() >= 2, "{kinds:?}");
+        }
+        run.ends().await;
+    });
+}
+
+#[test]
+fn g2_a_paused_campaign_survives_the_death_of_its_owner_and_goes_on() {
+    for_each("killed after ms", (0..2_400).step_by(200), |after| async move {
+        let scenario =
+            Scenario { faults: Faults::latency(), page_rate: Some("20/s"), rows: 200, ..Scenario::default() };
+        let mut run = Run::started(after, &scenario).await;
+        run.until("a call", |cluster| !cluster.calls().is_empty()).await;
+        pause(&run.cluster.commands(), run.cluster.id()).await.unwrap();
+        tokio::time::sleep(ms(after)).await;
+        if let Some(owner) = run.owner() {
+            run.kill(owner);
+        }
+        let paused_calls = ms(2_000 + 100);
+        tokio::time::sleep(paused_calls).await;
+        let calls = run.cluster.calls().len();
+        run.start("next");
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        assert_eq!(run.cluster.calls().len(), calls, "the next owner holds as well");
+        resume(&run.cluster.commands(), run.cluster.id()).await.unwrap();
+        run.reaches(CampaignState::Completed).await;
         run.ends().await;
     });
 }

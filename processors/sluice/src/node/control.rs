@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use sluice_completion::CompletionPorts;
 use sluice_core::launch::ValidLaunch;
+use sluice_core::schedule::starts_ms;
 use sluice_core::{CampaignId, CampaignRow};
 use sluice_http::{Action, ApiError, Control};
 use sluice_runtime::Clock;
@@ -53,10 +54,12 @@ impl NodeControl {
         }
     }
 
-    /// An audience is looked at where it will be read: here only if this process expands.
+    /// An audience is looked at where and when it will be read: here only if this process expands, and not for a
+    /// launch for later.
     async fn check(&self, valid: &ValidLaunch, known: Option<&CampaignRow>) -> Result<(), Failure> {
         let config = &self.options.config;
-        match self.options.work.has(Work::Expander) {
+        let is_read_now = starts_ms(&valid.rules, self.clock.wall_ms()).is_none();
+        match is_read_now && self.options.work.has(Work::Expander) {
             true => launching::check_sendable(valid, config, self.engines.temporary(), known).await,
             false => launching::check_pages(&valid.launch, config),
         }
