@@ -1,6 +1,7 @@
 //! What is stored about campaigns, as people ask for it. Memory is bounded by one chunk.
 //!
 //! - [`commanded`]: what became of a command.
+//! - [`explain`]: what keeps it waiting, and until when.
 //! - [`preview`]: when a launch would start and end.
 //! - [`status`]: state, counters, why it waits.
 //! - [`people`]: recipients with times, errors and the provider's ids.
@@ -8,6 +9,7 @@
 //! - [`rejected`]: rows that get no message, as a file.
 
 pub mod commanded;
+pub mod explain;
 pub mod failures;
 pub mod people;
 pub mod preview;

@@ -1,5 +1,6 @@
 //! Where a campaign is, in numbers and in a sentence.
 
+use super::explain::{self, GateLine};
 use crate::error::Outcome;
 use crate::view::numbers;
 use serde::{Deserialize, Serialize};
@@ -48,6 +49,9 @@ pub struct CampaignStatus {
     /// What its pages are doing; empty where nobody sends.
     #[serde(default)]
     pub pages: Vec<PageLine>,
+    /// Its rules, and whom each keeps waiting now.
+    #[serde(default)]
+    pub gates: Vec<GateLine>,
     /// What keeps the log or the store from working now: nothing moves until it is over.
     #[serde(default)]
     pub trouble: Option<String>,
@@ -74,8 +78,9 @@ pub struct PageLine {
 
 /// Reads the status of a campaign.
 pub async fn of(store: &dyn Store, row: &CampaignRow, now_ms: i64) -> Outcome<CampaignStatus> {
-    let mut counters: Counters =
-        store.counters(row.id).await?.into_iter().map(|(_, counters)| counters).sum();
+    let of_chunks = store.counters(row.id).await?;
+    let gates = explain::gates(store, row, &of_chunks, now_ms).await?;
+    let mut counters: Counters = of_chunks.into_iter().map(|(_, counters)| counters).sum();
     let recipients = match row.seal {
         Some(seal) => {
             counters.cancelled += seal.not_expanded;
@@ -116,6 +121,7 @@ pub async fn of(store: &dyn Store, row: &CampaignRow, now_ms: i64) -> Outcome<Ca
         time_zone: row.launch.time_zone.clone(),
         reason: row.reason.clone(),
         pages: Vec::new(),
+        gates,
         trouble: None,
     })
 }

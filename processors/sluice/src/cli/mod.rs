@@ -53,6 +53,8 @@ pub enum Command {
     /// Check an audience, launch, look at campaigns and their recipients
     #[command(subcommand)]
     Campaign(campaign::CampaignCommand),
+    /// Say what keeps a campaign waiting, and until when
+    Explain(campaign::explain::ExplainArgs),
     /// Recount a campaign from its recipients and compare with its counters
     Verify(verify::VerifyArgs),
     /// Keep people who want no messages out of all later campaigns
@@ -95,6 +97,7 @@ pub fn run(cli: Cli) -> Outcome {
         Command::Send(args) => on_runtime(send::run(common, args)),
         Command::Run(args) => on_runtime(run::run(common, args)),
         Command::Campaign(command) => on_runtime(campaign::run(common, command)),
+        Command::Explain(args) => on_runtime(campaign::explain::run(common, args)),
         Command::Verify(args) => on_runtime(verify::run(common, args)),
         Command::Suppress(command) => on_runtime(suppress::run(common, command)),
         Command::DeadLetters(command) => on_runtime(dead_letters::run(common, command)),

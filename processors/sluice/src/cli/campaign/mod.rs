@@ -4,6 +4,7 @@ mod act;
 mod check;
 mod errors;
 mod events;
+pub(super) mod explain;
 mod export;
 mod hours;
 mod launch;
@@ -62,7 +63,7 @@ pub enum CampaignCommand {
     Recipients(recipients::RecipientsArgs),
     /// Failures by reason, with samples
     Errors(errors::ErrorsArgs),
-    /// What downstream systems are told: started, completed, cancelled, failed
+    /// What downstream systems are told: started, paused, resumed, completed, cancelled, failed
     Events(events::EventsArgs),
     /// All recipients as CSV on stdout
     Export(export::ExportArgs),
