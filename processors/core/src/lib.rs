@@ -8,7 +8,7 @@
 //!
 //! - [`ids`], [`index_set`]: names of things and sets of sends inside a chunk.
 //! - [`address`], [`row`], [`template`], [`launch`]: what an audience row and a launch mean.
-//! - [`rate`], [`gcra`], [`pace`], [`retry`], [`throttle`]: how fast calls start.
+//! - [`rate`], [`gcra`], [`pairs`], [`pace`], [`retry`], [`throttle`]: how fast calls start.
 //! - [`window`], [`moment`], [`recurrence`], [`usage`]: at which times they do, and how many in a day.
 //! - [`share`], [`forecast`]: whose calls are next, and when all are made.
 //! - [`ledger`], [`lane`]: who may be called next, and never twice.
@@ -33,6 +33,7 @@ pub mod launch;
 pub mod ledger;
 pub mod moment;
 pub mod pace;
+pub mod pairs;
 pub mod partition;
 pub mod rate;
 pub mod recurrence;

@@ -2,6 +2,7 @@
 
 use super::{LaunchProblem, Problems, nearest, shown};
 use crate::moment::{self, NotAMoment};
+use crate::pairs;
 use crate::rate::Rate;
 use crate::recurrence::Recurrence;
 use crate::window::Window;
@@ -119,15 +120,19 @@ fn check_daily_limit(launch: &CampaignLaunch, problems: &mut Problems) -> Option
 }
 
 fn check_pair_rate(launch: &CampaignLaunch, problems: &mut Problems) -> Option<Rate> {
-    let rate = launch.rules.pair_rate.as_deref()?.parse();
-    rate.map_err(|error: crate::rate::NotARate| {
-        problems.add(
-            "rules.pair_rate",
-            error.to_string(),
-            "for example 1/min; leave it out for no such limit",
-        );
-    })
-    .ok()
+    let hint = "for example 1/min, which is the slowest; leave it out for no such limit";
+    match launch.rules.pair_rate.as_deref()?.parse::<Rate>() {
+        Ok(rate) if pairs::interval(rate) <= pairs::INTERVAL_MAX => Some(rate),
+        Ok(rate) => {
+            let problem = format!("{rate} asks to remember people for longer than a minute");
+            problems.add("rules.pair_rate", problem, hint);
+            None
+        }
+        Err(error) => {
+            problems.add("rules.pair_rate", error.to_string(), hint);
+            None
+        }
+    }
 }
 
 pub(super) fn check_rate(launch: &CampaignLaunch, problems: &mut Problems) -> Option<Rate> {

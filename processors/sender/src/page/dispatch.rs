@@ -2,6 +2,7 @@
 
 use super::{Calling, GrantedSend, Page, Ready};
 use sluice_core::chunk_state::entry;
+use sluice_core::pairs;
 use sluice_core::throttle::HoldReason;
 use sluice_core::{ATTEMPTS_MAX, CampaignId, ChunkId};
 use sluice_runtime::ports::caller::{Call, CallOutcome, CallResult, Failure};
@@ -77,10 +78,13 @@ impl Page {
                 }
                 let Some(granted) = state.granted.front() else { continue };
                 let (class, not_after) = (granted.ready.class.clone(), granted.not_after);
+                // Another campaign's call to the same person may have taken its slot since the grant.
+                let pair = state.campaign.gate.rules.pair_rate.map(pairs::interval);
+                let pair_free = pair.map_or(now, |interval| self.pairs.free_at(&granted.ready.to, interval));
                 let not_after = not_after.min(state.closes(&class, now, wall));
                 let limits = [ownership.gcra.as_mut(), state.campaign.gcra.as_mut()];
                 let start = limits.iter().flatten().map(|gcra| gcra.next()).fold(now, Duration::max);
-                let too_late = start >= not_after;
+                let too_late = start >= not_after || pair_free > start;
                 if !too_late && start > horizon {
                     continue;
                 }
@@ -91,6 +95,10 @@ impl Page {
                     continue;
                 }
                 let mut start_by = not_after;
+                if pair.is_some() {
+                    start_by = start_by.min(start + pairs::LATE_MAX);
+                }
+                self.pairs.called(&ready.to, start);
                 for gcra in limits.into_iter().flatten() {
                     gcra.reserve(start);
                     start_by = start_by.min(start + gcra.tolerance());

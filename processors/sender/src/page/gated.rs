@@ -2,7 +2,8 @@
 
 use super::{LaneState, Page, Ready};
 use sluice_core::ledger::Scope;
-use sluice_core::{CampaignId, CampaignRow, IndexSet, LedgerBody};
+use sluice_core::pairs::{self, Pairs};
+use sluice_core::{CampaignId, CampaignRow, ChunkId, IndexSet, LedgerBody};
 use sluice_schemas::{GateClass, Priority};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -24,6 +25,28 @@ impl LaneState {
                 now + Duration::from_millis(u64::try_from(closes_ms - now_ms).unwrap_or_default())
             }
             Err(_) => Duration::ZERO,
+        }
+    }
+
+    /// Whether anything is left to be granted.
+    pub(super) fn has_work(&self) -> bool {
+        !self.lane.is_empty() || !self.window.is_empty() || !self.deferred.is_empty()
+    }
+
+    /// People who were called a moment ago make room for others; those whose time has come are next (hazard 31).
+    fn defer_pairs(&mut self, pairs: &Pairs, now: Duration) {
+        let later = self.deferred.split_off(&(now, ChunkId([u8::MAX; 16]), u16::MAX));
+        for (_, ready) in std::mem::replace(&mut self.deferred, later) {
+            self.window.push_front(ready);
+        }
+        let Some(interval) = self.campaign.gate.rules.pair_rate.map(pairs::interval) else { return };
+        for ready in std::mem::take(&mut self.window) {
+            let free_at = pairs.free_at(&ready.to, interval);
+            if free_at <= now {
+                self.window.push_back(ready);
+            } else {
+                self.deferred.insert((free_at, ready.chunk, ready.index), ready);
+            }
         }
     }
 
@@ -53,15 +76,18 @@ impl Page {
     /// Takes sends from the windows that the gates let through, each campaign within its own limits, and divided
     /// by priority.
     pub(super) fn choose(&mut self, now: Duration, limit: usize) -> Vec<(CampaignId, Ready)> {
+        let is_needed = self.lanes.values().any(|state| state.campaign.gate.rules.pair_rate.is_some());
+        self.pairs.needed(is_needed, now);
         let Some(ownership) = &self.ownership else { return Vec::new() };
         let until = now + Duration::from_millis(self.context.options.ahead_ms);
         let booked_at = self.booked_at();
         let wall = self.context.ports.clock.wall_ms();
         let mut candidates: Vec<(CampaignId, Priority, usize)> = Vec::new();
         for (id, state) in &mut self.lanes {
-            if state.window.is_empty() {
+            if state.window.is_empty() && state.deferred.is_empty() {
                 continue;
             }
+            state.defer_pairs(&self.pairs, now);
             state.put_closed_back(wall);
             let by_rate = match &state.campaign.gcra {
                 Some(gcra) => (gcra.capacity(now, until) as usize).saturating_sub(state.granted.len()),

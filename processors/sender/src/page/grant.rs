@@ -5,6 +5,7 @@ use crate::campaigns::is_kept;
 use crate::shard::SenderError;
 use sluice_core::gcra::Gcra;
 use sluice_core::ledger::Scope;
+use sluice_core::pairs::Pairs;
 use sluice_core::throttle::Hold;
 use sluice_core::{CampaignId, ChunkId, IndexSet, LedgerBody};
 use sluice_runtime::ports::log::LogError;
@@ -123,6 +124,8 @@ impl Page {
             gcra,
             hold: Hold::default(),
         });
+        // Whom the former owner called a moment ago is not known.
+        self.pairs = Pairs::default();
         // The lanes were opened before `control` was read: a command in between would never be heard of (G7).
         self.look_at_campaigns = true;
         self.look_at_campaigns().await
@@ -163,7 +166,8 @@ impl Page {
     /// What can be called next, within all limits.
     fn next_batch(&mut self, now: Duration) -> Vec<(CampaignId, Ready)> {
         let limit = self.grantable(now);
-        if limit == 0 || self.lanes.values().all(|state| state.window.is_empty()) {
+        if limit == 0 || self.lanes.values().all(|state| state.window.is_empty() && state.deferred.is_empty())
+        {
             return Vec::new();
         }
         let bytes = self.ownership.as_ref().map_or(0, |ownership| ownership.body.encode().len());
@@ -272,6 +276,7 @@ impl Page {
         for state in self.lanes.values_mut() {
             state.granted.clear();
             state.window.clear();
+            state.deferred.clear();
             state.loading = None;
             state.lane.restart();
         }

@@ -19,7 +19,7 @@ impl Page {
         self.idle_look_at = now + LOOK_EVERY;
         let calling = &self.calling;
         self.lanes.retain(|id, state| {
-            let has_work = !state.lane.is_empty() || !state.window.is_empty() || !state.granted.is_empty();
+            let has_work = state.has_work() || !state.granted.is_empty();
             let waits = state.campaign.gcra.is_some_and(|gcra| gcra.next() > now);
             has_work || waits || calling.keys().any(|(chunk, _)| chunk.campaign() == *id)
         });

@@ -8,7 +8,7 @@ use sluice_core::lane::{Lane, Source};
 use sluice_core::{CampaignId, ChunkId, ChunkState, IndexSet};
 use sluice_runtime::ports::log::Partition;
 use sluice_runtime::ports::store::StoreError;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{debug, warn};
@@ -62,6 +62,7 @@ impl Page {
                     lane: Lane::default(),
                     window: VecDeque::new(),
                     granted: VecDeque::new(),
+                    deferred: BTreeMap::new(),
                     loading: None,
                     load_from: Duration::ZERO,
                 };
@@ -107,7 +108,7 @@ impl Page {
             if self.loads.len() >= LOADS_MAX {
                 return;
             }
-            let has = self.lanes.get(&id).map_or(0, |state| state.window.len());
+            let has = self.lanes.get(&id).map_or(0, |state| state.window.len() + state.deferred.len());
             let wanted = self.window_wanted(id, now);
             if has <= wanted {
                 self.start_load(id, wanted.clamp(WINDOW_MIN, READ.records_max), None);
@@ -310,7 +311,8 @@ impl Page {
         }
         busy.extend(self.calling.range((chunk, 0)..=(chunk, u16::MAX)).map(|((_, index), _)| *index));
         if let Some(state) = self.lanes.get(&chunk.campaign()) {
-            let decoded = state.window.iter().chain(state.granted.iter().map(|granted| &granted.ready));
+            let granted = state.granted.iter().map(|granted| &granted.ready);
+            let decoded = state.window.iter().chain(state.deferred.values()).chain(granted);
             busy.extend(decoded.filter(|ready| ready.chunk == chunk).map(|ready| ready.index));
             if let Some(load) = state.loading.as_ref().filter(|load| load.chunk == chunk) {
                 busy.union_with(&load.indexes);

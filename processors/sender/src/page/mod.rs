@@ -25,6 +25,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use receipts::Gathered;
 use sluice_core::lane::{Lane, Source, SpanCursor, Work};
+use sluice_core::pairs::Pairs;
 use sluice_core::share::Shares;
 use sluice_core::usage::Bucket;
 use sluice_core::{CampaignId, ChunkId, IndexSet, PageId};
@@ -115,6 +116,8 @@ struct LaneState {
     lane: Lane,
     window: VecDeque<Ready>,
     granted: VecDeque<GrantedSend>,
+    /// Decoded sends to people who were called a moment ago, by when they may be called again.
+    deferred: BTreeMap<(Duration, ChunkId, u16), Ready>,
     /// What is being decoded for it.
     loading: Option<load::Loading>,
     /// Nothing is loaded before: the store gave no answer a moment ago.
@@ -146,6 +149,8 @@ pub(crate) struct Page {
     waiting: Vec<(Duration, u64, Descriptor)>,
     /// Which campaign goes next.
     shares: Shares,
+    /// When people were called, as long as a campaign here limits that.
+    pairs: Pairs,
     ownership: Option<grant::Ownership>,
     grant: Option<grant::PendingGrant>,
     throughput: dispatch::Throughput,
@@ -194,6 +199,7 @@ impl Page {
             away: None,
             waiting: Vec::new(),
             shares,
+            pairs: Pairs::default(),
             ownership: None,
             grant: None,
             throughput: dispatch::Throughput::default(),
@@ -367,7 +373,7 @@ impl Page {
     }
 
     fn has_work(&self) -> bool {
-        self.lanes.values().any(|state| !state.lane.is_empty() || !state.window.is_empty())
+        self.lanes.values().any(LaneState::has_work)
     }
 
     fn granted_sends(&self) -> usize {
@@ -395,6 +401,8 @@ impl Page {
             {
                 at_least(now + Duration::from_millis((due - wall).unsigned_abs()));
             }
+            let deferred = self.lanes.values().filter_map(|state| state.deferred.keys().next());
+            deferred.for_each(|(from, ..)| at_least(*from));
             for turn in self.lanes.values().filter_map(|state| state.campaign.next_turn_ms(wall)) {
                 at_least(now + Duration::from_millis((turn - wall).unsigned_abs()));
             }

@@ -149,3 +149,24 @@ async fn c5_another_limit_is_in_force_within_a_second_whatever_is_waited_for() {
     assert!(calls[1].0 - changed < Duration::from_secs(3), "{calls:?}");
     running.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn g4_hazard_31_two_campaigns_to_the_same_people_keep_the_limit_of_the_pair_also_after_a_restart() {
+    let bench = Bench::new();
+    let rules = Rules { pair_rate: Some("2/min".to_owned()), ..Rules::default() };
+    for name in ["one", "two", "three"] {
+        bench.ruled_campaign(name, None, rules.clone(), &plain()).await;
+    }
+    let running = bench.start("first");
+    tokio::time::sleep(Duration::from_secs(50)).await;
+    running.stop().await;
+    let running = bench.start("second");
+    tokio::time::sleep(5 * MINUTE).await;
+    running.stop().await;
+    let people = bench.calls_by_person();
+    assert_eq!(people.len(), SIZE as usize);
+    for (person, calls) in people {
+        assert_eq!(calls.len(), 3, "{person}");
+        assert!(calls.windows(2).all(|pair| pair[1] - pair[0] >= MINUTE / 2), "{person}: {calls:?}");
+    }
+}

@@ -18,6 +18,7 @@ use sluice_schemas::{
 use sluice_sender::{Board, Sender, SenderError, SenderOptions, SenderPorts};
 use sluice_simulation::{Faults, ProcessId, ProviderFaults, SimProvider, World};
 use sluice_store::simulated::SimStore;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -197,6 +198,15 @@ impl Bench {
         let calls = self.provider.truth().calls;
         let of_campaign = calls.iter().filter(|call| call.send.chunk.campaign() == id);
         of_campaign.map(|call| (call.at, call.send.chunk.number())).collect()
+    }
+
+    /// When each person was called, whatever the campaign: they are known by their index here.
+    pub(crate) fn calls_by_person(&self) -> BTreeMap<u16, Vec<Duration>> {
+        let mut people: BTreeMap<u16, Vec<Duration>> = BTreeMap::new();
+        for call in self.provider.truth().calls {
+            people.entry(call.send.index).or_default().push(call.at);
+        }
+        people
     }
 
     /// Makes a step of a campaign as a command does: the row, then `control` of its page.
