@@ -8,6 +8,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 /// `launch.py` or `events.py`, ready for its arguments. Sets up the interpreter where that has not happened yet.
 ///
@@ -25,6 +26,12 @@ pub fn script(name: &str) -> Command {
 /// # Panics
 /// When Python or its packages can't be had, with what to do.
 pub fn python() -> PathBuf {
+    // Tests of one program run at once, and share the name of the draft.
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    MADE.get_or_init(make_python).clone()
+}
+
+fn make_python() -> PathBuf {
     let requirements = home().join("requirements.txt");
     let wanted = std::fs::read_to_string(&requirements).expect("requirements.txt is in the repository");
     let mut hash = DefaultHasher::new();
@@ -35,7 +42,7 @@ pub fn python() -> PathBuf {
         return python;
     }
     // Made beside and renamed at the end: an interrupted set-up leaves nothing that looks finished, and of two
-    // at once one wins. A virtual environment may be renamed as long as only its interpreter is called.
+    // programs at once one wins. A virtual environment may be renamed as long as only its interpreter is called.
     let draft = place.with_extension(std::process::id().to_string());
     let made = Command::new("python3").args(["-m", "venv", "--symlinks"]).arg(&draft).output();
     succeeded(made, "python3 -m venv", "install Python 3 with its venv module (Debian: python3-venv)");
