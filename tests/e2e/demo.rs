@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use sluice_schemas::CampaignEventKind;
 use sluice_tests::{Place, events};
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 #[test]
@@ -36,4 +38,26 @@ fn d9_g8_the_demo_agrees_with_its_simulator_and_each_campaign_ends_once() {
         assert_eq!(event.counters["pending"], 0);
         place.verify(&event.campaign);
     }
+}
+
+/// Without a package, cargo has to know which program is meant: with several it refuses the README's first command.
+#[test]
+fn the_readmes_cargo_run_means_the_program_and_nothing_else() {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("Cargo.toml");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let asked = Command::new(cargo)
+        .args(["metadata", "--no-deps", "--format-version", "1", "--manifest-path"])
+        .arg(manifest)
+        .output()
+        .unwrap();
+    let metadata: Value = serde_json::from_slice(&asked.stdout).unwrap();
+    let defaults = metadata["workspace_default_members"].as_array().unwrap();
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    let binaries: Vec<&Value> = packages
+        .filter(|package| defaults.contains(&package["id"]))
+        .flat_map(|package| package["targets"].as_array().unwrap())
+        .filter(|target| target["kind"] == json!(["bin"]))
+        .map(|target| &target["name"])
+        .collect();
+    assert_eq!(binaries, ["sluice"]);
 }
