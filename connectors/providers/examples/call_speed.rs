@@ -15,7 +15,7 @@ use hyper_util::rt::TokioExecutor;
 use sluice_core::{CampaignId, ChunkId, PageId, SendId};
 use sluice_providers::http::response::HttpAnswers;
 use sluice_providers::{HttpCaller, HttpCallerOptions};
-use sluice_runtime::ports::caller::{Call, CallRequest, CallResult, Caller, Endpoint};
+use sluice_runtime::ports::caller::{Call, CallRequest, CallResult, Caller, Endpoint, Outcomes};
 use sluice_runtime::{Clock, SystemClock};
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
@@ -122,7 +122,7 @@ fn sluice(url: &str, calls: usize, in_flight: usize) -> Result<f64, Box<dyn Erro
         not_before: now,
         start_by: now + Duration::from_secs(60),
         not_after: now + Duration::from_secs(60),
-        outcomes: sender.clone(),
+        outcomes: Outcomes::new(sender.clone()),
     };
     // As the sender grants: ahead of what is in flight, refilled in batches.
     let (ahead, batch) = (in_flight + 512, 256);

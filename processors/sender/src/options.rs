@@ -25,7 +25,8 @@ pub struct SenderOptions {
     pub outcomes_linger_ms: u64,
     /// Outcomes of one receipt at most. Default 512.
     pub outcomes_max: usize,
-    /// How often claims are compared with chunk states. Default 100.
+    /// How long after a receipt its chunk's state is looked at, to settle claims. Default 300: the receipt processor
+    /// stores a busy chunk every 250 ms, and an earlier look would see nothing new.
     pub settle_ms: u64,
     /// How long a call without an answer may still be settled by a webhook before it becomes `unknown`.
     /// Default 900,000 (15 min): nearly all webhooks arrive by then.
@@ -66,7 +67,7 @@ impl Default for SenderOptions {
             window_sends_max: 2_048,
             outcomes_linger_ms: 5,
             outcomes_max: 512,
-            settle_ms: 100,
+            settle_ms: 300,
             unresolved_after_ms: 900_000,
             takeover_wait_ms: 3_000,
             drain_ms: 30_000,

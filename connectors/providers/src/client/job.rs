@@ -50,8 +50,7 @@ impl Open {
         if let Some(call) = self.call.take() {
             let at_ms = self.clock.wall_ms();
             let outcome = CallOutcome { send: call.send, attempt: call.attempt, result, at_ms };
-            // Nobody is interested any more.
-            let _gone = call.outcomes.send(outcome);
+            call.outcomes.send(outcome);
         }
     }
 }

@@ -72,8 +72,7 @@ impl HttpCaller {
         for call in calls {
             let result = CallResult::NotCalled { reason: None };
             let outcome = CallOutcome { send: call.send, attempt: call.attempt, result, at_ms };
-            // Nobody is interested any more.
-            let _gone = call.outcomes.send(outcome);
+            call.outcomes.send(outcome);
         }
     }
 }

@@ -6,7 +6,7 @@ use sluice_core::throttle::HoldReason;
 use sluice_core::{CampaignId, ChunkId, PageId, SendId};
 use sluice_providers::http::response::HttpAnswers;
 use sluice_providers::{HttpCaller, HttpCallerOptions};
-use sluice_runtime::ports::caller::{Call, CallOutcome, CallRequest, CallResult, Caller, Endpoint};
+use sluice_runtime::ports::caller::{Call, CallOutcome, CallRequest, CallResult, Caller, Endpoint, Outcomes};
 use sluice_runtime::{Clock, SystemClock};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ impl Rig {
             not_before: now + Duration::from_millis(not_before),
             start_by: now + Duration::from_millis(not_after),
             not_after: now + Duration::from_millis(not_after),
-            outcomes: self.sender.clone(),
+            outcomes: Outcomes::new(self.sender.clone()),
         }
     }
 

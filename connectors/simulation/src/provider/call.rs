@@ -157,7 +157,7 @@ async fn finish(provider: &SimProvider, process: ProcessId, call: Call, result: 
     provider.world.effect(process, "call ends").await;
     let at_ms = provider.world.clock(process).wall_ms();
     let outcome = CallOutcome { send: call.send, attempt: call.attempt, result, at_ms };
-    if call.outcomes.send(outcome).is_err() {
+    if !call.outcomes.send(outcome) {
         provider.world.note(process, "nobody waits for the outcome".to_owned());
     }
 }

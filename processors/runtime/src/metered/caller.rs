@@ -6,23 +6,15 @@ use crate::metrics::Metrics;
 use crate::metrics::calls::{AttemptKind, CallClass, CallMetrics, class_of};
 use crate::metrics::labels::channel_place;
 use crate::ports::caller::{Call, CallOutcome, Caller, Endpoint};
-use sluice_core::SendId;
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::runtime::Handle;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// Outcomes handed on at a time.
-const OUTCOMES_MAX: usize = 256;
-
-/// Measures another implementation. The outcomes of a batch come back through a task of its own.
+/// Measures another implementation, on the thread that has the outcome.
 pub struct MeteredCaller {
     inner: Arc<dyn Caller>,
     channels: PageChannels,
-    metrics: Arc<CallMetrics>,
-    clock: Arc<dyn Clock>,
+    meter: Arc<Meter>,
 }
 
 impl MeteredCaller {
@@ -33,7 +25,7 @@ impl MeteredCaller {
         metrics: &Metrics,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { inner, channels, metrics: Arc::new(CallMetrics::new(metrics)), clock }
+        Self { inner, channels, meter: Arc::new(Meter { metrics: CallMetrics::new(metrics), clock }) }
     }
 }
 
@@ -45,14 +37,7 @@ impl fmt::Debug for MeteredCaller {
 
 impl Caller for MeteredCaller {
     fn call(&self, mut calls: Vec<Call>) {
-        let Ok(runtime) = Handle::try_current() else { return self.inner.call(calls) };
-        let now = self.clock.monotonic();
-        let (sender, outcomes) = unbounded_channel();
-        let mut batch = Batch {
-            waiting: HashMap::with_capacity(calls.len()),
-            metrics: self.metrics.clone(),
-            clock: self.clock.clone(),
-        };
+        let now = self.meter.clock.monotonic();
         let mut latest: Option<(Arc<Endpoint>, usize)> = None;
         for call in &mut calls {
             // The calls of a batch share their endpoint, or nearly all of them do.
@@ -66,66 +51,29 @@ impl Caller for MeteredCaller {
                 }
             };
             let attempt = if call.attempt > 1 { AttemptKind::Again } else { AttemptKind::First };
-            self.metrics.calls.at([place, attempt as usize]).inc();
-            let key = (call.send, call.attempt);
-            if batch.waiting.contains_key(&key) {
-                // Its outcome could not be told from the other's: it goes where it should, unmeasured.
-                continue;
-            }
-            let to = std::mem::replace(&mut call.outcomes, sender.clone());
-            self.metrics.in_flight.at([place]).inc();
-            batch.waiting.insert(key, Waiting { slot: call.not_before.max(now), place, to });
+            self.meter.metrics.calls.at([place, attempt as usize]).inc();
+            self.meter.metrics.in_flight.at([place]).inc();
+            let (meter, slot) = (self.meter.clone(), call.not_before.max(now));
+            call.outcomes.heard_by(move |outcome| meter.ended(place, slot, outcome));
         }
-        drop(sender);
-        runtime.spawn(batch.hand_on(outcomes));
         self.inner.call(calls);
     }
 }
 
-struct Waiting {
-    slot: Duration,
-    place: usize,
-    to: UnboundedSender<CallOutcome>,
-}
-
-/// Calls whose outcomes are not known yet.
-struct Batch {
-    waiting: HashMap<(SendId, u8), Waiting>,
-    metrics: Arc<CallMetrics>,
+struct Meter {
+    metrics: CallMetrics,
     clock: Arc<dyn Clock>,
 }
 
-impl Batch {
-    async fn hand_on(mut self, mut outcomes: UnboundedReceiver<CallOutcome>) {
-        let mut buffer = Vec::new();
-        while outcomes.recv_many(&mut buffer, OUTCOMES_MAX).await > 0 {
-            for outcome in buffer.drain(..) {
-                self.outcome(outcome);
-            }
-        }
-    }
-
-    fn outcome(&mut self, outcome: CallOutcome) {
-        let Some(waiting) = self.waiting.remove(&(outcome.send, outcome.attempt)) else {
-            tracing::error!(send = ?outcome.send, "a call ended twice");
-            return;
-        };
+impl Meter {
+    /// The call of `slot` is under way no more; the client may have given it up without an outcome.
+    fn ended(&self, place: usize, slot: Duration, outcome: Option<&CallOutcome>) {
+        self.metrics.in_flight.at([place]).dec();
+        let Some(outcome) = outcome else { return };
         let class = class_of(&outcome.result);
-        self.metrics.in_flight.at([waiting.place]).dec();
-        self.metrics.outcomes.at([waiting.place, class as usize]).inc();
+        self.metrics.outcomes.at([place, class as usize]).inc();
         if !matches!(class, CallClass::NotCalled | CallClass::Unreachable) {
-            self.metrics.seconds.at([waiting.place]).observe(seconds_since(&*self.clock, waiting.slot));
-        }
-        // Whoever made the call may be gone: then nobody wants to know.
-        drop(waiting.to.send(outcome));
-    }
-}
-
-impl Drop for Batch {
-    /// Calls that the client gave up without an outcome are under way no more.
-    fn drop(&mut self) {
-        for (_, waiting) in self.waiting.drain() {
-            self.metrics.in_flight.at([waiting.place]).dec();
+            self.metrics.seconds.at([place]).observe(seconds_since(&*self.clock, slot));
         }
     }
 }

@@ -86,13 +86,57 @@ pub struct Call {
     /// The grant ends here, on the monotonic clock.
     pub not_after: Duration,
     /// Where the outcome goes.
-    pub outcomes: UnboundedSender<CallOutcome>,
+    pub outcomes: Outcomes,
 }
 
 impl Call {
     /// From here on it must not start any more, for whatever reason.
     pub fn latest_start(&self) -> Duration {
         self.start_by.min(self.not_after)
+    }
+}
+
+/// Where the outcome of one call goes. Who measures calls hears of it first, and also that a call was given up
+/// without one.
+pub struct Outcomes {
+    to: UnboundedSender<CallOutcome>,
+    heard: Option<Heard>,
+}
+
+/// Takes the outcome, or `None` where there is none.
+type Heard = Box<dyn FnOnce(Option<&CallOutcome>) + Send>;
+
+impl Outcomes {
+    /// To whoever receives.
+    pub fn new(to: UnboundedSender<CallOutcome>) -> Self {
+        Self { to, heard: None }
+    }
+
+    /// Has the outcome heard by `meter` before it is sent. It runs on the client's thread and has to be quick.
+    pub fn heard_by(&mut self, meter: impl FnOnce(Option<&CallOutcome>) + Send + 'static) {
+        self.heard = Some(Box::new(meter));
+    }
+
+    /// Sends the one outcome. `false`: whoever made the call is gone, and nobody wants to know.
+    pub fn send(mut self, outcome: CallOutcome) -> bool {
+        if let Some(heard) = self.heard.take() {
+            heard(Some(&outcome));
+        }
+        self.to.send(outcome).is_ok()
+    }
+}
+
+impl Drop for Outcomes {
+    fn drop(&mut self) {
+        if let Some(heard) = self.heard.take() {
+            heard(None);
+        }
+    }
+}
+
+impl std::fmt::Debug for Outcomes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Outcomes")
     }
 }
 

@@ -5,7 +5,7 @@ use sluice_core::chunk_state::entry;
 use sluice_core::pairs;
 use sluice_core::throttle::HoldReason;
 use sluice_core::{ATTEMPTS_MAX, CampaignId, ChunkId};
-use sluice_runtime::ports::caller::{Call, CallOutcome, CallResult, Failure};
+use sluice_runtime::ports::caller::{Call, CallOutcome, CallResult, Failure, Outcomes};
 use sluice_runtime::ports::log::{NewRecord, Partition, Topic};
 use sluice_schemas::{Fact, ReceiptEntry, encode};
 use std::time::Duration;
@@ -111,19 +111,9 @@ impl Page {
                     not_before: start,
                     start_by,
                     not_after,
-                    outcomes: self.outcomes.0.clone(),
+                    outcomes: Outcomes::new(self.outcomes.0.clone()),
                 });
-                let calling = Calling {
-                    slot: start,
-                    looked_at: ready.looked_at,
-                    to: ready.to,
-                    attempts_before_run: ready.attempts_before_run,
-                    request: ready.request,
-                    by_person: ready.by_person,
-                    class: ready.class,
-                    booked: ready.booked,
-                };
-                self.calling.insert((ready.chunk, ready.index), calling);
+                self.calling.insert((ready.chunk, ready.index), Calling { slot: start, ready });
             }
         }
         for (id, ready) in expired.into_iter().rev() {
@@ -183,7 +173,7 @@ impl Page {
         let CallOutcome { send, attempt, result, at_ms } = outcome;
         let (chunk, index) = (send.chunk, send.index);
         let said = |fact| ReceiptEntry {
-            address: calling.by_person.then(|| calling.to.clone()),
+            address: calling.ready.by_person.then(|| calling.ready.to.clone()),
             ..entry(fact, index, index, attempt, at_ms)
         };
         match result {
@@ -193,11 +183,8 @@ impl Page {
             }
             CallResult::Failed(failure) => {
                 self.provider_answered(now);
-                let fact = if self.may_retry(chunk, attempt, calling.attempts_before_run, &failure) {
-                    Fact::Failed
-                } else {
-                    Fact::FailedForGood
-                };
+                let fact =
+                    if self.may_retry(&calling.ready, &failure) { Fact::Failed } else { Fact::FailedForGood };
                 let failed = ReceiptEntry {
                     reason: Some(failure.code.clone()),
                     message: Some(failure.message.clone()),
@@ -211,14 +198,14 @@ impl Page {
             }
             CallResult::Refused { reason, retry_after } => {
                 self.hold(reason, retry_after, now);
-                self.call_again(chunk, index, attempt, calling);
+                self.not_called(chunk.campaign(), calling.ready);
             }
             CallResult::NotCalled { reason } => {
                 self.release_slot(chunk.campaign(), calling.slot);
                 if let Some(reason) = reason {
                     self.hold(reason, None, now);
                 }
-                self.call_again(chunk, index, attempt, calling);
+                self.not_called(chunk.campaign(), calling.ready);
             }
             CallResult::Unknown { detail } => {
                 if self.settles_by_webhook(chunk) {
@@ -246,22 +233,6 @@ impl Page {
         page.into_iter().chain(campaign).for_each(|gcra| gcra.release(slot));
     }
 
-    fn call_again(&mut self, chunk: ChunkId, index: u16, attempt: u8, calling: Calling) {
-        let ready = Ready {
-            chunk,
-            index,
-            attempt,
-            attempts_before_run: calling.attempts_before_run,
-            request: calling.request,
-            to: calling.to,
-            by_person: calling.by_person,
-            looked_at: calling.looked_at,
-            class: calling.class,
-            booked: calling.booked,
-        };
-        self.not_called(chunk.campaign(), ready);
-    }
-
     fn provider_answered(&mut self, now: Duration) {
         let Some(ownership) = &mut self.ownership else { return };
         if ownership.hold.reason().is_some() && ownership.hold.waits(now).is_none() {
@@ -281,11 +252,12 @@ impl Page {
     }
 
     /// Whether another attempt may follow in this run.
-    fn may_retry(&self, chunk: ChunkId, attempt: u8, attempts_before_run: u8, failure: &Failure) -> bool {
-        let Some(state) = self.lanes.get(&chunk.campaign()) else {
+    fn may_retry(&self, ready: &Ready, failure: &Failure) -> bool {
+        let attempt = ready.attempt;
+        let Some(state) = self.lanes.get(&ready.chunk.campaign()) else {
             return failure.transient && attempt < ATTEMPTS_MAX;
         };
-        let of_run = attempt.saturating_sub(attempts_before_run);
+        let of_run = attempt.saturating_sub(ready.attempts_before_run);
         let configured =
             u8::try_from(state.campaign.row.launch.max_retries.clamp(0, 100)).unwrap_or(0).saturating_add(1);
         let allowed =
@@ -334,9 +306,9 @@ impl Page {
 
     /// Receipts of these chunks are durable; their states will show it soon.
     pub(super) fn reported(&mut self, chunks: Vec<ChunkId>) {
-        let now = self.now();
+        let (now, after) = (self.now(), self.ms(self.context.options.settle_ms));
         for chunk in chunks {
-            self.settling.look_soon(chunk, now);
+            self.settling.look(chunk, now, after);
         }
     }
 }

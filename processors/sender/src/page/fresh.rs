@@ -49,6 +49,7 @@ impl Page {
                 self.settle_claims(chunk, &state);
                 states.insert(chunk, state);
             }
+            let settle = self.ms(self.context.options.settle_ms);
             let Some(state) = self.lanes.get_mut(&id) else { continue };
             let mut suppressed = suppressed.into_iter();
             let mut kept = VecDeque::with_capacity(state.window.len());
@@ -61,7 +62,7 @@ impl Page {
                     }
                     let known = states.get(&ready.chunk);
                     if known.is_some_and(|known| !known.recipient(ready.index).may_attempt(ready.attempt)) {
-                        self.settling.look_soon(ready.chunk, now);
+                        self.settling.look(ready.chunk, now, settle);
                         continue;
                     }
                     ready.looked_at = now;

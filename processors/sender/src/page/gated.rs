@@ -5,16 +5,23 @@ use sluice_core::ledger::Scope;
 use sluice_core::pairs::{self, Pairs};
 use sluice_core::{CampaignId, CampaignRow, ChunkId, IndexSet, LedgerBody};
 use sluice_schemas::{GateClass, Priority};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::{info, warn};
 
 impl LaneState {
     /// Classes that something waits in and that calls may start in now.
-    pub(super) fn open_classes(&mut self, now_ms: i64) -> Vec<Arc<GateClass>> {
+    fn open_classes(&mut self, now_ms: i64) -> Vec<Arc<GateClass>> {
         let waiting: Vec<Arc<GateClass>> = self.lane.classes().cloned().collect();
         waiting.into_iter().filter(|class| self.campaign.verdict(class, now_ms).is_ok()).collect()
+    }
+
+    /// The number of the work that is decoded next.
+    pub(super) fn next_open(&mut self, now_ms: i64) -> Option<u64> {
+        let open = self.open_classes(now_ms);
+        let next = self.lane.next(now_ms, |class| open.iter().any(|open| **open == *class));
+        next.map(|(number, _)| number)
     }
 
     /// The monotonic time at which no call of the class may start any more.
@@ -52,13 +59,18 @@ impl LaneState {
 
     /// What was decoded of classes that have closed waits in the lane again: it would take the place of others.
     fn put_closed_back(&mut self, now_ms: i64) {
-        let classes: BTreeSet<Arc<GateClass>> = self.window.iter().map(|ready| ready.class.clone()).collect();
-        let closed: Vec<Arc<GateClass>> =
-            classes.into_iter().filter(|class| self.campaign.verdict(class, now_ms).is_err()).collect();
-        if closed.is_empty() {
+        // Sends of one work share their class, and few works are decoded at once.
+        let mut classes: Vec<Arc<GateClass>> = Vec::new();
+        for ready in &self.window {
+            if !classes.iter().any(|class| Arc::ptr_eq(class, &ready.class)) {
+                classes.push(ready.class.clone());
+            }
+        }
+        classes.retain(|class| self.campaign.verdict(class, now_ms).is_err());
+        if classes.is_empty() {
             return;
         }
-        let is_closed = |ready: &Ready| closed.contains(&ready.class);
+        let is_closed = |ready: &Ready| classes.iter().any(|class| Arc::ptr_eq(class, &ready.class));
         let (back, kept): (VecDeque<Ready>, VecDeque<Ready>) =
             std::mem::take(&mut self.window).into_iter().partition(is_closed);
         self.window = kept;
@@ -121,9 +133,13 @@ impl Page {
     /// Books what campaigns with a limit of the day are granted.
     pub(super) fn book(&self, body: &mut LedgerBody, batch: &mut [(CampaignId, Ready)]) {
         let booked_at = self.booked_at();
-        for (id, ready) in batch {
+        for part in batch.chunk_by_mut(|(left, _), (right, _)| left == right) {
+            let Some((id, _)) = part.first() else { continue };
             let is_limited = self.lanes.get(id).is_some_and(|state| state.campaign.gate.daily.is_some());
-            ready.booked = is_limited.then(|| body.book(Scope::Campaign(*id), booked_at, 1));
+            let booked = is_limited.then(|| {
+                body.book(Scope::Campaign(*id), booked_at, u32::try_from(part.len()).unwrap_or(u32::MAX))
+            });
+            part.iter_mut().for_each(|(_, ready)| ready.booked = booked);
         }
     }
 

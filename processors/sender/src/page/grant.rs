@@ -195,7 +195,7 @@ impl Page {
             if let Err(problem) = body.claim(*chunk, *attempt, indexes) {
                 // What is claimed already is not called again; the next look at the chunk state decides.
                 warn!(page = %self.id, %problem, "not granted");
-                self.settling.look_soon(*chunk, now);
+                self.settling.look(*chunk, now, self.ms(self.context.options.settle_ms));
                 return;
             }
         }

@@ -1,6 +1,6 @@
 //! From descriptors to sends that could be granted now: a bounded window of decoded and rendered requests.
 
-use super::loading::{self, Loaded, READ, Rendering};
+use super::loading::{self, Loaded, READ, Rendering, Seen};
 use super::{Descriptor, LaneState, Page};
 use crate::campaigns::{Campaign, CampaignProblem};
 use crate::shard::SenderError;
@@ -137,15 +137,12 @@ impl Page {
     fn start_load(&mut self, id: CampaignId, limit: usize, looked: Option<Arc<ChunkState>>) {
         let wall = self.context.ports.clock.wall_ms();
         let Some(state) = self.lanes.get_mut(&id) else { return };
-        let open = state.open_classes(wall);
-        let Some((number, work)) = state.lane.next(wall, |class| open.iter().any(|open| **open == *class))
-        else {
-            return;
-        };
+        let Some(number) = state.next_open(wall) else { return };
+        let Some(work) = state.lane.work(number) else { return };
         let (chunk, attempt, class) = (work.chunk, work.attempt, work.class.clone());
         let context = self.context.clone();
         if looked.is_none() && (work.unloaded().is_empty() || attempt > 1) {
-            let load = loading::state(context, chunk);
+            let load = async move { loading::state(context, chunk).await.map(Loaded::from) };
             return self.begin(id, number, chunk, IndexSet::new(), load);
         }
         if let Source::Spans(cursor) = &work.source
@@ -263,13 +260,11 @@ impl Page {
         work.observe(seen, &busy);
         if work.unloaded().is_empty() {
             state.lane.is_decoded(load.work);
-            self.settling.look_soon(load.chunk, now);
+            self.settling.look(load.chunk, now, self.ms(self.context.options.settle_ms));
             return;
         }
         // A retry that has become due meanwhile goes first, after a look of its own.
-        let open = state.open_classes(wall);
-        let next = state.lane.next(wall, |class| open.iter().any(|open| **open == *class));
-        if next.is_some_and(|(number, _)| number == load.work) {
+        if state.next_open(wall) == Some(load.work) {
             let wanted = self.window_wanted(id, now);
             self.start_load(id, wanted.clamp(WINDOW_MIN, READ.records_max), Some(seen.clone()));
         }
@@ -291,12 +286,11 @@ impl Page {
         chunk: ChunkId,
     ) -> Result<Option<Arc<ChunkState>>, SenderError> {
         match loading::state(self.context.clone(), chunk).await? {
-            Loaded::State(state) => Ok(Some(state)),
-            Loaded::Away(reason) => {
+            Seen::State(state) => Ok(Some(state)),
+            Seen::Away(reason) => {
                 self.wait_for_store(reason).await;
                 Ok(None)
             }
-            Loaded::Sends { .. } | Loaded::SpanGone => Ok(None),
         }
     }
 

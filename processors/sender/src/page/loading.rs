@@ -41,13 +41,30 @@ pub(super) enum Loaded {
     Away(String),
 }
 
+/// What a look at a chunk's state brought.
+pub(super) enum Seen {
+    /// As it was when the look began or later.
+    State(Arc<ChunkState>),
+    /// The store gave no answer.
+    Away(String),
+}
+
+impl From<Seen> for Loaded {
+    fn from(seen: Seen) -> Self {
+        match seen {
+            Seen::State(state) => Self::State(state),
+            Seen::Away(reason) => Self::Away(reason),
+        }
+    }
+}
+
 /// The chunk's state.
-pub(super) async fn state(context: SharedContext, chunk: ChunkId) -> Result<Loaded, SenderError> {
+pub(super) async fn state(context: SharedContext, chunk: ChunkId) -> Result<Seen, SenderError> {
     match context.ports.store.load_chunk(chunk).await {
         Ok(found) => {
-            Ok(Loaded::State(Arc::new(found.map(|(_, state)| state).unwrap_or_else(ChunkState::default))))
+            Ok(Seen::State(Arc::new(found.map(|(_, state)| state).unwrap_or_else(ChunkState::default))))
         }
-        Err(StoreError::Unavailable(reason)) => Ok(Loaded::Away(reason)),
+        Err(StoreError::Unavailable(reason)) => Ok(Seen::Away(reason)),
         Err(error) => Err(error.into()),
     }
 }

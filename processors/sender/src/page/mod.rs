@@ -95,18 +95,12 @@ struct GrantedSend {
     not_after: Duration,
 }
 
-/// What is needed when a call's outcome arrives.
+/// A call under way.
 #[derive(Debug)]
 struct Calling {
     /// The slot that the limits gave it.
     slot: Duration,
-    attempts_before_run: u8,
-    request: CallRequest,
-    to: String,
-    by_person: bool,
-    looked_at: Duration,
-    class: Arc<GateClass>,
-    booked: Option<Bucket>,
+    ready: Ready,
 }
 
 /// One campaign on this page.
@@ -395,17 +389,13 @@ impl Page {
             self.waiting.iter().for_each(|(due, ..)| at_least(*due));
             self.next_grant_or_call().into_iter().for_each(&mut at_least);
             self.next_load().into_iter().for_each(&mut at_least);
-            let wall = self.context.ports.clock.wall_ms();
-            for due in
-                self.lanes.values().filter_map(|state| state.lane.next_retry_ms()).filter(|due| *due > wall)
-            {
-                at_least(now + Duration::from_millis((due - wall).unsigned_abs()));
-            }
             let deferred = self.lanes.values().filter_map(|state| state.deferred.keys().next());
             deferred.for_each(|(from, ..)| at_least(*from));
-            for turn in self.lanes.values().filter_map(|state| state.campaign.next_turn_ms(wall)) {
-                at_least(now + Duration::from_millis((turn - wall).unsigned_abs()));
-            }
+            let wall = self.context.ports.clock.wall_ms();
+            let retries = self.lanes.values().filter_map(|state| state.lane.next_retry_ms());
+            let turns = self.lanes.values().filter_map(|state| state.campaign.next_turn_ms(wall));
+            let later = retries.chain(turns).filter(|at_ms| *at_ms > wall);
+            later.for_each(|at_ms| at_least(now + Duration::from_millis(at_ms.abs_diff(wall))));
         }
         wake
     }

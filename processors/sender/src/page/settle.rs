@@ -1,7 +1,7 @@
 //! Comparing claims with what the chunk states show, and what happens to claims nobody can tell the outcome of.
 
 use super::Page;
-use super::loading::{self, Loaded};
+use super::loading::{self, Seen};
 use crate::shard::SenderError;
 use sluice_core::chunk_state::entry;
 use sluice_core::{ChunkId, ChunkState, IndexSet};
@@ -22,7 +22,7 @@ const LOOK_MAX: Duration = Duration::from_secs(5);
 const LOOKS_MAX: usize = 8;
 
 /// The end of a look: whose state, and what came of it.
-pub(super) type LookEnd = (ChunkId, Result<Loaded, SenderError>);
+pub(super) type LookEnd = (ChunkId, Result<Seen, SenderError>);
 
 /// A call that a former owner or a provider left open.
 #[derive(Debug)]
@@ -55,11 +55,17 @@ pub(super) struct Settling {
 }
 
 impl Settling {
-    /// Something new may show.
-    pub(super) fn look_soon(&mut self, chunk: ChunkId, now: Duration) {
-        let first = Duration::from_millis(20);
-        let look = self.looks.entry(chunk).or_insert((now + first, first));
-        *look = (look.0.min(now + first), first);
+    /// Something new shows already.
+    fn look_now(&mut self, chunk: ChunkId, now: Duration) {
+        let (due, _) = self.looks.entry(chunk).or_insert((now, Duration::ZERO));
+        *due = (*due).min(now);
+    }
+
+    /// Something new will show `after` now. A chunk of which only a part shows is looked at less and less often:
+    /// each look reads the whole state, and a page reports of one chunk hundreds of times.
+    pub(super) fn look(&mut self, chunk: ChunkId, now: Duration, after: Duration) {
+        let (due, pause) = self.looks.entry(chunk).or_insert((now + after, after));
+        *due = (*due).min(now + (*pause).max(after));
     }
 
     /// The outcome of a call is unknown; a webhook may settle it until `due`.
@@ -84,7 +90,7 @@ impl Settling {
         predecessor: Predecessor,
     ) {
         for (chunk, ..) in &claims {
-            self.look_soon(*chunk, now);
+            self.look_now(*chunk, now);
         }
         if !claims.is_empty() {
             let may_run = predecessor == Predecessor::MayRun;
@@ -128,12 +134,12 @@ impl Page {
     }
 
     /// Settles claims and finishes works by what a chunk state shows.
-    pub(super) fn looked(&mut self, (chunk, loaded): LookEnd) -> Result<(), SenderError> {
+    pub(super) fn looked(&mut self, (chunk, seen): LookEnd) -> Result<(), SenderError> {
         let now = self.now();
         let is_stale = self.settling.looking.remove(&chunk).unwrap_or(false);
-        let state = match loaded? {
-            Loaded::State(state) => state,
-            Loaded::Away(reason) => {
+        let state = match seen? {
+            Seen::State(state) => state,
+            Seen::Away(reason) => {
                 self.load_away = Some(reason);
                 let again = now + self.ms(self.context.options.again_ms);
                 if let Some(look) = self.settling.looks.get_mut(&chunk) {
@@ -141,14 +147,13 @@ impl Page {
                 }
                 return Ok(());
             }
-            Loaded::Sends { .. } | Loaded::SpanGone => return Ok(()),
         };
         self.load_away = None;
         let mut open = self.calling.range((chunk, 0)..=(chunk, u16::MAX)).next().is_some();
         self.settle_claims(chunk, &state);
         open |= self.ownership.as_ref().is_some_and(|ownership| !ownership.body.claimed(chunk).is_empty());
         if is_stale {
-            self.settling.look_soon(chunk, now);
+            self.settling.look(chunk, now, self.ms(self.context.options.settle_ms));
             return Ok(());
         }
         let busy = self.busy(chunk);
@@ -233,7 +238,7 @@ impl Page {
                 Duration::ZERO
             };
             self.settling.doubts.push(Doubt { due: now + wait, chunk, attempt, indexes });
-            self.settling.look_soon(chunk, now);
+            self.settling.look_now(chunk, now);
         }
         Ok(())
     }

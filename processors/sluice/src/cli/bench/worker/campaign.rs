@@ -91,7 +91,7 @@ pub(super) async fn all_sent(node: &Node, id: CampaignId, recipients: u64) -> Ou
 /// Each look reads a row a chunk, which is work for a database that is being measured: seldom at first, and more
 /// often the nearer the end is.
 fn look_again(since: Duration, sent: u64, recipients: u64) -> Duration {
-    let (soonest, latest) = (Duration::from_millis(10), Duration::from_millis(500));
+    let (soonest, latest) = (Duration::from_millis(10), Duration::from_secs(5));
     if sent == 0 {
         return Duration::from_millis(100);
     }
@@ -151,7 +151,8 @@ mod tests {
     fn the_nearer_the_end_is_the_sooner_it_is_looked_for() {
         let ms = |since_s: u64, sent: u64| look_again(Duration::from_secs(since_s), sent, 1_000).as_millis();
         assert_eq!(ms(0, 0), 100);
-        assert_eq!(ms(10, 500), 500);
+        assert_eq!(ms(10, 500), 2_500);
+        assert_eq!(ms(60, 500), 5_000);
         // 1 % is left: it takes 0.1 s.
         assert_eq!(ms(10, 990), 25);
         assert_eq!(ms(10, 999), 10);
