@@ -7,8 +7,7 @@ use bytes::Bytes;
 use sluice_core::partition::partition_of;
 use sluice_core::{CampaignRow, Counters};
 use sluice_runtime::ports::log::{NewRecord, Partition, Topic};
-use sluice_schemas::{CampaignEvent, CampaignEventKind, encode};
-use std::collections::BTreeMap;
+use sluice_schemas::{CampaignEventKind, encode};
 
 /// Whether the event of the present state may not be in the log yet (hazard 22). Its start is told by the expander.
 pub(crate) fn is_due(row: &CampaignRow) -> bool {
@@ -22,26 +21,12 @@ pub(crate) async fn announce(
     row: &CampaignRow,
     counters: &Counters,
 ) -> Result<(), CompletionError> {
-    let Some(kind) = row.event() else { return Ok(()) };
-    let id = row.event_id();
-    let named = counters.named();
-    let event = CampaignEvent {
-        id: id.clone(),
-        campaign: row.launch.campaign.clone(),
-        tenant: row.launch.tenant.clone(),
-        kind,
-        run: i32::try_from(row.run).unwrap_or(i32::MAX),
-        at_ms: row.entered.map_or(row.created_at_ms, |entered| entered.at_ms),
-        counters: named
-            .into_iter()
-            .map(|(name, count)| (name.to_owned(), i64::try_from(count).unwrap_or(i64::MAX)))
-            .collect(),
-        reason: row.reason.clone(),
-    };
+    let Some(event) = row.to_tell(Some(counters)) else { return Ok(()) };
+    let (id, kind) = (event.id.clone(), event.kind);
     let mut events = vec![event];
     if row.announced.is_none() && matches!(kind, CampaignEventKind::Paused | CampaignEventKind::Resumed) {
         // Paused before the expander came to tell of its start: nobody would do so later.
-        events.insert(0, start_of(row));
+        events.insert(0, row.start_to_tell());
     }
     let key = Bytes::copy_from_slice(&row.id.0);
     let record = |event| NewRecord { key: key.clone(), value: Bytes::from(encode(event)) };
@@ -58,19 +43,6 @@ pub(crate) async fn announce(
         "campaign {}", word(kind)
     );
     Ok(())
-}
-
-fn start_of(row: &CampaignRow) -> CampaignEvent {
-    CampaignEvent {
-        id: row.start_event_id(),
-        campaign: row.launch.campaign.clone(),
-        tenant: row.launch.tenant.clone(),
-        kind: CampaignEventKind::Started,
-        run: 1,
-        at_ms: row.starts_at_ms.max(row.created_at_ms),
-        counters: BTreeMap::new(),
-        reason: None,
-    }
 }
 
 fn word(kind: CampaignEventKind) -> &'static str {

@@ -3,7 +3,7 @@
 use crate::cancel::cancel;
 use crate::error::{CommandError, CompletionError};
 use crate::processor::CompletionPorts;
-use sluice_core::{CampaignRow, CampaignState};
+use sluice_core::CampaignRow;
 use std::time::Duration;
 
 /// How much time a campaign has.
@@ -20,8 +20,7 @@ pub(crate) enum TimesUp {
 /// Cancels a campaign that runs or is paused at its end; its reason says when that was. One that waits for its start
 /// belongs to the expander.
 pub(crate) async fn times_up(ports: &CompletionPorts, row: &CampaignRow) -> Result<TimesUp, CompletionError> {
-    let goes_on = matches!(row.state, CampaignState::Running | CampaignState::Paused);
-    if !goes_on || row.rules().end_at.is_none() {
+    if !row.state.goes_on() || row.rules().end_at.is_none() {
         return Ok(TimesUp::Never);
     }
     let end_ms = match row.valid_rules() {

@@ -16,9 +16,9 @@
 use crate::ids::{CampaignId, ChunkId, PageId};
 use crate::launch::{LaunchProblem, ValidRules};
 use serde::{Deserialize, Serialize};
-use sluice_schemas::{
-    Audience, CampaignEventKind, CampaignLaunch, GateClass, Message, Rules, Span, StringMap,
-};
+use sluice_schemas::{Audience, CampaignLaunch, GateClass, Message, Rules, Span, StringMap};
+
+mod events;
 
 /// Where a campaign is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -62,6 +62,11 @@ impl CampaignState {
     /// Whether sends may be granted (hazard 4: a lane opens only if the row says so).
     pub fn may_send(self) -> bool {
         self == CampaignState::Running
+    }
+
+    /// Whether it has started and is not at its end: it sends, or would after a pause.
+    pub fn goes_on(self) -> bool {
+        matches!(self, CampaignState::Running | CampaignState::Paused)
     }
 
     /// Whether the step is one of those drawn above.
@@ -310,36 +315,6 @@ impl CampaignRow {
     pub fn is_unfinished(&self) -> bool {
         let told = self.announced.as_ref().is_some_and(|event| *event == self.event_id());
         !self.state.is_ended() || !told
-    }
-
-    /// What downstream systems are told of the present state.
-    pub fn event(&self) -> Option<CampaignEventKind> {
-        match (self.state, self.entered.map(|entered| entered.from)) {
-            (CampaignState::Running, Some(CampaignState::Paused)) => Some(CampaignEventKind::Resumed),
-            // A later run is no other start.
-            (CampaignState::Running, _) => (self.run <= 1).then_some(CampaignEventKind::Started),
-            (CampaignState::Paused, _) => Some(CampaignEventKind::Paused),
-            (CampaignState::Scheduled | CampaignState::Cancelling, _) => None,
-            (CampaignState::Completed, _) => Some(CampaignEventKind::Completed),
-            (CampaignState::Cancelled, _) => Some(CampaignEventKind::Cancelled),
-            (CampaignState::Failed, _) => Some(CampaignEventKind::Failed),
-        }
-    }
-
-    /// The deterministic id of that event: the same transition, the same id. A campaign is paused and resumed more
-    /// than once in a run, so that these name their step.
-    pub fn event_id(&self) -> String {
-        let step = self.entered.map_or(0, |entered| entered.step);
-        match self.event() {
-            Some(CampaignEventKind::Paused) => format!("{}-{}-paused-{step}", self.id, self.run),
-            Some(CampaignEventKind::Resumed) => format!("{}-{}-resumed-{step}", self.id, self.run),
-            _ => format!("{}-{}-{}", self.id, self.run, self.state.as_str()),
-        }
-    }
-
-    /// The id of the event of its start.
-    pub fn start_event_id(&self) -> String {
-        format!("{}-1-{}", self.id, CampaignState::Running.as_str())
     }
 }
 

@@ -1,24 +1,23 @@
 //! What a command does to a campaign, by the state it is in: one table.
 //!
-//! | state | start | pause | resume | cancel | retry failed | change terms |
-//! |---|---|---|---|---|---|---|
-//! | scheduled | → running | – | – | → cancelling | – | changed |
-//! | running | done | → paused | done | → cancelling | – | changed |
-//! | paused | – | done | → running | → cancelling | – | changed |
-//! | cancelling | – | – | – | done | – | – |
-//! | completed | – | – | – | – | → running, next run | – |
-//! | cancelled | – | – | – | done | – | – |
-//! | failed | – | – | – | – | – | – |
+//! | state | pause | resume | cancel | retry failed | change terms |
+//! |---|---|---|---|---|---|
+//! | scheduled | – | – | → cancelling | – | changed |
+//! | running | → paused | done | → cancelling | – | changed |
+//! | paused | done | → running | → cancelling | – | changed |
+//! | cancelling | – | – | done | – | – |
+//! | completed | – | – | – | → running, next run | – |
+//! | cancelled | – | – | done | – | – |
+//! | failed | – | – | – | – | – |
 //!
-//! "done": it is so already, and asking again is harmless. "–": refused, with the reason.
+//! "done": it is so already, and asking again is harmless. "–": refused, with the reason. Nobody starts a campaign by a
+//! command: a scheduled one starts at its time ([`crate::schedule`]), which `change terms` moves.
 
 use crate::campaign::CampaignState;
 
-/// What a person, or the schedule, wants of a campaign.
+/// What a person wants of a campaign.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Command {
-    /// Begin a scheduled one.
-    Start,
     /// Send nothing more for now.
     Pause,
     /// Go on.
@@ -43,38 +42,17 @@ pub enum Decision {
 }
 
 impl Command {
-    /// The word used in the CLI, the API and logs.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Command::Start => "start",
-            Command::Pause => "pause",
-            Command::Resume => "resume",
-            Command::Cancel => "cancel",
-            Command::RetryFailed => "retry-failed",
-            Command::ChangeTerms => "change",
-        }
-    }
-
     /// Every command, for tests and documentation.
-    pub const ALL: [Command; 6] = [
-        Command::Start,
-        Command::Pause,
-        Command::Resume,
-        Command::Cancel,
-        Command::RetryFailed,
-        Command::ChangeTerms,
-    ];
+    pub const ALL: [Command; 5] =
+        [Command::Pause, Command::Resume, Command::Cancel, Command::RetryFailed, Command::ChangeTerms];
 }
 
 /// The table above.
 pub fn decide(state: CampaignState, command: Command) -> Decision {
     use CampaignState::{Cancelled, Cancelling, Completed, Failed, Paused, Running, Scheduled};
-    use Command::{Cancel, ChangeTerms, Pause, Resume, RetryFailed, Start};
+    use Command::{Cancel, ChangeTerms, Pause, Resume, RetryFailed};
     use Decision::{Already, Refused, Step};
     match (command, state) {
-        (Start, Scheduled) => Step(Running),
-        (Start, Running) => Already,
-        (Start, _) => Refused("is not waiting for its start"),
         (Pause, Running) => Step(Paused),
         (Pause, Paused) => Already,
         (Pause, Scheduled) => Refused("has not started; move its start, or cancel it"),
@@ -120,7 +98,7 @@ mod tests {
     #[test]
     fn c5_a_command_that_was_carried_out_is_harmless_when_given_again() {
         for state in STATES {
-            for command in [Command::Start, Command::Pause, Command::Resume, Command::Cancel] {
+            for command in [Command::Pause, Command::Resume, Command::Cancel] {
                 if let Decision::Step(to) = decide(state, command) {
                     assert_eq!(decide(to, command), Decision::Already, "{state:?} {command:?}");
                 }

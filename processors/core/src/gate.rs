@@ -48,14 +48,11 @@ impl CampaignGate {
     /// # Errors
     /// All that is wrong with the rules in force.
     pub fn of(row: &CampaignRow, page: usize) -> Result<Self, Vec<LaunchProblem>> {
-        let mut launch = row.launch.clone();
-        launch.rate = row.rate().map(str::to_owned);
-        launch.rules = row.rules().clone();
-        let rules = ValidRules::of(&launch)?;
-        let zone = launch.time_zone.as_deref().and_then(crate::row::time_zone).unwrap_or(TimeZone::UTC);
-        let pages = launch.pages.len();
+        let rules = row.valid_rules()?;
+        let zone = row.launch.time_zone.as_deref().and_then(crate::row::time_zone).unwrap_or(TimeZone::UTC);
+        let pages = row.launch.pages.len();
         // Both were checked to leave each page a part.
-        let rate: Option<Rate> = launch.rate.as_deref().and_then(|rate| rate.parse().ok());
+        let rate: Option<Rate> = row.rate().and_then(|rate| rate.parse().ok());
         let rate = rate.and_then(|rate| rate.share(page, pages));
         let daily = rules.daily_send_limit.map(|limit| share_of(limit, page, pages));
         Ok(Self { state: row.state, zone, rules, rate, daily })

@@ -8,8 +8,7 @@ use serde_bytes::ByteArray;
 use sluice_core::partition::partition_of;
 use sluice_core::{CampaignId, CampaignRow};
 use sluice_runtime::ports::log::{NewRecord, Partition, Topic};
-use sluice_schemas::{CampaignControl, CampaignEvent, CampaignEventKind, encode};
-use std::collections::BTreeMap;
+use sluice_schemas::{CampaignControl, CampaignEventKind, encode};
 
 /// Whether the expander has to tell of the row's state, and may not have done so: its start, and that it failed.
 pub(crate) fn is_untold(row: &CampaignRow) -> bool {
@@ -20,20 +19,9 @@ pub(crate) fn is_untold(row: &CampaignRow) -> bool {
 /// Produces the event of the row's present state, then notes that it is there. Doing it twice gives two
 /// records with one id (hazard 22).
 pub(crate) async fn announce(ports: &ExpanderPorts, row: &CampaignRow) -> Result<(), StepError> {
-    let Some(kind) = row.event() else { return Ok(()) };
-    let id = row.event_id();
-    let event = CampaignEvent {
-        id: id.clone(),
-        campaign: row.launch.campaign.clone(),
-        tenant: row.launch.tenant.clone(),
-        kind,
-        run: i32::try_from(row.run).unwrap_or(i32::MAX),
-        at_ms: row.entered.map_or(row.created_at_ms, |entered| entered.at_ms),
-        counters: BTreeMap::new(),
-        reason: row.reason.clone(),
-    };
+    let Some(event) = row.to_tell(None) else { return Ok(()) };
     append(ports, Topic::Events, row.id, encode(&event)).await?;
-    until_answered("announced", || ports.store.announced(row.id, &id)).await
+    until_answered("announced", || ports.store.announced(row.id, &event.id)).await
 }
 
 /// Makes whoever holds state of the campaign read its row again.

@@ -11,7 +11,7 @@
 use sluice_core::chunk_state::entry;
 use sluice_core::facts::{Recipient, Status};
 use sluice_core::retry::{Backoff, RESEND};
-use sluice_core::{ATTEMPTS_MAX, CHUNK_ROWS_MAX, CampaignRow, CampaignState, ChunkId, ChunkState, IndexSet};
+use sluice_core::{ATTEMPTS_MAX, CHUNK_ROWS_MAX, CampaignRow, ChunkId, ChunkState, IndexSet};
 use sluice_schemas::{Fact, OnUnknown, ReceiptEntry};
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ impl Policy {
     /// Of a campaign as it is now.
     pub fn of(row: &CampaignRow) -> Self {
         Self {
-            goes_on: matches!(row.state, CampaignState::Running | CampaignState::Paused),
+            goes_on: row.state.goes_on(),
             run: row.run,
             max_retries: row.launch.max_retries.clamp(0, i32::from(ATTEMPTS_MAX) - 1) as u8,
             resend: row.launch.on_unknown == OnUnknown::Resend,

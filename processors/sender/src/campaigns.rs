@@ -111,19 +111,13 @@ impl Campaign {
 
 /// Whether a page keeps what it has of a campaign in this state.
 pub(crate) fn is_kept(state: CampaignState) -> bool {
-    matches!(state, CampaignState::Running | CampaignState::Paused)
+    state.goes_on()
 }
 
 fn gate(row: &CampaignRow, page: &PageId) -> Result<CampaignGate, String> {
     let position = row.launch.pages.iter().position(|known| known == page.as_str()).unwrap_or(0);
-    let gate = CampaignGate::of(row, position).map_err(|problems| {
+    CampaignGate::of(row, position).map_err(|problems| {
         let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
         format!("rules of the campaign: {}", problems.join("; "))
-    })?;
-    let is_split = row.rate().is_none() || gate.rate.is_some();
-    let too_small = || {
-        let pages = row.launch.pages.len();
-        format!("rate {} is too small for {pages} pages", row.rate().unwrap_or_default())
-    };
-    is_split.then_some(gate).ok_or_else(too_small)
+    })
 }
