@@ -150,6 +150,8 @@ pub struct ProviderFaults {
     pub unreachable_ppm: u32,
     /// The page is asked to slow down: certainly no message.
     pub throttled_ppm: u32,
+    /// Calls of one page that it takes in any second; of those beyond it says the same. 0: as many as come.
+    pub per_second_max: u32,
     /// The longest way to the provider and the longest way back, in ms; each below the call's timeout.
     pub latency_ms_max: u64,
     /// An accepted message is delivered. Its webhook may still get lost.
@@ -182,6 +184,7 @@ impl ProviderFaults {
             never_arrived_ppm: 0,
             unreachable_ppm: 0,
             throttled_ppm: 0,
+            per_second_max: 0,
             latency_ms_max: 20,
             delivered_ppm: 1_000_000,
             read_ppm: 1_000_000,
@@ -204,6 +207,7 @@ impl ProviderFaults {
             never_arrived_ppm: 30_000,
             unreachable_ppm: 20_000,
             throttled_ppm: 20_000,
+            per_second_max: 0,
             latency_ms_max: 400,
             delivered_ppm: 900_000,
             read_ppm: 600_000,

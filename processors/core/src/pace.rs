@@ -10,6 +10,7 @@
 
 use crate::rate::Rate;
 use serde::{Deserialize, Serialize};
+pub use slots::PageSlots;
 use std::time::Duration;
 
 /// How a page slows down and recovers, in percent of its full speed.
@@ -42,6 +43,28 @@ impl Default for PaceOptions {
     }
 }
 
+impl PaceOptions {
+    /// Names the first value that can't work.
+    ///
+    /// # Errors
+    /// A sentence for people that begins with the key.
+    pub fn validate(&self) -> Result<(), String> {
+        let ranges = [
+            ("floor_percent", self.floor_percent, 1, 100),
+            ("decrease_to_percent", self.decrease_to_percent, 1, 100),
+            ("increase_per_s_percent", self.increase_per_s_percent, 1, 1_000),
+            ("usage_from_percent", self.usage_from_percent, 0, 99),
+            ("lift_at_percent", self.lift_at_percent, 100, 10_000),
+        ];
+        match ranges.iter().find(|(_, value, least, most)| !(least..=most).contains(&value)) {
+            Some((name, value, least, most)) => {
+                Err(format!("{name} is {value}, possible is {least} to {most}"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 /// Throttle answers within this are one: what a provider counts is counted a second or longer.
 const ROUND: Duration = Duration::from_secs(1);
 
@@ -52,10 +75,17 @@ pub struct Pace {
     /// Calls a second that are configured.
     configured: Option<f64>,
     /// Calls a second when the page was slowed first, for a page without a configured rate.
-    measured: Option<f64>,
+    measured: Option<Measured>,
     throttled: Option<Slowed>,
     usage: Option<Slowed>,
     meter: Meter,
+}
+
+/// What a page without a configured rate reached.
+#[derive(Debug, Clone, Copy)]
+struct Measured {
+    per_second: f64,
+    since: Duration,
 }
 
 /// A reason to be slow.
@@ -88,6 +118,11 @@ impl Meter {
             self.before = if now.as_secs() == self.second + 1 { self.count } else { 0 };
             (self.second, self.count) = (now.as_secs(), 0);
         }
+    }
+
+    /// At least 1: less can't be told from none.
+    fn per_second(&self) -> f64 {
+        f64::from(self.count.max(self.before).max(1))
     }
 }
 
@@ -122,6 +157,14 @@ impl Pace {
     pub fn answered(&mut self, started: Duration, now: Duration) {
         self.meter.roll(now);
         self.meter.count = self.meter.count.saturating_add(1);
+        let present = self.meter.per_second();
+        if let Some(measured) = &mut self.measured
+            && started < measured.since
+            && now < measured.since.saturating_add(ROUND)
+        {
+            // The first throttle answer often overtakes answers of calls that were taken before it.
+            measured.per_second = measured.per_second.max(present);
+        }
         if let Some(slowed) = self.throttled.as_mut().filter(|slowed| started >= slowed.since) {
             slowed.recovers_from.get_or_insert(now);
         }
@@ -153,7 +196,7 @@ impl Pace {
         if level >= self.ceiling() {
             return None;
         }
-        let full = self.configured.or(self.measured)?;
+        let full = self.configured.or(self.measured.map(|measured| measured.per_second))?;
         Some(Duration::from_secs_f64(1.0 / (full * level).max(1e-6)))
     }
 
@@ -189,9 +232,8 @@ impl Pace {
     fn slow_from(&mut self, now: Duration) {
         self.forget_recovered(now);
         self.meter.roll(now);
-        // Less than a call a second can't be told from none.
-        let measured = self.meter.count.max(self.meter.before).max(1);
-        self.measured.get_or_insert(f64::from(measured));
+        let per_second = self.meter.per_second();
+        self.measured.get_or_insert(Measured { per_second, since: now });
     }
 
     fn forget_recovered(&mut self, now: Duration) {
@@ -205,5 +247,6 @@ fn percent(of: u32) -> f64 {
     f64::from(of) / 100.0
 }
 
+mod slots;
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,8 @@ pub struct PageStatus {
     pub claims: u32,
     /// Why it waits, and until when on the monotonic clock.
     pub hold: Option<(Duration, HoldReason)>,
+    /// How fast it goes while its provider wants it slower, in percent of its full speed; `None`: at full speed.
+    pub speed_percent: Option<u32>,
     /// Why a campaign can't be sent from here: configuration.
     pub problem: Option<String>,
     /// What it waits for inside Sluice, in words: the store gives no answer.

@@ -1,6 +1,7 @@
 //! Every limit of the sender.
 
 use serde::{Deserialize, Serialize};
+use sluice_core::pace::PaceOptions;
 use sluice_core::share::ShareOptions;
 use sluice_core::throttle::HoldPolicy;
 
@@ -54,6 +55,8 @@ pub struct SenderOptions {
     pub shares: ShareOptions,
     /// How pages wait after throttle answers and unreachable providers.
     pub hold: HoldPolicy,
+    /// How fast pages go on after throttle answers, and at which reported use they slow down.
+    pub pace: PaceOptions,
 }
 
 impl Default for SenderOptions {
@@ -78,6 +81,7 @@ impl Default for SenderOptions {
             again_ms: 200,
             shares: ShareOptions::default(),
             hold: HoldPolicy::default(),
+            pace: PaceOptions::default(),
         }
     }
 }
@@ -107,6 +111,6 @@ impl SenderOptions {
         if self.takeover_wait_ms <= self.grant_life_ms {
             return Err("sender.takeover_wait_ms must be longer than sender.grant_life_ms".to_owned());
         }
-        Ok(())
+        self.pace.validate().map_err(|problem| format!("sender.pace.{problem}"))
     }
 }

@@ -98,7 +98,9 @@ async fn run(provider: SimProvider, process: ProcessId, call: Call) {
 fn arrive(provider: &SimProvider, process: ProcessId, call: &Call, course: Course) -> Verdict {
     let accepted = matches!(course, Course::Accepted | Course::AcceptedAnswerLost);
     let mut state = provider.state();
-    let verdict = if accepted {
+    let page = &call.request.endpoint.page;
+    let per_second_max = state.faults.per_second_max;
+    let verdict = if accepted && state.taken.takes(page, provider.world.now(), per_second_max) {
         state.messages += 1;
         Verdict::Accepted { message_id: format!("m{}", state.messages) }
     } else {
@@ -133,7 +135,7 @@ fn result(course: Course, verdict: Verdict) -> CallResult {
         }
         (Course::Transient, _) => CallResult::Failed(failure(true, "503", "simulated: try again")),
         (Course::Permanent, _) => CallResult::Failed(failure(false, "400", "simulated: no such recipient")),
-        (Course::Throttled, _) => CallResult::Refused {
+        (Course::Throttled | Course::Accepted, _) => CallResult::Refused {
             reason: HoldReason::Throttled("simulated: 429".to_owned()),
             retry_after: Some(Duration::from_secs(1)),
         },

@@ -4,6 +4,7 @@
 //! things take, what is answered, and what of it is heard.
 
 mod call;
+mod taken;
 mod webhook;
 
 use crate::faults::ProviderFaults;
@@ -16,6 +17,7 @@ use sluice_schemas::Fact;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use taken::Taken;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// A fact about an accepted message, as a webhook tells it.
@@ -42,6 +44,7 @@ struct State {
     faults: ProviderFaults,
     stalled_until: Duration,
     truth: Truth,
+    taken: Taken,
     messages: u64,
     listeners: Vec<UnboundedSender<SimWebhook>>,
 }
@@ -53,6 +56,7 @@ impl SimProvider {
             faults,
             stalled_until: Duration::ZERO,
             truth: Truth::default(),
+            taken: Taken::default(),
             messages: 0,
             listeners: Vec::new(),
         };

@@ -88,6 +88,21 @@ fn b6_a_page_without_a_rate_is_slowed_from_what_was_measured() {
     assert_eq!(pace.limit(at(82_001)), None);
 }
 
+#[test]
+fn b6_calls_that_were_taken_count_also_when_a_throttle_answer_overtakes_their_answers() {
+    let mut pace = Pace::new(PaceOptions::default(), None);
+    pace.throttled(at(100), at(120));
+    for call in 0..40 {
+        pace.answered(at(100), at(121 + call));
+    }
+    assert_near(1.0 / pace.limit(at(200)).unwrap().as_secs_f64(), 20.0);
+    // Later answers say nothing of the speed that was too fast.
+    for call in 0..90 {
+        pace.answered(at(110), at(1_200 + call));
+    }
+    assert_near(1.0 / pace.limit(at(1_300)).unwrap().as_secs_f64(), 20.0);
+}
+
 /// A provider that refuses more than `limit` calls in a second, and a page that calls it as fast as it may.
 fn against_a_provider(mut pace: Pace, base: Option<Duration>, limit: usize) -> (usize, usize) {
     let latency = 200;

@@ -82,8 +82,9 @@ impl Page {
                 let pair = state.campaign.gate.rules.pair_rate.map(pairs::interval);
                 let pair_free = pair.map_or(now, |interval| self.pairs.free_at(&granted.ready.to, interval));
                 let not_after = not_after.min(state.closes(&class, now, wall));
-                let limits = [ownership.gcra.as_mut(), state.campaign.gcra.as_mut()];
-                let start = limits.iter().flatten().map(|gcra| gcra.next()).fold(now, Duration::max);
+                let slots = &mut ownership.slots;
+                let by_campaign = state.campaign.gcra.map_or(now, |gcra| gcra.next());
+                let start = slots.next(now).max(by_campaign).max(now);
                 let too_late = start >= not_after || pair_free > start;
                 if !too_late && start > horizon {
                     continue;
@@ -99,10 +100,13 @@ impl Page {
                     start_by = start_by.min(start + pairs::LATE_MAX);
                 }
                 self.pairs.called(&ready.to, start);
-                for gcra in limits.into_iter().flatten() {
+                slots.reserve(start);
+                let mut late = slots.tolerance(now);
+                if let Some(gcra) = &mut state.campaign.gcra {
                     gcra.reserve(start);
-                    start_by = start_by.min(start + gcra.tolerance());
+                    late = late.into_iter().chain([gcra.tolerance()]).min();
                 }
+                start_by = late.map_or(start_by, |late| start_by.min(start + late));
                 free -= 1;
                 calls.push(Call {
                     send: sluice_core::SendId { chunk: ready.chunk, index: ready.index },
@@ -147,7 +151,7 @@ impl Page {
             return Some(until);
         }
         let free = self.calling.len() < self.in_flight_max();
-        let page = ownership.gcra.map_or(Duration::ZERO, |gcra| gcra.next());
+        let page = ownership.slots.next(now);
         self.lanes
             .values()
             .filter(|state| !state.granted.is_empty() || (!state.window.is_empty() && self.grant.is_none()))
@@ -178,11 +182,11 @@ impl Page {
         };
         match result {
             CallResult::Accepted { message_id } => {
-                self.provider_answered(now);
+                self.provider_answered(calling.slot, now);
                 self.report(chunk, ReceiptEntry { provider_id: message_id, ..said(Fact::Accepted) });
             }
             CallResult::Failed(failure) => {
-                self.provider_answered(now);
+                self.provider_answered(calling.slot, now);
                 let fact =
                     if self.may_retry(&calling.ready, &failure) { Fact::Failed } else { Fact::FailedForGood };
                 let failed = ReceiptEntry {
@@ -197,6 +201,9 @@ impl Page {
                 }
             }
             CallResult::Refused { reason, retry_after } => {
+                if let (HoldReason::Throttled(_), Some(ownership)) = (&reason, &mut self.ownership) {
+                    ownership.slots.pace_mut().throttled(calling.slot, now);
+                }
                 self.hold(reason, retry_after, now);
                 self.not_called(chunk.campaign(), calling.ready);
             }
@@ -228,17 +235,22 @@ impl Page {
 
     /// Nobody was called in the slot.
     fn release_slot(&mut self, id: CampaignId, slot: Duration) {
-        let page = self.ownership.as_mut().and_then(|ownership| ownership.gcra.as_mut());
-        let campaign = self.lanes.get_mut(&id).and_then(|state| state.campaign.gcra.as_mut());
-        page.into_iter().chain(campaign).for_each(|gcra| gcra.release(slot));
+        if let Some(ownership) = &mut self.ownership {
+            ownership.slots.release(slot);
+        }
+        if let Some(gcra) = self.lanes.get_mut(&id).and_then(|state| state.campaign.gcra.as_mut()) {
+            gcra.release(slot);
+        }
     }
 
-    fn provider_answered(&mut self, now: Duration) {
+    /// The call that started at `slot` was answered, whatever became of its message.
+    fn provider_answered(&mut self, slot: Duration, now: Duration) {
         let Some(ownership) = &mut self.ownership else { return };
         if ownership.hold.reason().is_some() && ownership.hold.waits(now).is_none() {
             info!(page = %self.id, "provider takes calls again");
         }
         ownership.hold.answered(now);
+        ownership.slots.pace_mut().answered(slot, now);
     }
 
     fn hold(&mut self, reason: HoldReason, retry_after: Option<Duration>, now: Duration) {

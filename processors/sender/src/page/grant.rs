@@ -3,8 +3,8 @@
 use super::{GrantedSend, Page, Ready};
 use crate::campaigns::is_kept;
 use crate::shard::SenderError;
-use sluice_core::gcra::Gcra;
 use sluice_core::ledger::Scope;
+use sluice_core::pace::PageSlots;
 use sluice_core::pairs::Pairs;
 use sluice_core::throttle::Hold;
 use sluice_core::{CampaignId, ChunkId, IndexSet, LedgerBody};
@@ -30,8 +30,8 @@ pub(super) struct Ownership {
     pub(super) gave_back: bool,
     /// Monotonic: a former owner may still be calling before this time, buckets are empty then.
     pub(super) grants_from: Duration,
-    /// The page's own limit.
-    pub(super) gcra: Option<Gcra>,
+    /// The page's own limit, and how fast its provider lets it go.
+    pub(super) slots: PageSlots,
     pub(super) hold: Hold,
 }
 
@@ -87,8 +87,10 @@ impl Page {
         let channel = opened.chain(self.closing.values().map(|closing| closing.channel)).next();
         let rate = channel.and_then(|channel| self.context.ports.messages.page_rate(channel, &self.id));
         let never_used = taken.fence.epoch <= 1;
-        let gcra =
-            rate.map(|rate| if never_used { Gcra::fresh(rate) } else { Gcra::empty(rate, now + wait) });
+        let slots = match never_used {
+            true => PageSlots::fresh(options.pace, rate),
+            false => PageSlots::empty(options.pace, rate, now + wait),
+        };
         info!(page = %self.id, epoch = taken.fence.epoch, claims = taken.body.len(), predecessor = ?taken.predecessor, "page taken");
         for state in self.lanes.values_mut() {
             if let Some(share) = &mut state.campaign.gcra
@@ -121,7 +123,7 @@ impl Page {
             gave_back: false,
             body: taken.body,
             grants_from: now + wait,
-            gcra,
+            slots,
             hold: Hold::default(),
         });
         // Whom the former owner called a moment ago is not known.
@@ -154,12 +156,8 @@ impl Page {
         if granted * 2 > wanted {
             return 0;
         }
-        let limit = match &ownership.gcra {
-            Some(gcra) => {
-                (gcra.capacity(now, now + self.ms(options.ahead_ms)) as usize).saturating_sub(granted)
-            }
-            None => usize::MAX,
-        };
+        let slots = ownership.slots.capacity(now, now + self.ms(options.ahead_ms));
+        let limit = usize::try_from(slots).unwrap_or(usize::MAX).saturating_sub(granted);
         (wanted - granted).min(limit)
     }
 

@@ -124,10 +124,10 @@ impl Page {
 
     /// Sends of a campaign that should be decoded: what can be called in two seconds.
     fn window_wanted(&self, id: CampaignId, now: Duration) -> usize {
-        let page = self.ownership.as_ref().and_then(|ownership| ownership.gcra.as_ref());
+        let page = self.ownership.as_ref().and_then(|ownership| ownership.slots.per_second(now));
         let campaign = self.lanes.get(&id).and_then(|state| state.campaign.gcra.as_ref());
-        let limits = page.into_iter().chain(campaign).map(|gcra| gcra.per_second() * WINDOW_S as f64);
-        let slowest = limits.reduce(f64::min);
+        let limits = page.into_iter().chain(campaign.map(|gcra| gcra.per_second()));
+        let slowest = limits.map(|per_second| per_second * WINDOW_S as f64).reduce(f64::min);
         let wanted = slowest.unwrap_or_else(|| self.throughput.in_ms(now, WINDOW_S * 1_000));
         let max = (self.context.options.window_sends_max / 2).max(1);
         (wanted as usize).clamp(WINDOW_MIN.min(max), max)

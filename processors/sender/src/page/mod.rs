@@ -413,6 +413,13 @@ impl Page {
         self.gathered.is_empty() && self.appends.is_empty()
     }
 
+    /// The speed that the provider leaves, if it is not all of it; at least 1.
+    fn speed_percent(&self) -> Option<u32> {
+        let pace = self.ownership.as_ref()?.slots.pace();
+        let factor = pace.factor(self.now());
+        (factor < 1.0).then(|| ((factor * 100.0) as u32).max(1))
+    }
+
     fn show(&self) {
         let hold = self.ownership.as_ref().and_then(|ownership| {
             ownership.hold.waits(self.now()).map(|(until, reason)| (until, reason.clone()))
@@ -425,6 +432,7 @@ impl Page {
                 campaigns: self.lanes.len(),
                 claims: self.ownership.as_ref().map_or(0, |ownership| ownership.claims),
                 hold,
+                speed_percent: self.speed_percent(),
                 problem: self.problem.clone(),
                 waits_for: self
                     .away

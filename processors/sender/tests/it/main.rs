@@ -7,5 +7,6 @@ mod closing;
 mod gates;
 mod idle;
 mod limits;
+mod pressure;
 mod rows;
 mod support;

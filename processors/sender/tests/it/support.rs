@@ -16,7 +16,7 @@ use sluice_schemas::{
     ReceiptEntry, Rules, SendRequest, decode, encode,
 };
 use sluice_sender::{Board, Sender, SenderError, SenderOptions, SenderPorts};
-use sluice_simulation::{Faults, ProcessId, ProviderFaults, SimProvider, World};
+use sluice_simulation::{Faults, ProcessId, ProviderFaults, SimProvider, Verdict, World};
 use sluice_store::simulated::SimStore;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -198,6 +198,17 @@ impl Bench {
         let calls = self.provider.truth().calls;
         let of_campaign = calls.iter().filter(|call| call.send.chunk.campaign() == id);
         of_campaign.map(|call| (call.at, call.send.chunk.number())).collect()
+    }
+
+    /// When the provider heard calls, and whether it took them.
+    pub(crate) fn heard(&self) -> Vec<(Duration, bool)> {
+        let calls = self.provider.truth().calls.into_iter();
+        calls.map(|call| (call.at, matches!(call.verdict, Verdict::Accepted { .. }))).collect()
+    }
+
+    /// How the provider answers from now on.
+    pub(crate) fn answers(&self, faults: ProviderFaults) {
+        self.provider.set_faults(faults);
     }
 
     /// When each person was called, whatever the campaign: they are known by their index here.

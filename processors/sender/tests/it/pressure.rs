@@ -1,0 +1,66 @@
+//! A provider that asks a page to slow down, judged by its own list of calls.
+
+use crate::support::{Bench, page};
+use sluice_schemas::{GateClass, Rules};
+use sluice_simulation::ProviderFaults;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A campaign of ten times so many recipients, without a limit of its own.
+async fn campaign(bench: &Bench, chunks: usize) {
+    bench.ruled_campaign("big", None, Rules::default(), &vec![GateClass::default(); chunks]).await;
+}
+
+/// Calls a second in a part of the list.
+fn per_second(calls: &[(Duration, bool)], from: Duration, to: Duration) -> f64 {
+    let inside = calls.iter().filter(|(at, _)| (from..to).contains(at)).count();
+    inside as f64 / (to - from).as_secs_f64()
+}
+
+#[tokio::test(start_paused = true)]
+async fn b6_a_throttled_page_goes_on_at_half_speed_and_recovers_by_itself() {
+    let mut bench = Bench::new();
+    bench.page_rate = Some("20/s".parse().unwrap());
+    campaign(&bench, 160).await;
+    let running = bench.start("sender");
+    tokio::time::sleep(5 * SECOND).await;
+    let throttled = bench.world.now();
+    bench.answers(ProviderFaults { throttled_ppm: 1_000_000, ..ProviderFaults::none() });
+    tokio::time::sleep(SECOND / 4).await;
+    bench.answers(ProviderFaults::none());
+    // The wait that the provider asked for, one call alone, and then half of the speed.
+    tokio::time::sleep(3 * SECOND).await;
+    let shown = running.board.pages()[&page()].clone();
+    assert!((50..60).contains(&shown.speed_percent.unwrap()) && shown.granted <= 2, "{shown:?}");
+    tokio::time::sleep(57 * SECOND).await;
+    assert_eq!(running.board.pages()[&page()].speed_percent, None);
+    let calls = bench.heard();
+    let speed = |from, to| per_second(&calls, throttled + from * SECOND, throttled + to * SECOND);
+    assert!((9.0..=12.5).contains(&speed(2, 5)), "half: {}", speed(2, 5));
+    assert!((12.5..=18.0).contains(&speed(15, 20)), "on the way back: {}", speed(15, 20));
+    assert!(speed(40, 50) > 19.0, "all of it: {}", speed(40, 50));
+    for (position, (start, _)) in calls.iter().enumerate() {
+        let inside = calls[position..].iter().take_while(|(at, _)| *at < *start + SECOND).count();
+        assert!(inside <= 21, "20 a second, and what the way to the provider shifts: {inside}");
+    }
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn b6_a_page_without_a_rate_finds_the_speed_that_its_provider_takes() {
+    let bench = Bench::new();
+    bench.answers(ProviderFaults { per_second_max: 40, ..ProviderFaults::none() });
+    campaign(&bench, 160).await;
+    let running = bench.start("sender");
+    tokio::time::sleep(100 * SECOND).await;
+    let calls = bench.heard();
+    let (taken, refused): (Vec<_>, Vec<_>) = calls.iter().partition(|(_, is_taken)| *is_taken);
+    let since = calls[0].0;
+    let refused_later = refused.iter().filter(|(at, _)| *at > since + 5 * SECOND).count();
+    assert_eq!(taken.len(), 1_600, "everybody in the end");
+    let last = taken[taken.len() - 1].0;
+    assert!(last - since < 80 * SECOND, "at half of what is possible or faster: {:?}", last - since);
+    assert!(refused_later * 20 < taken.len(), "{refused_later} of {} refused", calls.len());
+    running.stop().await;
+}
