@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 
 mod brokers;
+mod carried;
 mod clocks;
 mod dead_letters;
 mod launches;

@@ -6,6 +6,7 @@ use crate::provider::free_port;
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde_json::Value;
+use sluice_core::partition::partition_of;
 use sluice_engines::CqlConnection;
 use sluice_log::{KafkaLog, KafkaOptions};
 use sluice_runtime::ports::log::{Generations, Log, NewRecord, Partition, Topic};
@@ -85,19 +86,33 @@ impl Cluster {
 
     /// Appends a record as any upstream system would.
     pub fn produce(&self, topic: Topic, key: &'static [u8], value: Vec<u8>) {
+        self.on_log(async |log| {
+            let record = NewRecord { key: Bytes::from_static(key), value: value.into() };
+            log.append(topic, Partition(0), vec![record]).await.unwrap();
+        });
+    }
+
+    /// How far a group has got with the records of a key.
+    pub fn committed(&self, group: &str, topic: Topic, key: &[u8]) -> u64 {
+        self.on_log(async |log| {
+            let partition = Partition(partition_of(key, log.partitions(topic)));
+            log.committed(group, topic, partition).await.unwrap().map_or(0, |position| position.0)
+        })
+    }
+
+    fn on_log<T>(&self, ask: impl AsyncFnOnce(KafkaLog) -> T) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let options = KafkaOptions {
                 brokers: self.brokers.clone(),
                 prefix: self.prefix.clone(),
+                group_prefix: self.prefix.clone(),
                 replication: 1,
                 min_insync: 1,
                 ..KafkaOptions::default()
             };
-            let log = KafkaLog::connect(options, &FirstLife).await.unwrap();
-            let record = NewRecord { key: Bytes::from_static(key), value: value.into() };
-            log.append(topic, Partition(0), vec![record]).await.unwrap();
-        });
+            ask(KafkaLog::connect(options, &FirstLife).await.unwrap()).await
+        })
     }
 
     /// Makes topics and tables.

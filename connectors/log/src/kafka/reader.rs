@@ -2,7 +2,7 @@
 
 use super::client::{AGAIN, Events, ONE_TRY};
 use super::gather::Gather;
-use super::trouble::Trouble;
+use super::trouble::{RefusalKind, Trouble};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
 use rdkafka::message::Message;
@@ -21,6 +21,9 @@ const STALLED: Duration = Duration::from_secs(2);
 /// After librdkafka said "the end" where there should be records, they have so long to come. What remains
 /// then are places without a record (marks of transactions).
 const END_MEANT: Duration = Duration::from_millis(300);
+
+/// A partition that brokers which work don't know for so long has been taken away.
+const GONE: Duration = Duration::from_secs(10);
 
 /// What is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -211,9 +214,14 @@ impl Cursor {
         place: Place,
         is_wanted: &dyn Fn() -> bool,
     ) -> Result<(u64, u64), Stop> {
+        let began = SystemClock.monotonic();
         loop {
             match watermarks(&self.consumer, topic_name, place.partition) {
                 Ok(bounds) => return Ok(bounds),
+                Err(code @ Code::UnknownPartition) if SystemClock.monotonic() - began > GONE => {
+                    let what = format!("reading partition {} of {topic_name}: {code}", place.partition.0);
+                    self.trouble.refused(RefusalKind::Topic, &what);
+                }
                 Err(code) if self.trouble.failed(&format!("reading {topic_name}"), code) => {}
                 Err(code) => return Err(Stop::Refused(LogError::Storage(format!("{topic_name}: {code}")))),
             }

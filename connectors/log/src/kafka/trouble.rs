@@ -181,6 +181,8 @@ fn is_passing(code: Code) -> bool {
             // A broker that starts again is missing in the metadata for a moment: the client lets go of it, and of
             // what waits for it.
             | Code::DestroyBroker
+            // The same for its partitions.
+            | Code::UnknownPartition
             | Code::Resolve
             | Code::OperationTimedOut
             | Code::TimedOutQueue
@@ -218,7 +220,12 @@ mod tests {
     #[test]
     fn a_broker_that_is_missing_for_a_moment_is_asked_again_and_a_request_that_is_wrong_is_not() {
         let trouble = Trouble::new("a:1");
-        for code in [Code::DestroyBroker, Code::BrokerTransportFailure, Code::OperationTimedOut] {
+        for code in [
+            Code::DestroyBroker,
+            Code::UnknownPartition,
+            Code::BrokerTransportFailure,
+            Code::OperationTimedOut,
+        ] {
             assert!(trouble.failed("reading", code), "{code:?}");
         }
         assert!(trouble.is_suspected());
