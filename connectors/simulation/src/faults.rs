@@ -152,6 +152,8 @@ pub struct ProviderFaults {
     pub throttled_ppm: u32,
     /// Calls of one page that it takes in any second; of those beyond it says the same. 0: as many as come.
     pub per_second_max: u32,
+    /// What answers say of the limit that is used.
+    pub used_percent: Option<u32>,
     /// The longest way to the provider and the longest way back, in ms; each below the call's timeout.
     pub latency_ms_max: u64,
     /// An accepted message is delivered. Its webhook may still get lost.
@@ -185,6 +187,7 @@ impl ProviderFaults {
             unreachable_ppm: 0,
             throttled_ppm: 0,
             per_second_max: 0,
+            used_percent: None,
             latency_ms_max: 20,
             delivered_ppm: 1_000_000,
             read_ppm: 1_000_000,
@@ -208,6 +211,7 @@ impl ProviderFaults {
             unreachable_ppm: 20_000,
             throttled_ppm: 20_000,
             per_second_max: 0,
+            used_percent: None,
             latency_ms_max: 400,
             delivered_ppm: 900_000,
             read_ppm: 600_000,

@@ -14,6 +14,8 @@ const HEADERS_MAX: usize = 48;
 /// What a call came to.
 pub(super) struct Read {
     pub(super) result: CallResult,
+    /// What it says of the provider's limit.
+    pub(super) used_percent: Option<u32>,
     /// Whether the connection is at the end of the answer, ready for another call.
     pub(super) keep: bool,
 }
@@ -49,7 +51,7 @@ pub(super) async fn read(response: Response<Incoming>, rules: &dyn AnswerRules) 
     if !whole && !is_cut && !head.status.is_success() {
         // Which error it was is in the part that did not arrive.
         let detail = format!("the answer with status {} broke off", head.status.as_u16());
-        return Read { result: CallResult::Unknown { detail }, keep: false };
+        return Read { result: CallResult::Unknown { detail }, used_percent: None, keep: false };
     }
     let mut headers = [("", ""); HEADERS_MAX];
     let mut count = 0;
@@ -61,5 +63,6 @@ pub(super) async fn read(response: Response<Incoming>, rules: &dyn AnswerRules) 
     }
     let body = &read[..read.len().min(BODY_BYTES_MAX)];
     let answer = Answer { status: head.status.as_u16(), headers: &headers[..count], body };
-    Read { result: rules.classify(&answer), keep: whole }
+    let used_percent = rules.used_percent(&answer);
+    Read { result: rules.classify(&answer), used_percent, keep: whole }
 }

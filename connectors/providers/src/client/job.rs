@@ -18,12 +18,14 @@ pub(super) struct Open {
     call: Option<Call>,
     /// Set before anything of the request can be written.
     started: bool,
+    /// What the answer said of the provider's limit.
+    used_percent: Option<u32>,
     clock: Arc<dyn Clock>,
 }
 
 impl Open {
     pub(super) fn new(call: Call, clock: Arc<dyn Clock>) -> Self {
-        Self { call: Some(call), started: false, clock }
+        Self { call: Some(call), started: false, used_percent: None, clock }
     }
 
     /// The call, until it has its outcome.
@@ -41,6 +43,11 @@ impl Open {
         self.started = false;
     }
 
+    /// What the answer said of the provider's limit, for the outcome.
+    pub(super) fn uses(&mut self, used_percent: Option<u32>) {
+        self.used_percent = used_percent;
+    }
+
     /// The one outcome.
     pub(super) fn end(mut self, result: CallResult) {
         self.report(result);
@@ -49,7 +56,8 @@ impl Open {
     fn report(&mut self, result: CallResult) {
         if let Some(call) = self.call.take() {
             let at_ms = self.clock.wall_ms();
-            let outcome = CallOutcome { send: call.send, attempt: call.attempt, result, at_ms };
+            let (send, attempt, used_percent) = (call.send, call.attempt, self.used_percent);
+            let outcome = CallOutcome { send, attempt, result, used_percent, at_ms };
             call.outcomes.send(outcome);
         }
     }

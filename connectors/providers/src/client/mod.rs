@@ -71,7 +71,8 @@ impl HttpCaller {
         let at_ms = self.clock.wall_ms();
         for call in calls {
             let result = CallResult::NotCalled { reason: None };
-            let outcome = CallOutcome { send: call.send, attempt: call.attempt, result, at_ms };
+            let (send, attempt) = (call.send, call.attempt);
+            let outcome = CallOutcome { send, attempt, result, used_percent: None, at_ms };
             call.outcomes.send(outcome);
         }
     }

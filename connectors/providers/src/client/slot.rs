@@ -175,6 +175,7 @@ impl Slot {
                     connection.gate.disarm();
                     self.connection = Some(connection);
                 }
+                open.uses(answer.used_percent);
                 Went::Ended(open, answer.result)
             }
             Some(Err(_)) if passed == Passed::Nothing => {

@@ -2,8 +2,10 @@
 
 mod endpoint;
 mod envelope;
+mod quota;
 mod usage;
 
 pub(crate) use endpoint::{check_headers, check_url, endpoint};
 pub(crate) use envelope::{Accepted, classify};
+pub(crate) use quota::used_percent;
 pub(crate) use usage::retry_after;

@@ -1,7 +1,7 @@
 //! What the Cloud API's answer to a template message means.
 
 use super::errors::TABLE;
-use crate::graph::{Accepted, classify};
+use crate::graph::{Accepted, classify, used_percent};
 use serde::Deserialize;
 use sluice_runtime::ports::caller::{Answer, AnswerRules, CallResult, Failure};
 use std::borrow::Cow;
@@ -13,6 +13,10 @@ pub struct WhatsappAnswers;
 impl AnswerRules for WhatsappAnswers {
     fn classify(&self, answer: &Answer<'_>) -> CallResult {
         classify(TABLE, answer, accepted)
+    }
+
+    fn used_percent(&self, answer: &Answer<'_>) -> Option<u32> {
+        used_percent(answer)
     }
 }
 

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use sluice_core::throttle::HoldReason;
 use sluice_core::{CampaignId, ChunkId, PageId, SendId};
 use sluice_providers::http::response::HttpAnswers;
+use sluice_providers::messenger::response::MessengerAnswers;
 use sluice_providers::{HttpCaller, HttpCallerOptions};
 use sluice_runtime::ports::caller::{Call, CallOutcome, CallRequest, CallResult, Caller, Endpoint, Outcomes};
 use sluice_runtime::{Clock, SystemClock};
@@ -107,6 +108,23 @@ async fn a_call_is_answered_and_looks_as_it_should() {
         assert!(head.lines().any(|found| found == line), "{line} in {head}");
     }
     assert_eq!(body, "{\"to\":1}");
+}
+
+#[tokio::test]
+async fn b6_what_an_answer_says_of_the_limit_comes_with_the_outcome() {
+    let server = Server::start(|number, _| {
+        let usage =
+            ["x-app-usage: {\"call_count\":28}\r\n", "", "X-App-Usage: {\"call_count\":-1\r\n"][number];
+        let answer = json(200, "{\"message_id\":\"m\"}");
+        Reaction::Answer(answer.replacen("\r\n", &format!("\r\n{usage}"), 1))
+    });
+    let (mut rig, plain) = (Rig::one_thread(), endpoint(&server.url(), 1_000));
+    let graph = Arc::new(Endpoint { answers: Arc::new(MessengerAnswers), ..(*plain).clone() });
+    for used_percent in [Some(28), None, None] {
+        rig.caller.call(vec![rig.call(&graph, 1, 0, 2_000)]);
+        let outcome = rig.outcome().await;
+        assert_eq!((outcome.result, outcome.used_percent), (accepted("m"), used_percent));
+    }
 }
 
 #[tokio::test]

@@ -158,7 +158,10 @@ fn failure(transient: bool, code: &str, message: &str) -> Failure {
 async fn finish(provider: &SimProvider, process: ProcessId, call: Call, result: CallResult) {
     provider.world.effect(process, "call ends").await;
     let at_ms = provider.world.clock(process).wall_ms();
-    let outcome = CallOutcome { send: call.send, attempt: call.attempt, result, at_ms };
+    let said = provider.state().faults.used_percent;
+    let used_percent =
+        said.filter(|_| !matches!(result, CallResult::NotCalled { .. } | CallResult::Unknown { .. }));
+    let outcome = CallOutcome { send: call.send, attempt: call.attempt, result, used_percent, at_ms };
     if !call.outcomes.send(outcome) {
         provider.world.note(process, "nobody waits for the outcome".to_owned());
     }

@@ -56,6 +56,12 @@ impl std::fmt::Debug for Endpoint {
 pub trait AnswerRules: Send + Sync {
     /// Classifies an answer.
     fn classify(&self, answer: &Answer<'_>) -> CallResult;
+
+    /// How much of its limit the provider says is used, in percent, at most 100; of several figures the highest.
+    /// `None` where the answer does not say.
+    fn used_percent(&self, _answer: &Answer<'_>) -> Option<u32> {
+        None
+    }
 }
 
 /// An answer as it came.
@@ -149,6 +155,8 @@ pub struct CallOutcome {
     pub attempt: u8,
     /// What is known.
     pub result: CallResult,
+    /// How much of its limit the provider said is used, in percent: see [`AnswerRules::used_percent`].
+    pub used_percent: Option<u32>,
     /// ms since 1970.
     pub at_ms: i64,
 }

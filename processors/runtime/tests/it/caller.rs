@@ -27,7 +27,8 @@ impl Caller for Held {
 impl Held {
     fn answer(&self, result: CallResult) {
         let call = self.0.lock().unwrap().remove(0);
-        let outcome = CallOutcome { send: call.send, attempt: call.attempt, result, at_ms: 7 };
+        let (send, attempt) = (call.send, call.attempt);
+        let outcome = CallOutcome { send, attempt, result, used_percent: None, at_ms: 7 };
         call.outcomes.send(outcome);
     }
 }

@@ -16,7 +16,8 @@ impl Caller for Instant {
     fn call(&self, calls: Vec<Call>) {
         for call in calls {
             let result = CallResult::Accepted { message_id: None };
-            let outcome = CallOutcome { send: call.send, attempt: call.attempt, result, at_ms: 0 };
+            let outcome =
+                CallOutcome { send: call.send, attempt: call.attempt, result, used_percent: None, at_ms: 0 };
             call.outcomes.send(outcome);
         }
     }

@@ -174,12 +174,15 @@ impl Page {
     }
 
     fn take_outcome(&mut self, outcome: CallOutcome, calling: Calling, now: Duration) {
-        let CallOutcome { send, attempt, result, at_ms } = outcome;
+        let CallOutcome { send, attempt, result, used_percent, at_ms } = outcome;
         let (chunk, index) = (send.chunk, send.index);
         let said = |fact| ReceiptEntry {
             address: calling.ready.by_person.then(|| calling.ready.to.clone()),
             ..entry(fact, index, index, attempt, at_ms)
         };
+        if let (Some(percent), Some(ownership)) = (used_percent, &mut self.ownership) {
+            ownership.slots.pace_mut().used(percent, now);
+        }
         match result {
             CallResult::Accepted { message_id } => {
                 self.provider_answered(calling.slot, now);

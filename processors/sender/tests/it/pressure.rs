@@ -64,3 +64,22 @@ async fn b6_a_page_without_a_rate_finds_the_speed_that_its_provider_takes() {
     assert!(refused_later * 20 < taken.len(), "{refused_later} of {} refused", calls.len());
     running.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn b6_a_page_slows_down_before_its_limit_is_used_up_and_goes_on_when_it_is_not_any_more() {
+    let mut bench = Bench::new();
+    bench.page_rate = Some("20/s".parse().unwrap());
+    bench.answers(ProviderFaults { used_percent: Some(90), ..ProviderFaults::none() });
+    campaign(&bench, 120).await;
+    let running = bench.start("sender");
+    tokio::time::sleep(20 * SECOND).await;
+    let better = bench.world.now();
+    bench.answers(ProviderFaults { used_percent: Some(40), ..ProviderFaults::none() });
+    tokio::time::sleep(20 * SECOND).await;
+    let calls = bench.heard();
+    let slow = per_second(&calls, better - 15 * SECOND, better);
+    assert!((9.5..=11.5).contains(&slow), "half of the way from full speed to the floor: {slow}");
+    assert!(per_second(&calls, better + 2 * SECOND, better + 12 * SECOND) > 19.0);
+    assert!(calls.iter().all(|(_, is_taken)| *is_taken));
+    running.stop().await;
+}
