@@ -15,6 +15,8 @@ pub enum Class {
     /// Every recipient would fail. Each fails by name, so that `retry failed` reaches all of them once the
     /// campaign is corrected.
     PermanentCampaign,
+    /// The message's template is not taken at present, for whomever: its campaigns wait on this page.
+    Template,
     /// Try again with backoff.
     Transient,
     /// Slow down; the scope says who.
@@ -48,6 +50,7 @@ impl Class {
         match self {
             Class::PermanentRecipient => "permanent_recipient",
             Class::PermanentCampaign => "permanent_campaign",
+            Class::Template => "template",
             Class::Transient => "transient",
             Class::Throttle(_) => "throttle",
             Class::OptOut => "opt_out",
@@ -121,10 +124,23 @@ impl ErrorRow {
         let retry_after = asked.max(known);
         let failed = |transient, opted_out, attempts_max, retry_after| {
             let (code, message) = (code.clone(), message.clone());
-            CallResult::Failed(Failure { transient, attempts_max, opted_out, code, message, retry_after })
+            let holds_template = false;
+            CallResult::Failed(Failure {
+                transient,
+                attempts_max,
+                opted_out,
+                holds_template,
+                code,
+                message,
+                retry_after,
+            })
         };
         match self.class {
             Class::PermanentRecipient | Class::PermanentCampaign => failed(false, false, 0, None),
+            Class::Template => CallResult::Refused {
+                reason: HoldReason::Template(format!("{code}: {message}")),
+                retry_after,
+            },
             Class::OptOut => failed(false, true, 0, None),
             Class::Transient => failed(true, false, self.attempts_max, retry_after),
             Class::Foreign => failed(true, false, UNKNOWN_ATTEMPTS_MAX, retry_after),

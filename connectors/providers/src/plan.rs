@@ -109,6 +109,8 @@ pub struct PagePlan {
     channel: Channel,
     timeout_ms: u64,
     campaign: StringMap,
+    /// Name and language, where the message is made from a template that the provider knows.
+    template: Option<String>,
     shape: Shape,
 }
 
@@ -144,7 +146,15 @@ impl PagePlan {
             }
             Channel::Sms => return Err(PlanError::NoProvider(channel)),
         };
-        Ok(Self { channel, timeout_ms: config.timeout_ms, campaign: launch.variables.clone(), shape })
+        let template = launch.message.template.as_ref().filter(|_| matches!(shape, Shape::Whatsapp(_)));
+        let template = template.map(|template| format!("{}/{}", template.name, template.language));
+        Ok(Self {
+            channel,
+            timeout_ms: config.timeout_ms,
+            campaign: launch.variables.clone(),
+            template,
+            shape,
+        })
     }
 
     /// The request for one recipient.
@@ -179,5 +189,9 @@ impl MessagePlan for PagePlan {
 
     fn timeout_ms(&self) -> u64 {
         self.timeout_ms
+    }
+
+    fn template(&self) -> Option<&str> {
+        self.template.as_deref()
     }
 }

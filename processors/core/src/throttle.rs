@@ -11,15 +11,31 @@ pub struct HoldPolicy {
     pub first_ms: u64,
     /// Longest wait, in ms. Default 30,000: a provider that is back is used again within half a minute.
     pub wait_ms_max: u64,
+    /// How long the campaigns of a template wait that the provider has paused or disabled, in ms. Default 3,600,000:
+    /// pauses last hours, and one refused call an hour finds out that one is over. Lifting the page's hold and resuming
+    /// the campaign end the wait at once.
+    pub template_ms: u64,
 }
 
 impl Default for HoldPolicy {
     fn default() -> Self {
-        Self { first_ms: 500, wait_ms_max: 30_000 }
+        Self { first_ms: 500, wait_ms_max: 30_000, template_ms: 3_600_000 }
     }
 }
 
-/// Why a page waits.
+impl HoldPolicy {
+    /// The first and the longest wait for a reason, in ms.
+    fn waits_ms(&self, reason: &HoldReason) -> (u64, u64) {
+        match reason {
+            HoldReason::Unreachable(_) | HoldReason::Throttled(_) | HoldReason::Account(_) => {
+                (self.first_ms, self.wait_ms_max)
+            }
+            HoldReason::Template(_) => (self.template_ms, self.template_ms),
+        }
+    }
+}
+
+/// Why a page, or a template on it, waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HoldReason {
     /// No connection could be made: nothing was sent.
@@ -28,6 +44,8 @@ pub enum HoldReason {
     Throttled(String),
     /// The provider refuses the account or its credentials: a person has to act.
     Account(String),
+    /// The provider does not take this template at present: its campaigns wait, the page does not.
+    Template(String),
 }
 
 impl HoldReason {
@@ -37,20 +55,22 @@ impl HoldReason {
             HoldReason::Unreachable(_) => "provider_unreachable",
             HoldReason::Throttled(_) => "throttled",
             HoldReason::Account(_) => "account",
+            HoldReason::Template(_) => "template",
         }
     }
 
     /// What the provider or the system said.
     pub fn detail(&self) -> &str {
         match self {
-            HoldReason::Unreachable(detail) | HoldReason::Throttled(detail) | HoldReason::Account(detail) => {
-                detail
-            }
+            HoldReason::Unreachable(detail)
+            | HoldReason::Throttled(detail)
+            | HoldReason::Account(detail)
+            | HoldReason::Template(detail) => detail,
         }
     }
 }
 
-/// The wait of one page. Times are monotonic.
+/// The wait of one page, or of one template on it. Times are monotonic.
 #[derive(Debug, Clone, Default)]
 pub struct Hold {
     until: Duration,
@@ -81,7 +101,8 @@ impl Hold {
         if now < self.until && self.reason.is_some() {
             return;
         }
-        let doubled = policy.first_ms.saturating_mul(1 << self.in_a_row.min(20)).min(policy.wait_ms_max);
+        let (first_ms, wait_ms_max) = policy.waits_ms(&reason);
+        let doubled = first_ms.saturating_mul(1 << self.in_a_row.min(20)).min(wait_ms_max);
         let wait = Duration::from_millis(doubled).max(retry_after.unwrap_or_default());
         self.until = now + wait;
         self.in_a_row += 1;
@@ -110,7 +131,8 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_a_limit_and_a_success_ends_them() {
-        let (policy, mut hold) = (HoldPolicy { first_ms: 100, wait_ms_max: 300 }, Hold::default());
+        let policy = HoldPolicy { first_ms: 100, wait_ms_max: 300, ..HoldPolicy::default() };
+        let mut hold = Hold::default();
         let mut now = at(0);
         for wait in [100, 200, 300, 300] {
             hold.refused(&policy, down(), None, now);
@@ -122,6 +144,17 @@ mod tests {
         hold.answered(now);
         hold.refused(&policy, down(), None, now);
         assert_eq!(hold.waits(now).unwrap().0, now + at(100));
+    }
+
+    #[test]
+    fn b6_a_paused_template_is_tried_again_at_even_intervals() {
+        let (policy, mut hold) = (HoldPolicy::default(), Hold::default());
+        for hour in 0..3 {
+            let now = at(hour * 3_600_000);
+            assert!(hold.waits(now).is_none());
+            hold.refused(&policy, HoldReason::Template("132015".to_owned()), None, now);
+            assert_eq!(hold.waits(now).unwrap().0, now + at(3_600_000));
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What each page is doing, for people: status lines, `explain`, the end of `sluice send`.
 
-use sluice_core::PageId;
 use sluice_core::throttle::HoldReason;
+use sluice_core::{CampaignId, PageId};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,12 +19,27 @@ pub struct PageStatus {
     pub claims: u32,
     /// Why it waits, and until when on the monotonic clock.
     pub hold: Option<(Duration, HoldReason)>,
+    /// Templates that the provider does not take at present: their campaigns wait, the page does not.
+    pub templates: Vec<HeldTemplate>,
     /// How fast it goes while its provider wants it slower, in percent of its full speed; `None`: at full speed.
     pub speed_percent: Option<u32>,
     /// Why a campaign can't be sent from here: configuration.
     pub problem: Option<String>,
     /// What it waits for inside Sluice, in words: the store gives no answer.
     pub waits_for: Option<String>,
+}
+
+/// A template that waits on a page.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeldTemplate {
+    /// Name and language; `None`: one campaign alone, whose messages are made from no template.
+    pub template: Option<String>,
+    /// The campaigns that are open here and wait.
+    pub campaigns: Vec<CampaignId>,
+    /// When one call tries it again, on the monotonic clock.
+    pub until: Duration,
+    /// What the provider said.
+    pub reason: HoldReason,
 }
 
 /// All pages of this process.

@@ -223,6 +223,7 @@ pub(super) fn unusable(message: String) -> CallResult {
         transient: false,
         attempts_max: 0,
         opted_out: false,
+        holds_template: false,
         code: "invalid_endpoint".to_owned(),
         message,
         retry_after: None,

@@ -64,6 +64,7 @@ impl AnswerRules for HttpAnswers {
                     transient,
                     attempts_max: 0,
                     opted_out: false,
+                    holds_template: false,
                     code: format!("http_{status}"),
                     message: message(),
                     retry_after: if transient { retry_after(answer) } else { None },

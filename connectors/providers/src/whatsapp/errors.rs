@@ -7,8 +7,8 @@
 //! The class is our judgement of the meaning.
 
 use crate::classes::Class::{
-    Account, Foreign, OptOut, PermanentCampaign as Campaign, PermanentRecipient as Recipient, Throttle,
-    Transient,
+    Account, Foreign, OptOut, PermanentCampaign as Campaign, PermanentRecipient as Recipient, Template,
+    Throttle, Transient,
 };
 use crate::classes::{ErrorRow, Scope, row};
 
@@ -77,10 +77,10 @@ pub static TABLE: &[ErrorRow] = &[
     row(132_007, Campaign, "the content violates a policy", "W1"),
     row(132_008, Campaign, "parameter values wrongly formatted", "P1"),
     row(132_012, Campaign, "the format of a parameter does not match the template", "W1"),
-    row(132_015, Campaign, "the template is paused for low quality", "W1"),
-    row(132_016, Campaign, "the template is disabled for good", "W1"),
+    row(132_015, Template, "the template is paused for low quality", "W1"),
+    row(132_016, Template, "the template is disabled for good", "W1"),
     row(132_018, Campaign, "template validation error", "W1"),
-    row(132_068, Campaign, "the Flow is blocked", "W1"),
+    row(132_068, Template, "the Flow is blocked", "W1"),
     row(132_069, Throttle(Scope::Template), "the Flow is throttled to 10 messages an hour", "W1").wait(3_600),
     row(133_000, Account, "an earlier deregistration failed", "W1"),
     row(133_004, Transient, "server temporarily unavailable", "W1"),

@@ -43,6 +43,7 @@ fn accepted(body: &[u8]) -> Accepted {
             transient: false,
             attempts_max: 0,
             opted_out: false,
+            holds_template: true,
             code: "132015".to_owned(),
             message: "the template is paused for low quality".to_owned(),
             retry_after: None,

@@ -167,7 +167,7 @@ fn failed(page: Option<&PageId>, event: Status, parsed: &mut Parsed) {
         None | Some((Class::Transient | Class::Foreign | Class::Account | Class::MaySent, _)) => Fact::Failed,
         Some((Class::Throttle(Scope::Recipient), 1)) => Fact::FailedForGood,
         Some((Class::Throttle(_), _)) => Fact::Failed,
-        Some((Class::PermanentRecipient | Class::PermanentCampaign | Class::OptOut, _)) => {
+        Some((Class::PermanentRecipient | Class::PermanentCampaign | Class::Template | Class::OptOut, _)) => {
             Fact::FailedForGood
         }
     };

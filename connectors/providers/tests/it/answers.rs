@@ -35,11 +35,13 @@ fn whatsapp_accepts_also_what_it_holds_for_assessment() {
 }
 
 #[test]
-fn a_paused_template_fails_the_recipient() {
+fn b6_a_message_that_a_paused_template_swallowed_is_not_repeated_and_the_others_wait() {
     let CallResult::Failed(failure) = classify(&WhatsappAnswers, 200, &[], &whatsapp(Some("paused"))) else {
         panic!()
     };
+    // It has an id: nobody can exclude that it leaves later (G1).
     assert_eq!((failure.transient, failure.code.as_str()), (false, "132015"));
+    assert!(failure.holds_template);
 }
 
 #[test]

@@ -22,13 +22,15 @@ const WHATSAPP: &[(&str, &str)] = &[
     (
         "permanent_campaign",
         "100 131008 131009 131051 131053 131055 131061 131063 132000 132001 132007 132008 132012 \
-                            132015 132016 132018 132068 134100 135000 2388040 2388047 2388072 2388073 2388293 2388299",
+                            132018 134100 135000 2388040 2388047 2388072 2388073 2388293 2388299",
     ),
     // 130497 concerns one country's recipients: each fails, the page goes on.
     (
         "permanent_recipient",
         "130403 130472 130497 131021 131026 131030 131043 131047 131052 131060 131062 132005 137000",
     ),
+    // Who is left waits until the template is taken again, or the campaign is cancelled.
+    ("template", "132015 132016 132068"),
     ("opt_out", "131050"),
     ("foreign", "131020 131041 131059 131200-131299 138000-138099 139000-139099 139100-139109"),
 ];
@@ -82,6 +84,10 @@ fn check_row(rules: &dyn AnswerRules, row: &ErrorRow, code: u32) {
                 assert!(!failure.transient && !failure.opted_out, "{row:?}");
                 assert_eq!(failure.code, name);
             }
+            (
+                Class::Template,
+                CallResult::Refused { reason: HoldReason::Template(detail), retry_after: None },
+            ) => assert!(detail.starts_with(&name), "{detail}"),
             (Class::OptOut, CallResult::Failed(failure)) => {
                 assert!(!failure.transient && failure.opted_out, "{row:?}");
             }

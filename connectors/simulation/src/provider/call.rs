@@ -33,6 +33,7 @@ enum Course {
     Transient,
     Permanent,
     Throttled,
+    TemplatePaused,
     Unreachable,
 }
 
@@ -75,6 +76,8 @@ async fn run(provider: SimProvider, process: ProcessId, call: Call) {
     let (course, there_ms, back_ms) = world.draw(|random| {
         (course(random, &faults), random.between(0, way_ms_max), random.between(0, way_ms_max))
     });
+    let campaign = call.send.chunk.campaign();
+    let course = if provider.state().paused.contains(&campaign) { Course::TemplatePaused } else { course };
     if let Course::Unreachable = course {
         let reason = Some(HoldReason::Unreachable("simulated: connection refused".to_owned()));
         return finish(&provider, process, call, CallResult::NotCalled { reason }).await;
@@ -139,6 +142,10 @@ fn result(course: Course, verdict: Verdict) -> CallResult {
             reason: HoldReason::Throttled("simulated: 429".to_owned()),
             retry_after: Some(Duration::from_secs(1)),
         },
+        (Course::TemplatePaused, _) => CallResult::Refused {
+            reason: HoldReason::Template("simulated: the template is paused".to_owned()),
+            retry_after: None,
+        },
         _ => CallResult::Unknown { detail: "simulated: no answer".to_owned() },
     }
 }
@@ -148,6 +155,7 @@ fn failure(transient: bool, code: &str, message: &str) -> Failure {
         transient,
         attempts_max: 0,
         opted_out: false,
+        holds_template: false,
         code: code.to_owned(),
         message: message.to_owned(),
         retry_after: None,

@@ -11,9 +11,11 @@ use crate::faults::ProviderFaults;
 use crate::truth::Truth;
 use crate::world::{ProcessId, World};
 use call::ProcessCaller;
+use sluice_core::CampaignId;
 use sluice_core::ids::EchoTag;
 use sluice_runtime::ports::caller::Caller;
 use sluice_schemas::Fact;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -45,6 +47,8 @@ struct State {
     stalled_until: Duration,
     truth: Truth,
     taken: Taken,
+    /// Campaigns whose templates are paused.
+    paused: BTreeSet<CampaignId>,
     messages: u64,
     listeners: Vec<UnboundedSender<SimWebhook>>,
 }
@@ -57,6 +61,7 @@ impl SimProvider {
             stalled_until: Duration::ZERO,
             truth: Truth::default(),
             taken: Taken::default(),
+            paused: BTreeSet::new(),
             messages: 0,
             listeners: Vec::new(),
         };
@@ -82,6 +87,11 @@ impl SimProvider {
     /// Replaces the faults from now on.
     pub fn set_faults(&self, faults: ProviderFaults) {
         self.state().faults = faults;
+    }
+
+    /// Pauses the templates of these campaigns, and no others from now on: their calls are refused.
+    pub fn pause_templates_of(&self, campaigns: impl IntoIterator<Item = CampaignId>) {
+        self.state().paused = campaigns.into_iter().collect();
     }
 
     /// No call can start for so long: connections hang, and then all go on at once.

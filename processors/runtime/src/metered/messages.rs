@@ -68,4 +68,8 @@ impl MessagePlan for MeteredPlan {
     fn timeout_ms(&self) -> u64 {
         self.inner.timeout_ms()
     }
+
+    fn template(&self) -> Option<&str> {
+        self.inner.template()
+    }
 }

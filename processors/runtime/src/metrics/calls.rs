@@ -21,6 +21,7 @@ crate::label_words! {
     OptedOut = "opted_out",
     Throttled = "throttled",
     Account = "account",
+    Template = "template",
     Unreachable = "unreachable",
     NotCalled = "not_called",
     Unknown = "unknown",
@@ -78,10 +79,10 @@ pub const OUTCOMES: Definition = Definition {
     unit: "calls",
     stage: Stage::Outcome,
     labels: Labels::Each(&[CHANNEL, Label { name: "class", values: CALL_CLASSES }]),
-    help: "How calls ended. `throttled`, `account` and `unreachable` concern the page as a whole, which waits; \
-           `not_called` is given back.",
+    help: "How calls ended. `throttled`, `account` and `unreachable` concern the page as a whole, which waits, \
+           `template` the campaigns of one template on it; `not_called` is given back.",
     look: "`unknown` is never repeated: more than a few in a thousand means that the provider or the network \
-           loses answers. `account` needs a person: a token or the account itself. `failed_permanent` is the \
+           loses answers. `account` and `template` need a person: a token, the account itself, a paused template. `failed_permanent` is the \
            quality of the list or the message.",
 };
 
@@ -142,6 +143,7 @@ pub fn class_of(result: &CallResult) -> CallClass {
             HoldReason::Unreachable(_) => CallClass::Unreachable,
             HoldReason::Throttled(_) => CallClass::Throttled,
             HoldReason::Account(_) => CallClass::Account,
+            HoldReason::Template(_) => CallClass::Template,
         },
         CallResult::NotCalled { reason: None } => CallClass::NotCalled,
         CallResult::Unknown { .. } => CallClass::Unknown,

@@ -6,7 +6,8 @@ use super::labels::{CHANNEL, channel_place};
 use crate::metered::PageChannels;
 use sluice_core::PageId;
 
-/// Why pages wait, in the words of the CLI; the first three are those of [`sluice_core::throttle::HoldReason`].
+/// Why pages wait, in the words of the CLI; the first three are those of
+/// [`sluice_core::throttle::HoldReason`] that hold a page as a whole.
 pub const WAIT_REASONS: &[&str] =
     &["provider_unreachable", "throttled", "account", "not_configured", "other"];
 

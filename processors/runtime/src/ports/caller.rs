@@ -171,8 +171,8 @@ pub enum CallResult {
     },
     /// The provider refused this message.
     Failed(Failure),
-    /// The provider refused the page as a whole (throttle, account): nobody got a message, try again when it
-    /// is over.
+    /// The provider refused the page as a whole (throttle, account), or the message's template: nobody got a
+    /// message, try again when it is over.
     Refused {
         /// Why.
         reason: HoldReason,
@@ -200,6 +200,8 @@ pub struct Failure {
     pub attempts_max: u8,
     /// The person wants no messages.
     pub opted_out: bool,
+    /// The provider does not take the message's template at present, for whomever.
+    pub holds_template: bool,
     /// Code in the provider's or the system's words.
     pub code: String,
     /// For people; without secrets.

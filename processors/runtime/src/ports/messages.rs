@@ -46,6 +46,11 @@ pub trait MessagePlan: Send + Sync + 'static {
     fn correlation(&self) -> Correlation;
     /// A call's deadline, in ms: how long a former owner's call may still be under way.
     fn timeout_ms(&self) -> u64;
+    /// What the provider pauses and disables as one, where its messages are made of such: a template's name and
+    /// language. The campaigns of one template on a page wait together.
+    fn template(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// Compiles messages and knows the pages.

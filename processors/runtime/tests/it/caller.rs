@@ -109,6 +109,7 @@ async fn outcomes_arrive_as_they_were_and_are_counted_by_class() {
         transient: true,
         attempts_max: 0,
         opted_out: false,
+        holds_template: false,
         code: "1".to_owned(),
         message: String::new(),
         retry_after: None,
@@ -123,13 +124,14 @@ async fn outcomes_arrive_as_they_were_and_are_counted_by_class() {
             "throttled",
         ),
         (CallResult::Refused { reason: HoldReason::Account(String::new()), retry_after: None }, "account"),
+        (CallResult::Refused { reason: HoldReason::Template(String::new()), retry_after: None }, "template"),
         (CallResult::NotCalled { reason: Some(HoldReason::Unreachable(String::new())) }, "unreachable"),
         (CallResult::NotCalled { reason: None }, "not_called"),
         (CallResult::Unknown { detail: String::new() }, "unknown"),
     ];
     let calls = (0..results.len() as u16).map(|index| world.call(index, 1, 0)).collect();
     world.metered.call(calls);
-    assert_eq!(world.value(r#"sluice_calls_in_flight{channel="messenger"}"#), 9.0);
+    assert_eq!(world.value(r#"sluice_calls_in_flight{channel="messenger"}"#), 10.0);
     for (index, (result, class)) in results.into_iter().enumerate() {
         assert_eq!(world.outcomes_of(class), 0.0, "{class} is there from the start");
         world.held.answer(result.clone());
@@ -138,8 +140,8 @@ async fn outcomes_arrive_as_they_were_and_are_counted_by_class() {
         assert_eq!(world.outcomes_of(class), 1.0, "{class}");
     }
     assert_eq!(world.value(r#"sluice_calls_in_flight{channel="messenger"}"#), 0.0);
-    assert_eq!(world.value(r#"sluice_calls_total{attempt="first",channel="messenger"}"#), 9.0);
-    assert_eq!(world.value(r#"sluice_call_seconds_count{channel="messenger"}"#), 7.0, "two were not made");
+    assert_eq!(world.value(r#"sluice_calls_total{attempt="first",channel="messenger"}"#), 10.0);
+    assert_eq!(world.value(r#"sluice_call_seconds_count{channel="messenger"}"#), 8.0, "two were not made");
 }
 
 #[tokio::test]

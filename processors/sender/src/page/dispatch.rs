@@ -60,6 +60,7 @@ impl Page {
         if ownership.hold.waits(now).is_some() {
             return self.ungrant_all();
         }
+        self.ungrant_held_templates(now);
         let horizon = now + self.ms(self.context.options.ahead_ms);
         let mut free = self.in_flight_max().saturating_sub(self.calling.len());
         let ids: Vec<CampaignId> =
@@ -155,7 +156,7 @@ impl Page {
         self.lanes
             .values()
             .filter(|state| !state.granted.is_empty() || (!state.window.is_empty() && self.grant.is_none()))
-            .filter(|_| free)
+            .filter(|state| free && !self.template_waits(&state.template, now))
             .map(|state| state.campaign.gcra.map_or(page, |gcra| gcra.next().max(page)))
             .filter(|next| *next > now)
             .map(|next| next.saturating_sub(ahead).max(now + Duration::from_millis(1)))
@@ -186,10 +187,23 @@ impl Page {
         match result {
             CallResult::Accepted { message_id } => {
                 self.provider_answered(calling.slot, now);
+                self.template_answered(chunk.campaign(), now);
                 self.report(chunk, ReceiptEntry { provider_id: message_id, ..said(Fact::Accepted) });
             }
             CallResult::Failed(failure) => {
                 self.provider_answered(calling.slot, now);
+                match failure.holds_template {
+                    true => {
+                        let said = format!("{}: {}", failure.code, failure.message);
+                        self.hold_template(
+                            chunk.campaign(),
+                            HoldReason::Template(said),
+                            failure.retry_after,
+                            now,
+                        );
+                    }
+                    false => self.template_answered(chunk.campaign(), now),
+                }
                 let fact =
                     if self.may_retry(&calling.ready, &failure) { Fact::Failed } else { Fact::FailedForGood };
                 let failed = ReceiptEntry {
@@ -202,6 +216,11 @@ impl Page {
                 if failure.opted_out {
                     self.report(chunk, ReceiptEntry { reason: Some(failure.code), ..said(Fact::OptedOut) });
                 }
+            }
+            CallResult::Refused { reason: reason @ HoldReason::Template(_), retry_after } => {
+                self.provider_answered(calling.slot, now);
+                self.hold_template(chunk.campaign(), reason, retry_after, now);
+                self.not_called(chunk.campaign(), calling.ready);
             }
             CallResult::Refused { reason, retry_after } => {
                 if let (HoldReason::Throttled(_), Some(ownership)) = (&reason, &mut self.ownership) {

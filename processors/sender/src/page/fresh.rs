@@ -32,6 +32,9 @@ impl Page {
         let ids: Vec<CampaignId> = self.lanes.keys().copied().collect();
         for id in ids {
             let Some(state) = self.lanes.get(&id) else { continue };
+            if self.template_waits(&state.template, now) {
+                continue;
+            }
             let next = state.window.iter().take(limit);
             let stale: Vec<&Ready> = next.filter(|ready| !ready.is_fresh(now)).collect();
             if stale.is_empty() {

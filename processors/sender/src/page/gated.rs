@@ -90,6 +90,7 @@ impl Page {
     pub(super) fn choose(&mut self, now: Duration, limit: usize) -> Vec<(CampaignId, Ready)> {
         let is_needed = self.lanes.values().any(|state| state.campaign.gate.rules.pair_rate.is_some());
         self.pairs.needed(is_needed, now);
+        let mut room = self.room_of_templates(now);
         let Some(ownership) = &self.ownership else { return Vec::new() };
         let until = now + Duration::from_millis(self.context.options.ahead_ms);
         let booked_at = self.booked_at();
@@ -110,8 +111,13 @@ impl Page {
                 Some(cap) => used.map_or(cap, |used| used.free(cap, booked_at)),
                 None => u64::MAX,
             };
-            let most = limit.min(by_rate).min(usize::try_from(by_day).unwrap_or(usize::MAX));
+            let by_template = room.get_mut(&state.template);
+            let most = by_template.as_ref().map_or(limit, |left| limit.min(**left));
+            let most = most.min(by_rate).min(usize::try_from(by_day).unwrap_or(usize::MAX));
             let available = state.window.iter().take(most).take_while(|ready| ready.is_fresh(now)).count();
+            if let Some(left) = by_template {
+                *left -= available;
+            }
             candidates.push((*id, state.campaign.gate.rules.priority, available));
         }
         let mut batch = Vec::new();
@@ -159,9 +165,14 @@ impl Page {
         let name = row.launch.campaign.clone();
         info!(page = %self.id, campaign = %name, state = row.state.as_str(), terms = row.terms_version, "campaign changed");
         let runs = row.state.may_send();
+        let is_resumed = runs && !state.campaign.row.state.may_send();
+        let template = is_resumed.then(|| state.template.clone());
         if let Err(problem) = state.campaign.renew(row, &self.id, now) {
             warn!(page = %self.id, campaign = %name, %problem, "its terms can't be kept; the former ones hold");
             self.problem = Some(problem);
+        }
+        if let Some(template) = template {
+            self.templates.remove(&template);
         }
         if !runs {
             self.ungrant(id);

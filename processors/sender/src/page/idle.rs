@@ -17,6 +17,7 @@ impl Page {
             return;
         }
         self.idle_look_at = now + LOOK_EVERY;
+        self.forget_templates();
         let calling = &self.calling;
         self.lanes.retain(|id, state| {
             let has_work = state.has_work() || !state.granted.is_empty();

@@ -1,6 +1,7 @@
 //! From descriptors to sends that could be granted now: a bounded window of decoded and rendered requests.
 
 use super::loading::{self, Loaded, READ, Rendering, Seen};
+use super::templates::TemplateKey;
 use super::{Descriptor, LaneState, Page};
 use crate::campaigns::{Campaign, CampaignProblem};
 use crate::shard::SenderError;
@@ -57,6 +58,7 @@ impl Page {
             Ok(campaign) => {
                 self.problem = None;
                 let state = LaneState {
+                    template: TemplateKey::new(&*campaign.plan, id),
                     campaign,
                     watched: self.context.watch.open(id),
                     lane: Lane::default(),

@@ -16,6 +16,7 @@ mod load;
 mod loading;
 mod receipts;
 mod settle;
+mod templates;
 
 use crate::board::PageStatus;
 use crate::campaigns::Campaign;
@@ -112,6 +113,8 @@ struct LaneState {
     granted: VecDeque<GrantedSend>,
     /// Decoded sends to people who were called a moment ago, by when they may be called again.
     deferred: BTreeMap<(Duration, ChunkId, u16), Ready>,
+    /// What waits together when the provider does not take it.
+    template: templates::TemplateKey,
     /// What is being decoded for it.
     loading: Option<load::Loading>,
     /// Nothing is loaded before: the store gave no answer a moment ago.
@@ -145,6 +148,8 @@ pub(crate) struct Page {
     shares: Shares,
     /// When people were called, as long as a campaign here limits that.
     pairs: Pairs,
+    /// Those that the provider does not take at present.
+    templates: templates::Templates,
     ownership: Option<grant::Ownership>,
     grant: Option<grant::PendingGrant>,
     throughput: dispatch::Throughput,
@@ -194,6 +199,7 @@ impl Page {
             waiting: Vec::new(),
             shares,
             pairs: Pairs::default(),
+            templates: templates::Templates::new(),
             ownership: None,
             grant: None,
             throughput: dispatch::Throughput::default(),
@@ -432,6 +438,7 @@ impl Page {
                 campaigns: self.lanes.len(),
                 claims: self.ownership.as_ref().map_or(0, |ownership| ownership.claims),
                 hold,
+                templates: self.held_templates(self.now()),
                 speed_percent: self.speed_percent(),
                 problem: self.problem.clone(),
                 waits_for: self

@@ -10,3 +10,4 @@ mod limits;
 mod pressure;
 mod rows;
 mod support;
+mod templates;

@@ -206,6 +206,11 @@ impl Bench {
         calls.map(|call| (call.at, matches!(call.verdict, Verdict::Accepted { .. }))).collect()
     }
 
+    /// Pauses the templates of these campaigns, and no others.
+    pub(crate) fn pause_templates_of(&self, names: &[&str]) {
+        self.provider.pause_templates_of(names.iter().map(|name| CampaignId::of("t", name)));
+    }
+
     /// How the provider answers from now on.
     pub(crate) fn answers(&self, faults: ProviderFaults) {
         self.provider.set_faults(faults);
@@ -258,12 +263,14 @@ impl Bench {
     }
 }
 
-/// A channel without webhooks.
+/// A channel without webhooks. Campaigns whose name has a dash share the template that stands before it.
 struct Plain {
     page_rate: Option<Rate>,
 }
 
-struct PlainPlan;
+struct PlainPlan {
+    template: Option<String>,
+}
 
 struct NoAnswers;
 
@@ -274,8 +281,9 @@ impl AnswerRules for NoAnswers {
 }
 
 impl Messages for Plain {
-    fn plan(&self, _: &CampaignLaunch, _: &PageId) -> Result<Arc<dyn MessagePlan>, PlanProblem> {
-        Ok(Arc::new(PlainPlan))
+    fn plan(&self, launch: &CampaignLaunch, _: &PageId) -> Result<Arc<dyn MessagePlan>, PlanProblem> {
+        let template = launch.campaign.split_once('-').map(|(template, _)| template.to_owned());
+        Ok(Arc::new(PlainPlan { template }))
     }
 
     fn page_rate(&self, _: Channel, _: &PageId) -> Option<Rate> {
@@ -307,5 +315,9 @@ impl MessagePlan for PlainPlan {
 
     fn timeout_ms(&self) -> u64 {
         2_000
+    }
+
+    fn template(&self) -> Option<&str> {
+        self.template.as_deref()
     }
 }

@@ -50,7 +50,9 @@ impl Holds {
     ) -> Vec<String> {
         let mut lines: Vec<String> = self.unanswered(pages, done, now).into_iter().collect();
         for (page, status) in pages {
-            let hold = status.hold.as_ref().filter(|(until, _)| *until > now).map(|(_, reason)| reason);
+            let template = status.templates.iter().map(|held| (held.until, &held.reason));
+            let holds = status.hold.iter().map(|(until, reason)| (*until, reason)).chain(template);
+            let hold = holds.filter(|(until, _)| *until > now).map(|(_, reason)| reason).next();
             let waits = hold.map(|reason| (reason.as_str(), reason.detail().to_owned()));
             let problem = status.problem.clone().map(|problem| ("not_configured", problem));
             match waits.or(problem) {
@@ -116,7 +118,7 @@ impl Holds {
         let mut stuck = None;
         for page in pages.keys() {
             let waiting = self.pages.get(page)?;
-            let needs_a_person = matches!(waiting.word, "account" | "not_configured");
+            let needs_a_person = matches!(waiting.word, "account" | "template" | "not_configured");
             if !needs_a_person || now < waiting.since + PATIENCE {
                 return None;
             }
@@ -136,6 +138,11 @@ fn refusal(page: &PageId, waiting: &Waiting, channel: Channel) -> Failure {
         return Failure::refused("page_not_configured", format!("page {page} can't send"), to_do)
             .with(waiting.detail.clone());
     }
+    if waiting.word == "template" {
+        let to_do = "when the template is taken again, run the same command to go on, or cancel the campaign; nothing was lost";
+        let message = format!("the provider does not take the template on page {page} at present");
+        return Failure::refused("template", message, to_do).with(format!("it said: {}", waiting.detail));
+    }
     Failure::refused(
         "account",
         format!("the provider refused the access token or the account of page {page}"),
@@ -152,6 +159,9 @@ fn describe(page: &PageId, word: &str, detail: &str) -> String {
         "throttled" => format!("page {page} waits: the provider asks to slow down ({detail})"),
         "account" => {
             format!("page {page} waits: the provider refuses the account or its credentials ({detail})")
+        }
+        "template" => {
+            format!("page {page}: the template waits, the provider does not take it at present ({detail})")
         }
         _ => format!("page {page} waits: {detail}"),
     }
@@ -198,6 +208,22 @@ mod tests {
             failure.message.contains("page p") && failure.actionable.contains("SLUICE_WHATSAPP_TOKEN"),
             "{failure:?}"
         );
+    }
+
+    #[test]
+    fn a_paused_template_is_said_and_given_up_like_a_refused_account() {
+        let held = sluice_sender::HeldTemplate {
+            template: Some("spring/en".to_owned()),
+            campaigns: Vec::new(),
+            until: at(3_600_000),
+            reason: HoldReason::Template("132015: paused".to_owned()),
+        };
+        let status = PageStatus { templates: vec![held], ..PageStatus::default() };
+        let (mut holds, pages) = (Holds::default(), BTreeMap::from([(PageId::from("p"), status)]));
+        let said = holds.observe(&pages, 0, at(0));
+        assert!(said.len() == 1 && said[0].contains("132015: paused"), "{said:?}");
+        assert!(holds.stuck(&pages, Channel::Whatsapp, at(4_900)).is_none());
+        assert_eq!(holds.stuck(&pages, Channel::Whatsapp, at(5_000)).unwrap().code, "template");
     }
 
     #[test]

@@ -1,0 +1,120 @@
+//! Templates that the provider does not take at present. Their campaigns wait on this page; the page and all other
+//! campaigns go on (G6). When the wait is over, one call alone finds out whether the template is taken again.
+
+use super::Page;
+use crate::board::HeldTemplate;
+use sluice_core::CampaignId;
+use sluice_core::throttle::{Hold, HoldReason};
+use sluice_runtime::ports::messages::MessagePlan;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tracing::{info, warn};
+
+/// What waits together.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum TemplateKey {
+    /// All campaigns of this template.
+    Named(String),
+    /// One campaign, whose messages are made from no template that the provider knows.
+    Of(CampaignId),
+}
+
+impl TemplateKey {
+    pub(super) fn new(plan: &dyn MessagePlan, id: CampaignId) -> Self {
+        plan.template().map_or(Self::Of(id), |name| Self::Named(name.to_owned()))
+    }
+
+    fn name(&self) -> Option<&str> {
+        match self {
+            Self::Named(name) => Some(name),
+            Self::Of(_) => None,
+        }
+    }
+}
+
+/// The templates of a page that wait, or are being tried again.
+pub(super) type Templates = BTreeMap<TemplateKey, Hold>;
+
+impl Page {
+    /// The provider does not take the template of a campaign.
+    pub(super) fn hold_template(
+        &mut self,
+        id: CampaignId,
+        reason: HoldReason,
+        retry_after: Option<Duration>,
+        now: Duration,
+    ) {
+        let Some(key) = self.lanes.get(&id).map(|state| state.template.clone()) else { return };
+        if !self.templates.contains_key(&key) {
+            warn!(page = %self.id, template = key.name(), campaign = %id, detail = reason.detail(), "template waits");
+        }
+        let hold = self.templates.entry(key).or_default();
+        hold.refused(&self.context.options.hold, reason, retry_after, now);
+    }
+
+    /// The provider took or judged a message of a campaign: its template is taken.
+    pub(super) fn template_answered(&mut self, id: CampaignId, now: Duration) {
+        if self.templates.is_empty() {
+            return;
+        }
+        let Some(key) = self.lanes.get(&id).map(|state| &state.template) else { return };
+        if self.templates.get(key).is_some_and(|hold| hold.waits(now).is_none()) {
+            info!(page = %self.id, template = key.name(), campaign = %id, "template is taken again");
+            self.templates.remove(key);
+        }
+    }
+
+    /// Whether the template of a campaign waits.
+    pub(super) fn template_waits(&self, key: &TemplateKey, now: Duration) -> bool {
+        self.templates.get(key).is_some_and(|hold| hold.waits(now).is_some())
+    }
+
+    /// Sends of each held template that may be granted: none while it waits, then one alone.
+    pub(super) fn room_of_templates(&self, now: Duration) -> BTreeMap<TemplateKey, usize> {
+        let room = |(key, hold): (&TemplateKey, &Hold)| {
+            let is_tried = hold.waits(now).is_none() && self.outstanding(key) == 0;
+            (key.clone(), usize::from(is_tried))
+        };
+        self.templates.iter().map(room).collect()
+    }
+
+    /// Granted and called, of one template.
+    fn outstanding(&self, key: &TemplateKey) -> usize {
+        let of_key = |id: CampaignId| self.lanes.get(&id).is_some_and(|state| state.template == *key);
+        let granted = self.lanes.values().filter(|state| state.template == *key);
+        let calling = self.calling.keys().filter(|(chunk, _)| of_key(chunk.campaign()));
+        granted.map(|state| state.granted.len()).sum::<usize>() + calling.count()
+    }
+
+    /// What was granted before the template was refused is given back.
+    pub(super) fn ungrant_held_templates(&mut self, now: Duration) {
+        if self.templates.is_empty() {
+            return;
+        }
+        let lanes = self.lanes.iter().filter(|(_, state)| !state.granted.is_empty());
+        let held = lanes.filter(|(_, state)| self.template_waits(&state.template, now));
+        let held: Vec<CampaignId> = held.map(|(id, _)| *id).collect();
+        held.into_iter().for_each(|id| self.ungrant(id));
+    }
+
+    /// Holds of which no campaign is open any more are forgotten (G9).
+    pub(super) fn forget_templates(&mut self) {
+        let lanes = &self.lanes;
+        self.templates.retain(|key, _| lanes.values().any(|state| state.template == *key));
+    }
+
+    /// For the board.
+    pub(super) fn held_templates(&self, now: Duration) -> Vec<HeldTemplate> {
+        let held = self.templates.iter().filter_map(|(key, hold)| {
+            let (until, reason) = hold.waits(now)?;
+            let campaigns = self.lanes.iter().filter(|(_, state)| state.template == *key);
+            Some(HeldTemplate {
+                template: key.name().map(str::to_owned),
+                campaigns: campaigns.map(|(id, _)| *id).collect(),
+                until,
+                reason: reason.clone(),
+            })
+        });
+        held.collect()
+    }
+}

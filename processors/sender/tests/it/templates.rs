@@ -1,0 +1,73 @@
+//! Templates that the provider pauses, judged by its own list of calls.
+
+use crate::support::{Bench, page};
+use sluice_core::{CampaignId, CampaignState};
+use sluice_schemas::{GateClass, Rules};
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// Three campaigns of 60 recipients on a page of 6 a second, two of them of one template.
+async fn campaigns() -> Bench {
+    let mut bench = Bench::new();
+    bench.page_rate = Some("6/s".parse().unwrap());
+    for name in ["sale-one", "sale-two", "other"] {
+        bench.ruled_campaign(name, None, Rules::default(), &vec![GateClass::default(); 6]).await;
+    }
+    bench
+}
+
+#[tokio::test(start_paused = true)]
+async fn b6_g6_a_paused_template_holds_its_campaigns_and_nobody_else_and_is_tried_again_by_one_call() {
+    let bench = campaigns().await;
+    let running = bench.start("sender");
+    tokio::time::sleep(5 * SECOND).await;
+    bench.pause_templates_of(&["sale-one", "sale-two"]);
+    tokio::time::sleep(SECOND).await;
+    let refused = bench.heard().iter().filter(|(_, is_taken)| !is_taken).count();
+    assert!((1..=4).contains(&refused), "{refused}");
+    let held = running.board.pages()[&page()].templates.clone();
+    assert_eq!(held.len(), 1, "{held:?}");
+    assert_eq!((held[0].template.as_deref(), held[0].reason.as_str()), (Some("sale"), "template"));
+    let mut waiting = held[0].campaigns.clone();
+    waiting.sort();
+    let mut both = ["sale-one", "sale-two"].map(|name| CampaignId::of("t", name));
+    both.sort();
+    assert_eq!(waiting, both);
+    // All of the page's rate is the third one's.
+    let before = bench.calls_of("other").len();
+    tokio::time::sleep(5 * SECOND).await;
+    assert!(bench.calls_of("other").len() >= before + 28, "{}", bench.calls_of("other").len() - before);
+    let quiet = bench.heard().len();
+    tokio::time::sleep(HOUR / 2).await;
+    assert_eq!(bench.calls_of("other").len(), 60);
+    assert_eq!(bench.heard().iter().filter(|(_, is_taken)| !is_taken).count(), refused);
+    assert!(bench.heard().len() > quiet);
+    tokio::time::sleep(2 * HOUR).await;
+    let tried = bench.heard().iter().filter(|(_, is_taken)| !is_taken).count() - refused;
+    assert_eq!(tried, 2, "once an hour");
+    bench.pause_templates_of(&[]);
+    tokio::time::sleep(HOUR + 60 * SECOND).await;
+    let taken = bench.heard().iter().filter(|(_, is_taken)| *is_taken).count();
+    assert_eq!(taken, 180, "everybody in the end");
+    assert!(running.board.pages()[&page()].templates.is_empty());
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn b6_resuming_a_campaign_tries_its_template_at_once() {
+    let bench = campaigns().await;
+    bench.pause_templates_of(&["sale-one", "sale-two"]);
+    let running = bench.start("sender");
+    tokio::time::sleep(30 * SECOND).await;
+    bench.pause_templates_of(&[]);
+    bench.command("sale-one", CampaignState::Paused, None).await;
+    tokio::time::sleep(5 * SECOND).await;
+    assert_eq!(bench.heard().iter().filter(|(_, is_taken)| *is_taken).count(), 60, "the third one alone");
+    bench.command("sale-one", CampaignState::Running, None).await;
+    tokio::time::sleep(60 * SECOND).await;
+    let taken = bench.heard().iter().filter(|(_, is_taken)| *is_taken).count();
+    assert_eq!(taken, 180, "both campaigns of the template");
+    running.stop().await;
+}
