@@ -150,6 +150,8 @@ pub struct ProviderFaults {
     pub unreachable_ppm: u32,
     /// The page is asked to slow down: certainly no message.
     pub throttled_ppm: u32,
+    /// The account is refused: certainly no message, and a person has to act.
+    pub account_ppm: u32,
     /// Calls of one page that it takes in any second; of those beyond it says the same. 0: as many as come.
     pub per_second_max: u32,
     /// What answers say of the limit that is used.
@@ -186,6 +188,7 @@ impl ProviderFaults {
             never_arrived_ppm: 0,
             unreachable_ppm: 0,
             throttled_ppm: 0,
+            account_ppm: 0,
             per_second_max: 0,
             used_percent: None,
             latency_ms_max: 20,
@@ -210,6 +213,7 @@ impl ProviderFaults {
             never_arrived_ppm: 30_000,
             unreachable_ppm: 20_000,
             throttled_ppm: 20_000,
+            account_ppm: 0,
             per_second_max: 0,
             used_percent: None,
             latency_ms_max: 400,

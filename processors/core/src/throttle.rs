@@ -11,6 +11,12 @@ pub struct HoldPolicy {
     pub first_ms: u64,
     /// Longest wait, in ms. Default 30,000: a provider that is back is used again within half a minute.
     pub wait_ms_max: u64,
+    /// First wait after the provider refused the account or its credentials, in ms. Default 30,000: calls meanwhile
+    /// would be refused, and some count as abuse.
+    pub account_first_ms: u64,
+    /// Longest wait of those, in ms. Default 900,000: a payment or a review that is done is noticed within a quarter of
+    /// an hour; lifting the hold ends the wait at once.
+    pub account_wait_ms_max: u64,
     /// How long the campaigns of a template wait that the provider has paused or disabled, in ms. Default 3,600,000:
     /// pauses last hours, and one refused call an hour finds out that one is over. Lifting the page's hold and resuming
     /// the campaign end the wait at once.
@@ -19,7 +25,13 @@ pub struct HoldPolicy {
 
 impl Default for HoldPolicy {
     fn default() -> Self {
-        Self { first_ms: 500, wait_ms_max: 30_000, template_ms: 3_600_000 }
+        Self {
+            first_ms: 500,
+            wait_ms_max: 30_000,
+            account_first_ms: 30_000,
+            account_wait_ms_max: 900_000,
+            template_ms: 3_600_000,
+        }
     }
 }
 
@@ -27,9 +39,8 @@ impl HoldPolicy {
     /// The first and the longest wait for a reason, in ms.
     fn waits_ms(&self, reason: &HoldReason) -> (u64, u64) {
         match reason {
-            HoldReason::Unreachable(_) | HoldReason::Throttled(_) | HoldReason::Account(_) => {
-                (self.first_ms, self.wait_ms_max)
-            }
+            HoldReason::Unreachable(_) | HoldReason::Throttled(_) => (self.first_ms, self.wait_ms_max),
+            HoldReason::Account(_) => (self.account_first_ms, self.account_wait_ms_max),
             HoldReason::Template(_) => (self.template_ms, self.template_ms),
         }
     }
@@ -57,6 +68,11 @@ impl HoldReason {
             HoldReason::Account(_) => "account",
             HoldReason::Template(_) => "template",
         }
+    }
+
+    /// Whether a person has to act, and may want to say when it is done.
+    pub fn needs_a_person(&self) -> bool {
+        matches!(self, HoldReason::Account(_) | HoldReason::Template(_))
     }
 
     /// What the provider or the system said.
@@ -109,6 +125,12 @@ impl Hold {
         self.reason = Some(reason);
     }
 
+    /// A person says that it is over: the next call, one alone, finds out.
+    pub fn lift(&mut self, now: Duration) {
+        self.until = self.until.min(now);
+        self.in_a_row = 0;
+    }
+
     /// A call was answered: the provider is there and takes calls.
     pub fn answered(&mut self, now: Duration) {
         if now >= self.until {
@@ -144,6 +166,27 @@ mod tests {
         hold.answered(now);
         hold.refused(&policy, down(), None, now);
         assert_eq!(hold.waits(now).unwrap().0, now + at(100));
+    }
+
+    #[test]
+    fn b6_a_refused_account_is_tried_seldom_and_at_once_when_a_person_lifts_it() {
+        let (policy, mut hold) = (HoldPolicy::default(), Hold::default());
+        let account = || HoldReason::Account("190".to_owned());
+        hold.refused(&policy, account(), None, at(0));
+        assert_eq!(hold.waits(at(0)).unwrap().0, at(30_000));
+        hold.refused(&policy, account(), None, at(30_000));
+        assert_eq!(hold.waits(at(30_000)).unwrap().0, at(90_000));
+        hold.lift(at(40_000));
+        assert!(hold.waits(at(40_000)).is_none() && hold.reason().is_some(), "one call alone");
+        hold.refused(&policy, account(), None, at(40_100));
+        assert_eq!(hold.waits(at(40_100)).unwrap().0, at(70_100));
+        for _ in 0..20 {
+            let (until, _) = hold.waits(at(70_099)).unwrap();
+            hold.refused(&policy, account(), None, until);
+            hold.lift(until);
+            hold.refused(&policy, account(), Some(at(600_000)), until);
+            assert_eq!(hold.waits(until).unwrap().0, until + at(600_000), "what the provider asks for");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use sluice_core::{CampaignId, PageId};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// A page as its owner sees it.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -44,16 +45,36 @@ pub struct HeldTemplate {
 
 /// All pages of this process.
 #[derive(Debug, Clone, Default)]
-pub struct Board(Arc<Mutex<BTreeMap<PageId, PageStatus>>>);
+pub struct Board(Arc<Mutex<BTreeMap<PageId, Shown>>>);
+
+#[derive(Debug)]
+struct Shown {
+    status: PageStatus,
+    lift: Lift,
+}
+
+/// How a page hears that its holds are lifted.
+pub(crate) type Lift = Arc<Notify>;
 
 impl Board {
     /// Every page that has or had work.
     pub fn pages(&self) -> BTreeMap<PageId, PageStatus> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        pages.iter().map(|(page, shown)| (page.clone(), shown.status.clone())).collect()
     }
 
-    pub(crate) fn set(&self, page: &PageId, status: PageStatus) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(page.clone(), status);
+    /// Ends what a page of this process waits for, its own hold and those of templates: one call alone finds out
+    /// whether the provider takes calls again. Gives how the page was; `None` where it is not open here.
+    pub fn lift(&self, page: &PageId) -> Option<PageStatus> {
+        let pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let shown = pages.get(page)?;
+        shown.lift.notify_one();
+        Some(shown.status.clone())
+    }
+
+    pub(crate) fn set(&self, page: &PageId, status: PageStatus, lift: &Lift) {
+        let shown = Shown { status, lift: lift.clone() };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(page.clone(), shown);
     }
 
     pub(crate) fn remove(&self, page: &PageId) {

@@ -33,6 +33,7 @@ enum Course {
     Transient,
     Permanent,
     Throttled,
+    Account,
     TemplatePaused,
     Unreachable,
 }
@@ -45,6 +46,7 @@ fn course(random: &mut Random, faults: &ProviderFaults) -> Course {
         (faults.never_arrived_ppm, Course::NeverArrives),
         (faults.unreachable_ppm, Course::Unreachable),
         (faults.throttled_ppm, Course::Throttled),
+        (faults.account_ppm, Course::Account),
     ];
     let mut point = random.below(u64::from(crate::random::MILLION));
     for (ppm, course) in choices {
@@ -141,6 +143,10 @@ fn result(course: Course, verdict: Verdict) -> CallResult {
         (Course::Throttled | Course::Accepted, _) => CallResult::Refused {
             reason: HoldReason::Throttled("simulated: 429".to_owned()),
             retry_after: Some(Duration::from_secs(1)),
+        },
+        (Course::Account, _) => CallResult::Refused {
+            reason: HoldReason::Account("simulated: the token is refused".to_owned()),
+            retry_after: None,
         },
         (Course::TemplatePaused, _) => CallResult::Refused {
             reason: HoldReason::Template("simulated: the template is paused".to_owned()),

@@ -12,13 +12,14 @@ mod fresh;
 mod gated;
 mod grant;
 mod idle;
+mod lifting;
 mod load;
 mod loading;
 mod receipts;
 mod settle;
 mod templates;
 
-use crate::board::PageStatus;
+use crate::board::{Lift, PageStatus};
 use crate::campaigns::Campaign;
 use crate::shard::{Context, SenderError, ShardHandle};
 use crate::watch::Watched;
@@ -150,6 +151,9 @@ pub(crate) struct Page {
     pairs: Pairs,
     /// Those that the provider does not take at present.
     templates: templates::Templates,
+    lifting: lifting::Lifting,
+    /// Told where the command was given to this process.
+    lifted: Lift,
     ownership: Option<grant::Ownership>,
     grant: Option<grant::PendingGrant>,
     throughput: dispatch::Throughput,
@@ -200,6 +204,8 @@ impl Page {
             shares,
             pairs: Pairs::default(),
             templates: templates::Templates::new(),
+            lifting: lifting::Lifting::default(),
+            lifted: Lift::default(),
             ownership: None,
             grant: None,
             throughput: dispatch::Throughput::default(),
@@ -267,6 +273,7 @@ impl Page {
                     self.unacknowledged.remove(&number);
                     self.reported(chunks);
                 }
+                () = self.lifted.notified() => self.lift_holds(),
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -302,6 +309,7 @@ impl Page {
         }
         self.hear_of_commands();
         self.look_at_campaigns().await?;
+        self.look_for_lift().await?;
         self.start_loads();
         self.look_again().await?;
         self.start_grant();
@@ -447,6 +455,7 @@ impl Page {
                     .or(self.load_away.as_ref())
                     .map(|reason| format!("waiting for the store: {reason}")),
             },
+            &self.lifted,
         );
     }
 }
