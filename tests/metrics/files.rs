@@ -19,6 +19,7 @@ pub(crate) fn definitions() -> Vec<&'static Definition> {
         sluice_runtime::metrics::definitions(),
         sluice_http::metrics::DEFINITIONS.to_vec(),
         sluice_receipts::metrics::DEFINITIONS.to_vec(),
+        sluice_completion::metrics::DEFINITIONS.to_vec(),
     ];
     crates.concat()
 }

@@ -9,11 +9,14 @@
 //!   before a cancel is counted as cancelled (G2, hazard 23).
 //! - [`retry_failed`] opens only recipients whose state says failed, once a run (hazard 25), also when the process
 //!   that was asked dies half-way.
+//! - A running campaign that stands still without a reason is found, told once, and what was lost of it is asked for
+//!   again (D8).
 //! - What a command does is decided by one table, [`sluice_core::control`]; each can be given again.
 //!
 //! What this crate does not do: it merges no receipts and calls nobody.
 //!
 //! - [`check`]: whether a campaign is at its end. Pure.
+//! - [`stalled`]: whether one that does not move has a reason. Pure; [`descriptors`]: what the sender has of it.
 //! - [`Completion`]: looks, and takes the last step. Several processes share the campaigns by their ids.
 //! - [`pause`], [`resume`], [`cancel`], [`unschedule`], [`retry_failed`], [`set_limits`], [`reschedule`]: what a person asks for;
 //!   [`Answer`]: what came of it, and who had been reached by then.
@@ -23,16 +26,20 @@ mod cancel;
 pub mod check;
 mod command;
 mod control;
+pub mod descriptors;
 mod error;
 mod finalize;
 mod look;
 mod looker;
+pub mod metrics;
 mod options;
 mod out;
 mod pause;
 mod processor;
 mod reopen;
 mod retry_failed;
+pub mod stalled;
+mod stalls;
 mod terms;
 mod times_up;
 mod watched;
@@ -40,9 +47,11 @@ mod watched;
 pub use cancel::{cancel, unschedule};
 pub use command::Answer;
 pub use error::{CommandError, CompletionError};
+pub use metrics::CompletionStats;
 pub use options::CompletionOptions;
 pub use out::Out;
 pub use pause::{pause, resume};
 pub use processor::{Completion, CompletionPorts};
 pub use retry_failed::retry_failed;
+pub use stalls::{Stalled, StalledCampaigns};
 pub use terms::{NewLimits, NewTimes, NewWindow, reschedule, set_limits};

@@ -6,6 +6,7 @@ use crate::error::CompletionError;
 use crate::finalize::Finalizer;
 use crate::processor::CompletionPorts;
 use crate::reopen::{is_reopened, reopen};
+use crate::stalls::Stalls;
 use crate::times_up::{TimesUp, times_up};
 use crate::watched::Watched;
 use sluice_core::{CampaignId, CampaignRow, CampaignState, ChunkId, ChunkRow, Counters, Transition};
@@ -31,15 +32,17 @@ pub(crate) struct Looks {
     /// Runs whose `reopened` receipts are known to be merged.
     begun: HashMap<CampaignId, u32>,
     settle: Duration,
+    stalls: Stalls,
 }
 
 impl Looks {
-    pub(crate) fn new(chunks_max: usize, settle: Duration) -> Self {
+    pub(crate) fn new(chunks_max: usize, settle: Duration, stalls: Stalls) -> Self {
         Self {
             watched: Watched::new(chunks_max),
             finalizer: Finalizer::default(),
             begun: HashMap::new(),
             settle,
+            stalls,
         }
     }
 
@@ -94,6 +97,7 @@ impl Looks {
                 if row.state == CampaignState::Cancelling {
                     self.finalizer.run(ports, &row, &chunks, &counters, self.settle).await?;
                 }
+                self.stalls.look(ports, &row, &chunks, &counters).await?;
                 Ok(false)
             }
             Standing::ChunksMissing { .. } | Standing::DoesNotAddUp { .. } => {
@@ -108,12 +112,14 @@ impl Looks {
         self.watched.forget(id);
         self.finalizer.forget(id);
         self.begun.remove(&id);
+        self.stalls.forget(id);
     }
 
     /// Forgets all but these campaigns: others have ended, or are looked at elsewhere.
     pub(crate) fn retain(&mut self, known: &BTreeSet<CampaignId>) {
         self.watched.retain(known);
         self.finalizer.retain(known);
+        self.stalls.retain(known);
         self.begun.retain(|id, _| known.contains(id));
     }
 

@@ -3,8 +3,10 @@
 use crate::announce::is_due;
 use crate::error::CompletionError;
 use crate::look::{Again, Looks};
+use crate::metrics::CompletionStats;
 use crate::options::CompletionOptions;
 use crate::processor::CompletionPorts;
+use crate::stalls::{StalledCampaigns, Stalls};
 use sluice_core::partition::partition_of;
 use sluice_core::{CampaignId, ChunkId};
 use sluice_runtime::ports::log::{Partition, Topic};
@@ -51,8 +53,14 @@ pub(crate) struct Looker {
 }
 
 impl Looker {
-    pub(crate) fn new(ports: CompletionPorts, options: CompletionOptions, owned: Owned) -> Self {
-        let looks = Looks::new(options.chunks_max, Duration::from_millis(options.settle_ms));
+    pub(crate) fn new(
+        ports: CompletionPorts,
+        options: CompletionOptions,
+        owned: Owned,
+        (found, stats): (StalledCampaigns, Arc<CompletionStats>),
+    ) -> Self {
+        let stalls = Stalls::new(Duration::from_millis(options.stalled_after_ms), found, stats);
+        let looks = Looks::new(options.chunks_max, Duration::from_millis(options.settle_ms), stalls);
         Self { ports, options, owned, looks, due: BTreeMap::new(), sweep_at: Instant::now() }
     }
 

@@ -18,11 +18,21 @@ pub struct CompletionOptions {
     pub again_ms: u64,
     /// How long a `cancelled` receipt may take to show in a chunk's state before it is written again. Default 60,000.
     pub settle_ms: u64,
+    /// A running campaign whose counters have not moved for so long is asked for its reason. Default 120,000: longer than
+    /// a rebalance, a hand-over and the waits of a page between two tries take together.
+    pub stalled_after_ms: u64,
 }
 
 impl Default for CompletionOptions {
     fn default() -> Self {
-        Self { sweep_ms: 5_000, look_ms: 50, chunks_max: 200_000, again_ms: 500, settle_ms: 60_000 }
+        Self {
+            sweep_ms: 5_000,
+            look_ms: 50,
+            chunks_max: 200_000,
+            again_ms: 500,
+            settle_ms: 60_000,
+            stalled_after_ms: 120_000,
+        }
     }
 }
 
@@ -32,7 +42,12 @@ impl CompletionOptions {
     /// # Errors
     /// A sentence for people.
     pub fn validate(&self) -> Result<(), String> {
-        let limits = [("sweep_ms", self.sweep_ms), ("look_ms", self.look_ms), ("again_ms", self.again_ms)];
+        let limits = [
+            ("sweep_ms", self.sweep_ms),
+            ("look_ms", self.look_ms),
+            ("again_ms", self.again_ms),
+            ("stalled_after_ms", self.stalled_after_ms),
+        ];
         match limits.iter().find(|(_, value)| *value == 0) {
             Some((name, _)) => Err(format!("completion.{name} must be at least 1")),
             None => Ok(()),

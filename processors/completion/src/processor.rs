@@ -2,7 +2,9 @@
 
 use crate::error::CompletionError;
 use crate::looker::{Hint, Looker, Owned};
+use crate::metrics::CompletionStats;
 use crate::options::CompletionOptions;
+use crate::stalls::StalledCampaigns;
 use sluice_core::{CampaignId, ChunkId};
 use sluice_runtime::ports::log::{Delivery, Log, LogError, Membership, Partition, Position, Topic};
 use sluice_runtime::ports::store::Store;
@@ -45,12 +47,24 @@ impl std::fmt::Debug for CompletionPorts {
 pub struct Completion {
     ports: CompletionPorts,
     options: CompletionOptions,
+    stalled: StalledCampaigns,
+    stats: Arc<CompletionStats>,
 }
 
 impl Completion {
     /// A processor; nothing happens before [`Completion::run`].
     pub fn new(ports: CompletionPorts, options: CompletionOptions) -> Self {
-        Self { ports, options }
+        Self { ports, options, stalled: StalledCampaigns::default(), stats: Arc::default() }
+    }
+
+    /// The stalled campaigns that it finds.
+    pub fn stalled(&self) -> StalledCampaigns {
+        self.stalled.clone()
+    }
+
+    /// What it does.
+    pub fn stats(&self) -> Arc<CompletionStats> {
+        self.stats.clone()
     }
 
     /// Runs until it is stopped. Dropping the future at any point is a crash; several processes may run it.
@@ -74,7 +88,7 @@ impl Completion {
             Ear { membership: progress, source: Source::Progress, heard: BTreeMap::new() },
             Ear { membership: control, source: Source::Control, heard: BTreeMap::new() },
         ];
-        let looker = Looker::new(self.ports, self.options, owned.clone());
+        let looker = Looker::new(self.ports, self.options, owned.clone(), (self.stalled, self.stats));
         // Looks wait for the store, at times for long; hearing never does, so that partitions can be given away.
         {
             let [progress, control] = &mut ears;

@@ -46,4 +46,5 @@ mod ownership;
 mod receipts;
 mod retries;
 mod run;
+mod stalled;
 mod takeover;

@@ -5,5 +5,6 @@ mod cancelling;
 mod commands;
 mod ending;
 mod retrying;
+mod stalled;
 mod support;
 mod terms;

@@ -190,6 +190,17 @@ impl Bench {
         Running { process, tasks, triggers: [first, second] }
     }
 
+    /// A process that merges receipts and does nothing else; it runs as long as the trigger is held.
+    pub(crate) fn start_receipts(&self) -> ShutdownTrigger {
+        let ports = self.ports(self.world.start("receipts"));
+        let ports = ReceiptPorts { log: ports.log, store: ports.store, clock: ports.clock };
+        let (trigger, stop) = shutdown::channel();
+        tokio::spawn(async move {
+            ReceiptProcessor::new(ports, ReceiptOptions::default()).run(stop).await.unwrap();
+        });
+        trigger
+    }
+
     pub(crate) fn crash(&self, running: &Running) {
         self.world.kill(running.process);
         running.tasks.iter().for_each(JoinHandle::abort);

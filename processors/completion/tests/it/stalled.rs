@@ -1,0 +1,135 @@
+//! Campaigns that stand still without a reason.
+
+use crate::support::{Bench, SIZE, chunk};
+use sluice_completion::{Completion, CompletionOptions, CompletionStats, StalledCampaigns, pause};
+use sluice_core::CampaignState;
+use sluice_core::chunk_state::entry;
+use sluice_runtime::ports::log::{Log, NewRecord, Partition, Position, Topic};
+use sluice_runtime::{ShutdownTrigger, shutdown};
+use sluice_schemas::{ChunkReady, Fact, RetryReady, decode, is};
+use sluice_simulation::Faults;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Twice as long as a campaign has to be quiet, and the sweeps in between.
+const LONG: Duration = Duration::from_secs(300);
+
+/// A completion processor that is looked at, beside the receipt processor of the bench.
+struct Watched {
+    found: StalledCampaigns,
+    stats: Arc<CompletionStats>,
+    _trigger: ShutdownTrigger,
+}
+
+fn watched(bench: &Bench) -> Watched {
+    let completion = Completion::new(bench.hand_ports(), CompletionOptions::default());
+    let (found, stats) = (completion.stalled(), completion.stats());
+    let (trigger, stop) = shutdown::channel();
+    tokio::spawn(async move { completion.run(stop).await.unwrap() });
+    Watched { found, stats, _trigger: trigger }
+}
+
+/// First attempts that somebody asks for, by the number of their chunk.
+fn asked(bench: &Bench) -> Vec<u32> {
+    let records = bench.log.inspect(Topic::Chunks, Partition(1));
+    let ready = records.iter().filter(|record| is::<ChunkReady>(&record.value));
+    ready
+        .map(|record| decode::<ChunkReady>(&record.value).unwrap())
+        .map(|ready| sluice_core::ChunkId(ready.chunk.into_array()).number())
+        .collect()
+}
+
+async fn forget_chunks(bench: &Bench) {
+    let log = bench.hand_ports().log;
+    let Position(end) = log.bounds(Topic::Chunks, Partition(1)).await.unwrap().end;
+    log.trim(Topic::Chunks, Partition(1), Position(end)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn d8_a_chunk_that_nobody_has_is_told_once_and_asked_for_again() {
+    let bench = Bench::new(1, Faults::none());
+    bench.campaign(3).await;
+    bench.seal(3, 0).await;
+    let (_receipts, watched) = (bench.start_receipts(), watched(&bench));
+    bench.all(1, Fact::Accepted, 1).await;
+    tokio::time::sleep(Duration::from_secs(110)).await;
+    assert_eq!(asked(&bench), [0_u32; 0], "not before it was quiet for long");
+    tokio::time::sleep(LONG).await;
+    assert_eq!(asked(&bench), [1, 2], "chunk 0 is done");
+    assert_eq!((watched.stats.stalled(), watched.stats.asked_again()), (1, 2));
+    tokio::time::sleep(LONG).await;
+    assert_eq!(asked(&bench), [1, 2], "its page has them now");
+    forget_chunks(&bench).await;
+    tokio::time::sleep(LONG).await;
+    assert_eq!(asked(&bench), [1, 2], "lost again, asked for again");
+    bench.all(3, Fact::Accepted, 1).await;
+    bench.reaches(CampaignState::Completed, 1).await;
+    assert_eq!(watched.found.get(bench.row().id), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn d8_a_lost_retry_is_asked_for_again_and_one_that_waits_is_not() {
+    let bench = Bench::new(1, Faults::none());
+    bench.campaign(1).await;
+    bench.seal(1, 0).await;
+    let (_receipts, watched) = (bench.start_receipts(), watched(&bench));
+    bench.receipt(0, vec![entry(Fact::Failed, 2, 4, 1, 5), entry(Fact::Accepted, 5, SIZE - 1, 1, 5)]).await;
+    bench.receipt(0, vec![entry(Fact::Accepted, 0, 1, 1, 5)]).await;
+    tokio::time::sleep(LONG).await;
+    assert_eq!((bench.retries().len(), watched.stats.stalled()), (1, 0), "the retry waits in `chunks`");
+    forget_chunks(&bench).await;
+    let found = async {
+        while watched.found.get(bench.row().id).is_none() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::time::timeout(LONG, found).await.unwrap();
+    assert_eq!(watched.found.get(bench.row().id).unwrap().recipients, 3);
+    tokio::time::sleep(LONG).await;
+    let retries: Vec<RetryReady> = bench.retries();
+    assert_eq!((retries.len(), watched.stats.stalled()), (1, 1));
+    assert_eq!((retries[0].attempt, retries[0].indexes[0].first, retries[0].indexes[0].last), (2, 2, 4));
+    assert_eq!(watched.found.get(bench.row().id), None, "it has a reason again");
+    assert_eq!(asked(&bench), [0_u32; 0], "nobody is asked for a first attempt");
+}
+
+#[tokio::test(start_paused = true)]
+async fn d8_a_paused_or_unsealed_campaign_and_one_with_receipts_to_merge_is_never_stalled() {
+    let paused = Bench::new(1, Faults::none());
+    paused.campaign(1).await;
+    paused.seal(1, 0).await;
+    pause(&paused.hand_ports(), paused.row().id).await.unwrap();
+    let unsealed = Bench::new(2, Faults::none());
+    unsealed.campaign(1).await;
+    // Nobody merges what is in the log: it may be the reason.
+    let behind = Bench::new(3, Faults::none());
+    behind.campaign(1).await;
+    behind.seal(1, 0).await;
+    for (bench, merges) in [(&paused, true), (&unsealed, true), (&behind, false)] {
+        let receipts = merges.then(|| bench.start_receipts());
+        let watched = watched(bench);
+        tokio::time::sleep(2 * LONG).await;
+        assert_eq!((watched.stats.stalled(), asked(bench).len()), (0, 0));
+        drop(receipts);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn d8_a_chunk_whose_descriptor_waits_is_not_stalled() {
+    let bench = Bench::new(1, Faults::none());
+    bench.campaign(1).await;
+    bench.seal(1, 0).await;
+    let ready = ChunkReady {
+        chunk: serde_bytes::ByteArray::new(chunk(0).0),
+        page: "page".to_owned(),
+        size: i32::from(SIZE),
+        spans: Vec::new(),
+        class: Default::default(),
+    };
+    let record = NewRecord { key: "page".into(), value: sluice_schemas::encode(&ready).into() };
+    let log: Arc<dyn Log> = bench.hand_ports().log;
+    log.append(Topic::Chunks, Partition(1), vec![record]).await.unwrap();
+    let (_receipts, watched) = (bench.start_receipts(), watched(&bench));
+    tokio::time::sleep(2 * LONG).await;
+    assert_eq!((watched.stats.stalled(), asked(&bench).len()), (0, 1));
+}
