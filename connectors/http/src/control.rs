@@ -63,6 +63,12 @@ pub trait Control: Send + Sync + 'static {
     async fn list(&self) -> Result<Value, ApiError>;
     /// One campaign; 404 when there is none of that name.
     async fn get(&self, tenant: &str, name: &str) -> Result<Value, ApiError>;
+    /// What one campaign waits for, until when, and everything that it could wait for; 404 like `get`.
+    async fn explain(&self, tenant: &str, name: &str) -> Result<Value, ApiError>;
+    /// Who has a page, what limits it, what waits on it; 404 when nothing was ever sent from it.
+    async fn page(&self, page: &str) -> Result<Value, ApiError>;
+    /// Every unfinished campaign with what it waits for, and what waits in the log.
+    async fn queue(&self) -> Result<Value, ApiError>;
     /// Does something to a campaign; when it answers, it holds, and doing it again is fine. `details_json`: the
     /// body, empty where everything is left to the defaults. 404 when there is none of that name, 409 where it is
     /// not possible as the campaign stands.

@@ -79,7 +79,10 @@ pub fn router(gateway: Gateway) -> Router {
         let control = Router::new()
             .route("/v1/campaigns", post(launch).get(list))
             .route("/v1/campaigns/{name}", get(campaign))
+            .route("/v1/campaigns/{name}/explain", get(explain))
             .route("/v1/campaigns/{name}/{action}", post(act))
+            .route("/v1/pages/{page}", get(page))
+            .route("/v1/queue", get(queue))
             .layer(DefaultBodyLimit::max(gateway.options.launch_bytes_max))
             .layer(middleware::from_fn(move |request, next| authorise(asked.clone(), request, next)))
             .with_state(control);
@@ -155,6 +158,25 @@ async fn campaign(
     Query(OfTenant { tenant }): Query<OfTenant>,
 ) -> Result<Json<Value>, ApiError> {
     control.get(&tenant, &name).await.map(Json)
+}
+
+async fn explain(
+    State(control): State<Arc<dyn Control>>,
+    Path(name): Path<String>,
+    Query(OfTenant { tenant }): Query<OfTenant>,
+) -> Result<Json<Value>, ApiError> {
+    control.explain(&tenant, &name).await.map(Json)
+}
+
+async fn page(
+    State(control): State<Arc<dyn Control>>,
+    Path(page): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    control.page(&page).await.map(Json)
+}
+
+async fn queue(State(control): State<Arc<dyn Control>>) -> Result<Json<Value>, ApiError> {
+    control.queue().await.map(Json)
 }
 
 async fn act(

@@ -10,6 +10,7 @@
 //! - [`dead_letters`]: records that no step could use.
 //! - [`node`]: opens the engines and runs the processors over it.
 //! - [`campaign`]: what is stored about campaigns, as people ask for it.
+//! - [`page`]: what is known about pages and what waits on them.
 //! - [`verify`]: recounts a campaign.
 //! - [`view`]: numbers, tables, progress.
 
@@ -19,6 +20,7 @@ pub mod config;
 pub mod dead_letters;
 pub mod error;
 pub mod node;
+pub mod page;
 pub mod verify;
 pub mod view;
 

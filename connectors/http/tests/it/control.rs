@@ -29,6 +29,18 @@ impl Control for OneCampaign {
         Ok(json!({"tenant": tenant, "campaign": name}))
     }
 
+    async fn explain(&self, tenant: &str, name: &str) -> Result<Value, ApiError> {
+        Ok(json!({"tenant": tenant, "explained": name}))
+    }
+
+    async fn page(&self, page: &str) -> Result<Value, ApiError> {
+        Ok(json!({"page": page}))
+    }
+
+    async fn queue(&self) -> Result<Value, ApiError> {
+        Ok(json!({"campaigns": []}))
+    }
+
     async fn act(&self, tenant: &str, name: &str, action: Action, details: &[u8]) -> Result<Value, ApiError> {
         let details = String::from_utf8_lossy(details);
         Ok(json!([tenant, name, action.as_str(), details]))
@@ -55,6 +67,13 @@ async fn campaigns_are_launched_listed_and_shown() {
     let shown = json(answer(&gateway, get("/v1/campaigns/spring-sale?tenant=shop")).await).await;
     assert_eq!(shown, json!({"tenant": "shop", "campaign": "spring-sale"}));
     assert_eq!(json(answer(&gateway, get("/v1/campaigns/x")).await).await["tenant"], "default");
+    for (path, shown) in [
+        ("/v1/campaigns/x/explain?tenant=shop", json!({"tenant": "shop", "explained": "x"})),
+        ("/v1/pages/106", json!({"page": "106"})),
+        ("/v1/queue", json!({"campaigns": []})),
+    ] {
+        assert_eq!(json(answer(&gateway, get(path)).await).await, shown);
+    }
 }
 
 #[tokio::test]

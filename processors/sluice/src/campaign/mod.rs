@@ -1,9 +1,10 @@
 //! What is stored about campaigns, as people ask for it. Memory is bounded by one chunk.
 //!
 //! - [`commanded`]: what became of a command.
-//! - [`explain`]: what keeps it waiting, and until when.
+//! - [`stored`]: what the store has of a campaign, read once; [`status`]: state, counters, what its pages do.
+//! - [`gates`]: its rules and whom each holds; [`held`]: what holds all of it, in a sentence.
+//! - [`finish`]: when it will have ended; [`explain`]: everything that it could wait for.
 //! - [`preview`]: when a launch would start and end.
-//! - [`status`]: state, counters, why it waits.
 //! - [`people`]: recipients with times, errors and the provider's ids.
 //! - [`failures`]: failed recipients by reason.
 //! - [`rejected`]: rows that get no message, as a file.
@@ -11,10 +12,14 @@
 pub mod commanded;
 pub mod explain;
 pub mod failures;
+pub mod finish;
+pub mod gates;
+mod held;
 pub mod people;
 pub mod preview;
 pub mod rejected;
 pub mod status;
+pub mod stored;
 
 use crate::error::{Failure, Outcome};
 use sluice_core::{CampaignId, CampaignRow};

@@ -1,13 +1,16 @@
 //! Where a campaign is, in numbers and in a sentence.
 
-use super::explain::{self, GateLine};
+use super::finish::Finish;
+use super::gates::{GateLine, gates};
+use super::stored::Stored;
 use crate::error::Outcome;
 use crate::view::numbers;
 use serde::{Deserialize, Serialize};
-use sluice_core::{CampaignRow, CampaignState, Counters, PageId};
+use sluice_completion::{Stalled, StalledCampaigns};
+use sluice_core::{CampaignId, CampaignRow, CampaignState, Counters, PageId};
 use sluice_runtime::ports::store::Store;
 use sluice_schemas::Channel;
-use sluice_sender::Board;
+use sluice_sender::{Board, HeldTemplate, PageStatus};
 use std::time::Duration;
 
 /// One campaign as the API and the commands show it.
@@ -55,6 +58,21 @@ pub struct CampaignStatus {
     /// What keeps the log or the store from working now: nothing moves until it is over.
     #[serde(default)]
     pub trouble: Option<String>,
+    /// It stands still without a reason, as far as the process that was asked has found out.
+    #[serde(default)]
+    pub stalled: Option<StalledLine>,
+    /// When it will have ended; `None` where that makes no sense, or was not asked for.
+    #[serde(default)]
+    pub finish: Option<Finish>,
+}
+
+/// A campaign that stands still without a reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StalledLine {
+    /// When it was found, in ms since 1970.
+    pub found_ms: i64,
+    /// Recipients that are asked for again.
+    pub recipients: u64,
 }
 
 /// One page of a campaign.
@@ -68,32 +86,34 @@ pub struct PageLine {
     pub granted: usize,
     /// Claims whose outcome is not known yet.
     pub claims: u32,
-    /// Why it waits: `provider_unreachable`, `throttled`, `account`, `not_configured`.
+    /// Why it waits, or this campaign on it: `provider_unreachable`, `throttled`, `account`, `template`,
+    /// `not_configured`.
     pub waits: Option<String>,
     /// What the provider or the system said.
     pub detail: Option<String>,
     /// How long the present wait lasts.
     pub for_ms: Option<u64>,
+    /// How fast it goes while its provider wants it slower, in percent of its full speed.
+    #[serde(default)]
+    pub speed_percent: Option<u32>,
 }
 
 /// Reads the status of a campaign.
 pub async fn of(store: &dyn Store, row: &CampaignRow, now_ms: i64) -> Outcome<CampaignStatus> {
-    let of_chunks = store.counters(row.id).await?;
-    let gates = explain::gates(store, row, &of_chunks, now_ms).await?;
-    let mut counters: Counters = of_chunks.into_iter().map(|(_, counters)| counters).sum();
+    Ok(derived(&Stored::read(store, row).await?, now_ms))
+}
+
+/// The status of a campaign that was read.
+pub fn derived(stored: &Stored, now_ms: i64) -> CampaignStatus {
+    let row = &stored.row;
+    let mut counters: Counters = stored.counters.iter().map(|(_, counters)| *counters).sum();
     let recipients = match row.seal {
         Some(seal) => {
             counters.cancelled += seal.not_expanded;
             counters.total = seal.total.max(counters.total + seal.not_expanded);
             counters.total
         }
-        None => store
-            .chunks(row.id)
-            .await?
-            .iter()
-            .map(|chunk| u64::from(chunk.size))
-            .sum::<u64>()
-            .max(counters.total),
+        None => stored.chunks.iter().map(|chunk| u64::from(chunk.size)).sum::<u64>().max(counters.total),
     };
     // Rows that no receipt has spoken of yet.
     counters.pending += recipients - recipients.min(sum(&counters));
@@ -104,7 +124,7 @@ pub async fn of(store: &dyn Store, row: &CampaignRow, now_ms: i64) -> Outcome<Ca
         _ => row.created_at_ms,
     };
     let took = row.ended_at_ms.unwrap_or(now_ms) - began_ms;
-    Ok(CampaignStatus {
+    CampaignStatus {
         campaign: row.launch.campaign.clone(),
         tenant: row.launch.tenant.clone(),
         channel: row.launch.channel,
@@ -121,9 +141,33 @@ pub async fn of(store: &dyn Store, row: &CampaignRow, now_ms: i64) -> Outcome<Ca
         time_zone: row.launch.time_zone.clone(),
         reason: row.reason.clone(),
         pages: Vec::new(),
-        gates,
+        gates: gates(stored, now_ms),
         trouble: None,
-    })
+        stalled: None,
+        finish: None,
+    }
+}
+
+/// A page as its owner sees it; with what its provider says of the messages of `campaign`.
+pub fn page_line(page: &str, status: &PageStatus, campaign: Option<CampaignId>, now: Duration) -> PageLine {
+    let held = |held: &&HeldTemplate| campaign.is_some_and(|id| held.campaigns.contains(&id));
+    let template = status.templates.iter().find(held).map(|held| (held.until, &held.reason));
+    let whole = status.hold.as_ref().map(|(until, reason)| (*until, reason));
+    let hold = whole.into_iter().chain(template).find(|(until, _)| *until > now);
+    let problem = status.problem.as_ref();
+    let reason = hold.map(|(_, reason)| reason);
+    PageLine {
+        page: page.to_owned(),
+        in_flight: status.in_flight,
+        granted: status.granted,
+        claims: status.claims,
+        waits: reason
+            .map(|reason| reason.as_str().to_owned())
+            .or_else(|| problem.map(|_| "not_configured".to_owned())),
+        detail: reason.map(|reason| reason.detail().to_owned()).or_else(|| problem.cloned()),
+        for_ms: hold.map(|(until, _)| u64::try_from((until - now).as_millis()).unwrap_or(u64::MAX)),
+        speed_percent: status.speed_percent,
+    }
 }
 
 /// The exclusive counters.
@@ -135,27 +179,16 @@ fn sum(counters: &Counters) -> u64 {
 impl CampaignStatus {
     /// Adds what the sender's board knows about the campaign's pages.
     pub fn add_pages(&mut self, board: &Board, pages: &[String], now: Duration) {
-        let known = board.pages();
-        self.pages = pages
-            .iter()
-            .filter_map(|page| Some((page, known.get(&PageId::from(page.as_str()))?)))
-            .map(|(page, status)| {
-                let hold = status.hold.as_ref().filter(|(until, _)| *until > now);
-                let problem = status.problem.as_ref();
-                PageLine {
-                    page: page.clone(),
-                    in_flight: status.in_flight,
-                    granted: status.granted,
-                    claims: status.claims,
-                    waits: hold
-                        .map(|(_, reason)| reason.as_str().to_owned())
-                        .or_else(|| problem.map(|_| "not_configured".to_owned())),
-                    detail: hold.map(|(_, reason)| reason.detail().to_owned()).or_else(|| problem.cloned()),
-                    for_ms: hold
-                        .map(|(until, _)| u64::try_from((*until - now).as_millis()).unwrap_or(u64::MAX)),
-                }
-            })
-            .collect();
+        let (known, id) = (board.pages(), CampaignId::of(&self.tenant, &self.campaign));
+        let known = |page: &String| Some((page.clone(), known.get(&PageId::from(page.as_str()))?.clone()));
+        let lines = pages.iter().filter_map(known);
+        self.pages = lines.map(|(page, status)| page_line(&page, &status, Some(id), now)).collect();
+    }
+
+    /// Adds what the completion processor of this process has found.
+    pub fn add_stalled(&mut self, row: &CampaignRow, found: &StalledCampaigns) {
+        let line = |Stalled { found_ms, recipients }| StalledLine { found_ms, recipients };
+        self.stalled = found.get(row.id).map(line);
     }
 
     /// Recipients that need nothing any more.

@@ -7,6 +7,9 @@ mod config_show;
 mod dead_letters;
 mod demo;
 mod health;
+mod look;
+mod page;
+mod queue;
 mod remote;
 mod run;
 mod send;
@@ -55,6 +58,10 @@ pub enum Command {
     Campaign(campaign::CampaignCommand),
     /// Say what keeps a campaign waiting, and until when
     Explain(campaign::explain::ExplainArgs),
+    /// Say who has a page, what limits it, and what waits on it
+    Page(page::PageArgs),
+    /// Show what waits, what is active, what is deferred, and why
+    Queue(queue::QueueArgs),
     /// Recount a campaign from its recipients and compare with its counters
     Verify(verify::VerifyArgs),
     /// Keep people who want no messages out of all later campaigns
@@ -98,6 +105,8 @@ pub fn run(cli: Cli) -> Outcome {
         Command::Run(args) => on_runtime(run::run(common, args)),
         Command::Campaign(command) => on_runtime(campaign::run(common, command)),
         Command::Explain(args) => on_runtime(campaign::explain::run(common, args)),
+        Command::Page(args) => on_runtime(page::run(common, args)),
+        Command::Queue(args) => on_runtime(queue::run(common, args)),
         Command::Verify(args) => on_runtime(verify::run(common, args)),
         Command::Suppress(command) => on_runtime(suppress::run(common, command)),
         Command::DeadLetters(command) => on_runtime(dead_letters::run(common, command)),

@@ -1,14 +1,19 @@
 //! The campaigns of a node behind its HTTP API.
 
 use super::{Engines, NodeOptions, Work, commands, launching};
-use crate::campaign::status::{self, CampaignStatus};
+use crate::campaign::explain::explain;
+use crate::campaign::status::CampaignStatus;
+use crate::campaign::stored::Stored;
 use crate::error::{Exit, Failure};
+use crate::page::queue::queue;
+use crate::page::report::report;
+use crate::page::sight::Sight;
 use async_trait::async_trait;
 use serde_json::{Value, json};
-use sluice_completion::CompletionPorts;
+use sluice_completion::{CompletionPorts, StalledCampaigns};
 use sluice_core::launch::ValidLaunch;
 use sluice_core::schedule::starts_ms;
-use sluice_core::{CampaignId, CampaignRow};
+use sluice_core::{CampaignId, CampaignRow, PageId};
 use sluice_http::{Action, ApiError, Control};
 use sluice_runtime::Clock;
 use sluice_sender::Board;
@@ -23,6 +28,7 @@ pub struct NodeControl {
     engines: Engines,
     options: NodeOptions,
     board: Board,
+    stalled: StalledCampaigns,
     clock: Arc<dyn Clock>,
 }
 
@@ -34,8 +40,27 @@ impl std::fmt::Debug for NodeControl {
 
 impl NodeControl {
     /// Over open engines.
-    pub fn new(engines: Engines, options: NodeOptions, board: Board, clock: Arc<dyn Clock>) -> Self {
-        Self { engines, options, board, clock }
+    pub fn new(
+        engines: Engines,
+        options: NodeOptions,
+        board: Board,
+        stalled: StalledCampaigns,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { engines, options, board, stalled, clock }
+    }
+
+    fn sight(&self) -> Sight {
+        Sight {
+            store: self.engines.store(),
+            log: self.engines.log(),
+            config: self.options.config.clone(),
+            board: self.board.clone(),
+            stalled: self.stalled.clone(),
+            trouble: self.engines.trouble(),
+            now_ms: self.clock.wall_ms(),
+            monotonic: self.clock.monotonic(),
+        }
     }
 
     /// An answer that is there soon, or a refusal that says what keeps it away: who asks while an engine is away
@@ -66,10 +91,8 @@ impl NodeControl {
     }
 
     async fn status(&self, row: &CampaignRow) -> Result<CampaignStatus, Failure> {
-        let mut status = status::of(self.engines.store().as_ref(), row, self.clock.wall_ms()).await?;
-        status.add_pages(&self.board, &row.launch.pages, self.clock.monotonic());
-        status.trouble = self.engines.trouble();
-        Ok(status)
+        let stored = Stored::read(self.engines.store().as_ref(), row).await?;
+        Ok(self.sight().status(&stored))
     }
 }
 
@@ -110,13 +133,29 @@ impl Control for NodeControl {
         };
         match self.soon(found).await? {
             Some(status) => Ok(json!(status)),
-            None => Err(ApiError::new(
-                404,
-                "no_such_campaign",
-                format!("there is no campaign {name} of tenant {tenant}"),
-            )
-            .actionable("GET /v1/campaigns lists all")),
+            None => Err(no_such_campaign(tenant, name)),
         }
+    }
+
+    async fn explain(&self, tenant: &str, name: &str) -> Result<Value, ApiError> {
+        let found = async {
+            match self.engines.store().campaign(CampaignId::of(tenant, name)).await? {
+                Some(row) => Ok(Some(explain(&self.sight(), &row).await?)),
+                None => Ok(None),
+            }
+        };
+        let found = self.soon(found).await?;
+        found.map(|explained| json!(explained)).ok_or_else(|| no_such_campaign(tenant, name))
+    }
+
+    async fn page(&self, page: &str) -> Result<Value, ApiError> {
+        let sight = self.sight();
+        Ok(json!(self.soon(report(&sight, &PageId::from(page))).await?))
+    }
+
+    async fn queue(&self) -> Result<Value, ApiError> {
+        let sight = self.sight();
+        Ok(json!(self.soon(queue(&sight)).await?))
     }
 
     async fn act(
@@ -136,12 +175,17 @@ impl Control for NodeControl {
     }
 }
 
+fn no_such_campaign(tenant: &str, name: &str) -> ApiError {
+    let message = format!("there is no campaign {name} of tenant {tenant}");
+    ApiError::new(404, "no_such_campaign", message).actionable("GET /v1/campaigns lists all")
+}
+
 /// The same failure in the API's words.
 fn api_error(failure: Failure) -> ApiError {
     let status = match failure.exit {
         Exit::Usage => 400,
         Exit::Refused => match failure.code.as_str() {
-            "no_such_campaign" => 404,
+            "no_such_campaign" | "no_such_page" => 404,
             "launched_differently" | "wrong_state" | "nothing_failed" => 409,
             _ => 422,
         },

@@ -32,7 +32,7 @@ use crate::error::{Exit, Failure, Outcome};
 use control::NodeControl;
 use roles::{Role, Roles, Stopped};
 use sluice_audience::FileAudiences;
-use sluice_completion::{Completion, CompletionPorts};
+use sluice_completion::{Completion, CompletionPorts, StalledCampaigns};
 use sluice_core::{CampaignId, CampaignRow};
 use sluice_expander::{Expander, ExpanderPorts};
 use sluice_http::{ChannelKeys, Gateway, GatewayMetrics, GatewayOptions, Token};
@@ -94,6 +94,7 @@ pub struct Node {
     roles: Roles,
     caller: Option<Arc<HttpCaller>>,
     board: Board,
+    stalled: StalledCampaigns,
     address: Option<SocketAddr>,
     receipt_stats: Arc<ReceiptStats>,
     webhook_stats: Arc<WebhookStats>,
@@ -134,6 +135,7 @@ impl Node {
             roles: Roles::new(),
             caller: None,
             board: Board::default(),
+            stalled: StalledCampaigns::default(),
             address: listener.as_ref().and_then(|listener| listener.local_addr().ok()),
             receipt_stats: Arc::default(),
             webhook_stats: Arc::default(),
@@ -163,6 +165,8 @@ impl Node {
     fn start_completion(&mut self, config: &Config) {
         let ports = CompletionPorts { log: self.log(), store: self.store(), clock: self.clock() };
         let completion = Completion::new(ports, config.completion.clone());
+        self.stalled = completion.stalled();
+        completion.stats().register(&self.telemetry.metrics);
         self.roles.start(Role::Completion, |shutdown| completion.run(shutdown));
     }
 
@@ -217,8 +221,8 @@ impl Node {
     }
 
     fn start_gateway(&mut self, listener: TcpListener, options: &NodeOptions) {
-        let control =
-            NodeControl::new(self.engines.clone(), options.clone(), self.board.clone(), self.clock());
+        let (board, stalled) = (self.board.clone(), self.stalled.clone());
+        let control = NodeControl::new(self.engines.clone(), options.clone(), board, stalled, self.clock());
         let gateway = Gateway {
             options: Arc::new(gateway_options(&options.config)),
             log: self.log(),

@@ -1,16 +1,24 @@
 //! `sluice explain`: what keeps a campaign waiting, until when, and everything that it could wait for.
 
 use super::NameArgs;
-use super::source::{Source, SourceArgs};
-use crate::campaign::status::{CampaignStatus, PageLine};
+use super::source::{SourceArgs, read};
+use crate::campaign;
+use crate::campaign::explain::{Explained, explain};
 use crate::cli::Common;
+use crate::cli::look::Look;
 use crate::error::{Exit, Outcome};
-use crate::view::numbers::{duration, thousands};
+use crate::page::facts::PageFacts;
+use crate::page::lag;
+use crate::view::moment::at;
+use crate::view::numbers::{counted, thousands};
 use crate::view::out;
 use crate::view::table::Table;
 use clap::Args;
 use serde_json::json;
-use std::time::Duration;
+use sluice_runtime::{Clock, SystemClock};
+
+/// Pages that are shown one by one.
+const PAGES_SHOWN: usize = 5;
 
 /// Which campaign is explained.
 #[derive(Debug, Args)]
@@ -26,25 +34,44 @@ pub struct ExplainArgs {
 
 /// Explains one campaign.
 pub(in crate::cli) async fn run(common: Common, args: ExplainArgs) -> Outcome {
-    let source = Source::open(&common, &args.source).await?;
-    let status = source.one(&args.name).await?;
-    let now_ms = jiff::Timestamp::now().as_millisecond();
-    let held = status.held(now_ms);
+    let look = Look::open(&common, &args.source).await?;
+    let explained = explained(&look, &args.name).await?;
     if common.json {
-        out::line(json!({"campaign": status.campaign, "held": held, "status": status}));
+        out::line(json!(explained));
         return Ok(Exit::Done);
     }
-    out::line(held.unwrap_or_else(|| status.sentence()));
-    chain(&status).iter().for_each(out::line);
-    if !status.state.is_ended() && !matches!(source, Source::Service(_)) {
+    let status = &explained.status;
+    out::line(explained.held.clone().unwrap_or_else(|| status.sentence()));
+    chain(&explained).iter().for_each(out::line);
+    if let Some(finish) = &status.finish {
+        let about = finish.sentence(status.time_zone.as_deref(), SystemClock.wall_ms());
+        out::line(format!("Expected end: {about}."));
+    }
+    if !status.state.is_ended() && !look.is_live() {
         out::line("Nobody works on it: run `sluice send` with its launch again, or start `sluice run`.");
     }
     Ok(Exit::Done)
 }
 
-/// One line a rule, then the pages.
-fn chain(status: &CampaignStatus) -> Vec<String> {
+/// Asks the service, or looks.
+pub(super) async fn explained(look: &Look, name: &NameArgs) -> Outcome<Explained> {
+    match look {
+        Look::Service(remote) => {
+            let path = format!("/v1/campaigns/{}/explain?tenant={}", name.campaign, name.tenant);
+            read(remote.get(&path).await?)
+        }
+        Look::Engines(sight) => {
+            let row = campaign::find(sight.store.as_ref(), &name.tenant, &name.campaign).await?;
+            explain(sight, &row).await
+        }
+    }
+}
+
+/// One line a rule, then the pages, then what is on its way.
+fn chain(explained: &Explained) -> Vec<String> {
     let mut lines = Table::plain(2);
+    let status = &explained.status;
+    let zone = status.time_zone.as_deref();
     for gate in &status.gates {
         let holds = match gate.holds {
             0 => String::new(),
@@ -52,19 +79,37 @@ fn chain(status: &CampaignStatus) -> Vec<String> {
         };
         lines.row([format!("  {}", gate.gate), format!("{}{holds}", gate.says)]);
     }
-    for page in &status.pages {
-        lines.row(["  page".to_owned(), page_line(page)]);
+    for page in explained.pages.iter().take(PAGES_SHOWN) {
+        page_lines(page).into_iter().for_each(|[name, says]| lines.row([format!("  {name}"), says]));
+    }
+    if explained.pages.len() > PAGES_SHOWN {
+        let more = counted((explained.pages.len() - PAGES_SHOWN) as u64, "page", "pages");
+        lines.row(["  page".to_owned(), format!("{more} more: sluice page PAGE")]);
+    }
+    if let Some(retries) = explained.retries.as_ref().and_then(|retries| retries.says(zone)) {
+        lines.row(["  retries".to_owned(), retries]);
+    }
+    if let Some(stalled) = &status.stalled {
+        let says = format!("since {}: {} asked for again", at(stalled.found_ms, zone), stalled.recipients);
+        lines.row(["  stalled".to_owned(), says]);
+    }
+    if !explained.lags.is_empty() {
+        lines.row(["  lag".to_owned(), lag::says(&explained.lags)]);
     }
     lines.lines()
 }
 
-fn page_line(page: &PageLine) -> String {
-    let Some(waits) = &page.waits else {
-        return format!("{}: {} calls in flight, {} granted", page.page, page.in_flight, page.granted);
-    };
-    let detail = page.detail.as_ref().map_or_else(String::new, |detail| format!(" ({detail})"));
-    let again = page
-        .for_ms
-        .map_or_else(String::new, |ms| format!(", tried again in {}", duration(Duration::from_millis(ms))));
-    format!("{} waits: {waits}{detail}{again}", page.page)
+/// What there is to say about a page, by what it is about.
+pub(in crate::cli) fn page_lines(facts: &PageFacts) -> Vec<[String; 2]> {
+    let page = &facts.page;
+    let mut lines = vec![["page".to_owned(), format!("{page}: {}", facts.limits())]];
+    if let Some(live) = &facts.live {
+        let calls = counted(live.in_flight as u64, "call", "calls");
+        lines.push(["calls".to_owned(), format!("{page}: {calls} in flight, {} granted", live.granted)]);
+    }
+    if let Some(provider) = facts.provider() {
+        lines.push(["provider".to_owned(), format!("{page}: {provider}")]);
+    }
+    lines.push(["owner".to_owned(), format!("{page}: {}", facts.owned())]);
+    lines
 }

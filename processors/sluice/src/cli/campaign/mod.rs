@@ -12,7 +12,7 @@ mod list;
 mod preview;
 mod recipients;
 mod schedule;
-mod source;
+pub(super) mod source;
 mod status;
 mod upcoming;
 mod watch;

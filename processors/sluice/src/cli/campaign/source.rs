@@ -75,7 +75,7 @@ impl Source {
 }
 
 /// The service of `server`, or that of the configuration.
-pub(super) fn service(config: &Config, server: Option<&str>) -> Remote {
+pub(in crate::cli) fn service(config: &Config, server: Option<&str>) -> Remote {
     let token = config.gateway.control_token.clone();
     match server {
         Some(url) => Remote::new(url, token),
@@ -83,7 +83,7 @@ pub(super) fn service(config: &Config, server: Option<&str>) -> Remote {
     }
 }
 
-pub(super) fn read<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> Outcome<T> {
+pub(in crate::cli) fn read<T: serde::de::DeserializeOwned>(value: serde_json::Value) -> Outcome<T> {
     serde_json::from_value(value).map_err(|error| {
         Failure::refused(
             "service_answer",

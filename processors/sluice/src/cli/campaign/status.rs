@@ -1,23 +1,25 @@
 //! `sluice campaign status`.
 
 use super::OneArgs;
-use super::source::Source;
-use crate::campaign::status::{CampaignStatus, PageLine};
+use super::explain::explained;
+use crate::campaign::status::CampaignStatus;
 use crate::cli::Common;
+use crate::cli::look::Look;
 use crate::error::{Exit, Outcome};
 use crate::view::numbers::{duration, thousands, time};
 use crate::view::out;
 use crate::view::table::Table;
 use serde_json::json;
+use sluice_runtime::{Clock, SystemClock};
 use std::time::Duration;
 
 pub(super) async fn run(common: &Common, args: &OneArgs) -> Outcome {
-    let source = Source::open(common, &args.source).await?;
-    let status = source.one(&args.name).await?;
+    let look = Look::open(common, &args.source).await?;
+    let status = explained(&look, &args.name).await?.status;
     if common.json {
         out::line(json!(status));
     } else {
-        lines(&status, matches!(source, Source::Service(_))).iter().for_each(out::line);
+        lines(&status, look.is_live()).iter().for_each(out::line);
     }
     Ok(Exit::Done)
 }
@@ -52,7 +54,10 @@ fn lines(status: &CampaignStatus, live: bool) -> Vec<String> {
     if let Some(trouble) = &status.trouble {
         fact("waits for", format!("{trouble}; goes on by itself"));
     }
-    status.pages.iter().for_each(|page| fact("page", page_line(page)));
+    if let Some(finish) = &status.finish {
+        fact("expected end", finish.sentence(status.time_zone.as_deref(), SystemClock.wall_ms()));
+    }
+    status.pages.iter().for_each(|page| fact("page", page.says()));
     lines.extend(facts.lines());
     if !status.state.is_ended() && !live {
         lines.push(
@@ -60,18 +65,4 @@ fn lines(status: &CampaignStatus, live: bool) -> Vec<String> {
         );
     }
     lines
-}
-
-fn page_line(page: &PageLine) -> String {
-    let mut line = format!("{}: {} calls in flight, {} granted", page.page, page.in_flight, page.granted);
-    if let Some(waits) = &page.waits {
-        line.push_str(&format!("; waits: {waits}"));
-        if let Some(detail) = &page.detail {
-            line.push_str(&format!(" ({detail})"));
-        }
-        if let Some(ms) = page.for_ms {
-            line.push_str(&format!(", tried again in {}", duration(Duration::from_millis(ms))));
-        }
-    }
-    line
 }

@@ -1,0 +1,159 @@
+//! The rules of a campaign, each with whom it keeps waiting now: by the same gate that the sender grants by, so the two
+//! can't disagree. Pure.
+
+use super::stored::{Stored, Waiting};
+use crate::view::moment::{at, when};
+use crate::view::numbers::thousands;
+use serde::{Deserialize, Serialize};
+use sluice_core::gate::{CampaignGate, Waits};
+use sluice_core::ledger::Scope;
+use sluice_core::usage::{DailyUse, share_of};
+use sluice_core::{CampaignRow, CampaignState, PageId};
+
+/// One rule of a campaign, and whom it keeps waiting now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateLine {
+    /// `run state`, `window`, `campaign`, `daily limit`.
+    pub gate: String,
+    /// What it says, for people.
+    pub says: String,
+    /// Recipients that it holds now.
+    pub holds: u64,
+    /// When it lets some of them through, in ms since 1970; `None` where no time is known.
+    pub until_ms: Option<i64>,
+    /// The zone that `until_ms` is best told in.
+    pub zone: Option<String>,
+}
+
+/// The rules of a campaign that has started and not ended, each with what it says now.
+pub fn gates(stored: &Stored, now_ms: i64) -> Vec<GateLine> {
+    let row = &stored.row;
+    // Terms are checked when they are given; a row that another version wrote may still surprise.
+    let Ok(gate) = CampaignGate::of(row, 0) else { return Vec::new() };
+    if row.state.is_ended() || row.awaits_start {
+        return Vec::new();
+    }
+    let waiting = stored.waiting();
+    let mut lines = vec![state_line(row, &waiting)];
+    lines.extend(window_line(row, &gate.in_state(CampaignState::Running), &waiting, now_ms));
+    if let Some(rate) = row.rate() {
+        lines.push(line("campaign", rate.to_owned()));
+    }
+    if let Some(cap) = gate.rules.daily_send_limit {
+        lines.push(daily_line(stored, cap, waiting.values().sum(), now_ms));
+    }
+    lines
+}
+
+fn line(gate: &str, says: String) -> GateLine {
+    GateLine { gate: gate.to_owned(), says, holds: 0, until_ms: None, zone: None }
+}
+
+fn state_line(row: &CampaignRow, waiting: &Waiting) -> GateLine {
+    let since = row.entered.map_or(row.created_at_ms, |entered| entered.at_ms);
+    let holds = if row.state.may_send() { 0 } else { waiting.values().sum() };
+    let says = format!("{} since {}", row.state.as_str(), at(since, row.launch.time_zone.as_deref()));
+    GateLine { holds, ..line("run state", says) }
+}
+
+fn window_line(row: &CampaignRow, gate: &CampaignGate, waiting: &Waiting, now_ms: i64) -> Option<GateLine> {
+    let (mut held, mut next): (u64, Option<(i64, Option<String>)>) = (0, None);
+    let mut closes: Option<i64> = None;
+    for (class, count) in waiting {
+        match gate.verdict(class, now_ms) {
+            Ok(closes_ms) => closes = closes.into_iter().chain(closes_ms).min(),
+            Err(Waits::Window { opens_ms }) => {
+                held += count;
+                let zone = class.zone.clone().or_else(|| row.launch.time_zone.clone());
+                next = next.into_iter().chain(opens_ms.map(|opens| (opens, zone))).min();
+            }
+            Err(Waits::State(_) | Waits::Ended) => {}
+        }
+    }
+    if held == 0 && row.rules().window.is_none() {
+        return None;
+    }
+    let says = match (&next, closes) {
+        (Some((opens, zone)), _) => format!("opens {}", when(*opens, zone.as_deref(), now_ms)),
+        (None, Some(closes)) => {
+            format!("open until {}", when(closes, row.launch.time_zone.as_deref(), now_ms))
+        }
+        (None, None) if held > 0 => "opens never again".to_owned(),
+        (None, None) => "open".to_owned(),
+    };
+    let (until_ms, zone) = next.map_or((None, None), |(opens, zone)| (Some(opens), zone));
+    Some(GateLine { holds: held, until_ms, zone, ..line("window", says) })
+}
+
+/// When a limit that is used up lets calls through again, and how many.
+pub fn frees(used: &DailyUse, cap: u64, now_ms: i64) -> Option<(i64, u64)> {
+    let at_ms = used.frees_at_ms(cap, now_ms).filter(|_| used.free(cap, now_ms) == 0)?;
+    Some((at_ms, used.free(cap, at_ms)))
+}
+
+fn daily_line(stored: &Stored, cap: u64, pending: u64, now_ms: i64) -> GateLine {
+    let row = &stored.row;
+    let (pages, zone) = (&row.launch.pages, row.launch.time_zone.as_deref());
+    let (mut used, mut full, mut next): (u64, usize, Option<(i64, u64)>) = (0, 0, None);
+    for (place, page) in pages.iter().enumerate() {
+        let body = stored.body(&PageId::from(page.as_str()));
+        let Some(of_day) = body.and_then(|body| body.used(Scope::Campaign(row.id))) else { continue };
+        let share = share_of(cap, place, pages.len());
+        used += of_day.used(now_ms);
+        full += usize::from(of_day.free(share, now_ms) == 0);
+        next = match (next, frees(of_day, share, now_ms)) {
+            // What several pages let through at one time counts together.
+            (Some((at_ms, count)), Some((other_ms, more))) if at_ms == other_ms => {
+                Some((at_ms, count + more))
+            }
+            (one, other) => one.into_iter().chain(other).min(),
+        };
+    }
+    let mut says = format!("{} of {} in 24 h used", thousands(used), thousands(cap));
+    if full > 0 && full < pages.len() {
+        says.push_str(&format!(", by {full} of {} pages all of their part", pages.len()));
+    }
+    if let Some((at_ms, count)) = next {
+        says.push_str(&format!(", {} free at {}", thousands(count), at(at_ms, zone)));
+    }
+    let (holds, until_ms) = match full == pages.len() {
+        true => (pending, next.map(|(at_ms, _)| at_ms)),
+        false => (0, None),
+    };
+    GateLine { holds, until_ms, zone: zone.map(str::to_owned), ..line("daily limit", says) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::stored::tests::{booked, row, stored};
+    use super::*;
+
+    const NOON: i64 = 1_780_315_200_000;
+
+    #[test]
+    fn g3_a_closed_window_is_told_with_the_time_that_it_opens_at() {
+        let row = row("null", r#"{"window": {"open": [{"from": "18:00", "to": "21:00"}]}}"#);
+        let lines = gates(&stored(row, &[("a", 7)]), NOON);
+        assert_eq!(lines[1].says, "opens 2026-06-01 18:00 America/Sao_Paulo, in 9 h 0 min");
+        assert_eq!((lines[1].holds, lines[1].until_ms), (7, Some(NOON + 9 * 3_600_000)));
+    }
+
+    #[test]
+    fn g3_b3_a_daily_limit_says_what_is_used_and_when_how_much_of_it_is_free() {
+        let row = row(r#""10/s""#, r#"{"daily_send_limit": 1000}"#);
+        let mut stored = stored(row.clone(), &[("a", 600), ("b", 600)]);
+        stored.ledgers.insert(PageId::from("a"), booked(&row, NOON - 3_600_000, 500));
+        let one = gates(&stored, NOON);
+        assert_eq!((one[1].says.as_str(), one[2].holds), ("10/s", 0));
+        let part = "500 of 1,000 in 24 h used, by 1 of 2 pages all of their part, 500 free at 2026-06-02 08:15 \
+                    America/Sao_Paulo";
+        assert_eq!(one[2].says, part);
+        stored.ledgers.insert(PageId::from("b"), booked(&row, NOON - 3_600_000, 500));
+        let both = gates(&stored, NOON);
+        assert_eq!(
+            both[2].says,
+            "1,000 of 1,000 in 24 h used, 1,000 free at 2026-06-02 08:15 America/Sao_Paulo"
+        );
+        assert_eq!((both[2].holds, both[2].until_ms), (1_200, Some(NOON + 23 * 3_600_000 + 900_000)));
+    }
+}

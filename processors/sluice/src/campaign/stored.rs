@@ -1,0 +1,131 @@
+//! What the store has of a campaign, read once for everything that is derived from it.
+
+use crate::error::Outcome;
+use sluice_core::{CampaignRow, ChunkId, ChunkRow, Counters, LedgerBody, PageId};
+use sluice_runtime::ports::store::{LedgerRow, Store};
+use sluice_schemas::GateClass;
+use std::collections::BTreeMap;
+
+/// Recipients that wait, by what their gate looks at.
+pub type Waiting = BTreeMap<GateClass, u64>;
+
+/// A campaign, its chunks and the ledgers of its pages.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// As it is now.
+    pub row: CampaignRow,
+    /// Committed chunks; of a campaign that has ended none are read.
+    pub chunks: Vec<ChunkRow>,
+    /// By chunk.
+    pub counters: Vec<(ChunkId, Counters)>,
+    /// Those of its pages that are there and were asked for.
+    pub ledgers: BTreeMap<PageId, LedgerRow>,
+}
+
+impl Stored {
+    /// Reads what the state and the gates of a campaign hang on: the ledgers only where they count its day.
+    pub async fn read(store: &dyn Store, row: &CampaignRow) -> Outcome<Self> {
+        let counts_days = !row.state.is_ended() && row.rules().daily_send_limit.is_some();
+        Self::with_ledgers(store, row, counts_days).await
+    }
+
+    /// Reads everything.
+    pub async fn read_all(store: &dyn Store, row: &CampaignRow) -> Outcome<Self> {
+        Self::with_ledgers(store, row, !row.state.is_ended()).await
+    }
+
+    async fn with_ledgers(store: &dyn Store, row: &CampaignRow, with_ledgers: bool) -> Outcome<Self> {
+        let counters = store.counters(row.id).await?;
+        let chunks = match row.state.is_ended() && row.seal.is_some() {
+            true => Vec::new(),
+            false => store.chunks(row.id).await?,
+        };
+        let mut ledgers = BTreeMap::new();
+        for page in row.launch.pages.iter().filter(|_| with_ledgers) {
+            let page = PageId::from(page.as_str());
+            if let Some(ledger) = store.ledger(&page).await? {
+                ledgers.insert(page, ledger);
+            }
+        }
+        Ok(Self { row: row.clone(), chunks, counters, ledgers })
+    }
+
+    /// The ledger's body of a page.
+    pub fn body(&self, page: &PageId) -> Option<&LedgerBody> {
+        self.ledgers.get(page).map(|ledger| &ledger.body)
+    }
+
+    /// Who waits, on all pages.
+    pub fn waiting(&self) -> Waiting {
+        self.waiting_where(|_| true)
+    }
+
+    /// Who waits on one page.
+    pub fn waiting_on(&self, page: &PageId) -> Waiting {
+        self.waiting_where(|chunk| chunk.page == *page)
+    }
+
+    fn waiting_where(&self, counts: impl Fn(&ChunkRow) -> bool) -> Waiting {
+        let counters: BTreeMap<ChunkId, &Counters> =
+            self.counters.iter().map(|(chunk, counters)| (*chunk, counters)).collect();
+        let mut waiting = Waiting::new();
+        for chunk in self.chunks.iter().filter(|chunk| counts(chunk)) {
+            let pending = counters.get(&chunk.id).map_or(u64::from(chunk.size), |counters| counters.pending);
+            if pending > 0 {
+                *waiting.entry(chunk.class.clone()).or_default() += pending;
+            }
+        }
+        waiting
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use sluice_core::CampaignId;
+    use sluice_core::launch::parse_json;
+
+    /// A campaign of pages `a` and `b` with these rules; `rate` as JSON.
+    pub(crate) fn row(rate: &str, rules: &str) -> CampaignRow {
+        let launch = format!(
+            r#"{{"campaign": "spring", "channel": "http", "pages": ["a", "b"], "audience": {{"path": "a.csv"}},
+                "message": {{"http": {{"body": {{}}}}}}, "time_zone": "America/Sao_Paulo",
+                "rate": {rate}, "rules": {rules}}}"#
+        );
+        CampaignRow::launched(parse_json(&launch).unwrap(), 0)
+    }
+
+    /// A campaign with one chunk a page of so many recipients, none of whom was called.
+    pub(crate) fn stored(row: CampaignRow, waiting: &[(&str, u32)]) -> Stored {
+        let chunk = |(number, (page, size)): (usize, &(&str, u32))| ChunkRow {
+            id: ChunkId::new(CampaignId::of("default", "spring"), 0, 1, number as u32),
+            page: PageId::from(*page),
+            size: *size,
+            first_in_class: 0,
+            shard: 0,
+            spans: Vec::new(),
+            skipped: 0,
+            class: GateClass::default(),
+        };
+        let chunks = waiting.iter().enumerate().map(chunk).collect();
+        Stored { row, chunks, counters: Vec::new(), ledgers: BTreeMap::new() }
+    }
+
+    /// A ledger in which `count` calls of `row` were booked at `at_ms`.
+    pub(crate) fn booked(row: &CampaignRow, at_ms: i64, count: u32) -> LedgerRow {
+        let mut body = LedgerBody::new();
+        body.book(sluice_core::ledger::Scope::Campaign(row.id), at_ms, count);
+        let fence = sluice_runtime::ports::store::Fence { epoch: 3, seq: 9, control: 0 };
+        LedgerRow { fence, owner: Some("sluice-1".to_owned()), body }
+    }
+
+    #[test]
+    fn g3_a_chunk_without_counters_waits_as_a_whole() {
+        let mut stored = stored(row("null", "{}"), &[("a", 9), ("b", 4)]);
+        assert_eq!(stored.waiting(), Waiting::from([(GateClass::default(), 13)]));
+        let counters = Counters { pending: 2, ..Counters::default() };
+        stored.counters = vec![(stored.chunks[0].id, counters)];
+        assert_eq!(stored.waiting_on(&PageId::from("a")), Waiting::from([(GateClass::default(), 2)]));
+        assert_eq!(stored.waiting(), Waiting::from([(GateClass::default(), 6)]));
+    }
+}

@@ -1,0 +1,66 @@
+//! Where commands look that want to know what is waited for: a running service, or the engines themselves.
+
+use super::Common;
+use super::campaign::source::{SourceArgs, service};
+use super::remote::Remote;
+use crate::config::Config;
+use crate::error::{Failure, Outcome};
+use crate::node::Engines;
+use crate::node::engines::Rows;
+use crate::page::sight::Sight;
+use sluice_completion::StalledCampaigns;
+use sluice_runtime::{Clock, SystemClock};
+use sluice_sender::Board;
+use std::time::Duration;
+
+/// Where to look.
+pub(super) enum Look {
+    /// Ask the service.
+    Service(Remote),
+    /// Read the engines; nobody sends here.
+    Engines(Box<Sight>),
+}
+
+impl Look {
+    pub(super) async fn open(common: &Common, args: &SourceArgs) -> Outcome<Self> {
+        let config = common.load(&[], "warn")?.config;
+        if let Some(server) = &args.server {
+            return Ok(Self::Service(service(&config, Some(server))));
+        }
+        match engines(&config).await {
+            Ok(engines) => Ok(Self::Engines(Box::new(sight(engines, config)))),
+            Err(failure) if failure.code == "data_dir_in_use" => {
+                // Most likely by the service of this configuration.
+                let remote = service(&config, None);
+                if remote.answers().await { Ok(Self::Service(remote)) } else { Err(failure) }
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Whether somebody works on what is looked at.
+    pub(super) fn is_live(&self) -> bool {
+        matches!(self, Self::Service(_))
+    }
+}
+
+/// A directory that is not there is not made.
+async fn engines(config: &Config) -> Result<Engines, Failure> {
+    if !config.engines.is_cluster() {
+        drop(Rows::open(config).await?);
+    }
+    Engines::open(config).await
+}
+
+fn sight(engines: Engines, config: Config) -> Sight {
+    Sight {
+        store: engines.store(),
+        log: engines.log(),
+        config,
+        board: Board::default(),
+        stalled: StalledCampaigns::default(),
+        trouble: engines.trouble(),
+        now_ms: SystemClock.wall_ms(),
+        monotonic: Duration::ZERO,
+    }
+}

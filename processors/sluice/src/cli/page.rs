@@ -1,0 +1,59 @@
+//! `sluice page`: who has a page, what limits it, and what waits on it.
+
+use super::Common;
+use super::campaign::explain::page_lines;
+use super::campaign::source::{SourceArgs, read};
+use super::look::Look;
+use crate::error::{Exit, Outcome};
+use crate::page::report::{PageReport, report};
+use crate::view::numbers::thousands;
+use crate::view::out;
+use crate::view::table::Table;
+use clap::Args;
+use serde_json::json;
+use sluice_core::PageId;
+
+/// Which page.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:  sluice page 106540352242922")]
+pub struct PageArgs {
+    /// Its id
+    page: String,
+    /// Where to look.
+    #[command(flatten)]
+    source: SourceArgs,
+}
+
+pub(super) async fn run(common: Common, args: PageArgs) -> Outcome {
+    let look = Look::open(&common, &args.source).await?;
+    let report: PageReport = match &look {
+        Look::Service(remote) => read(remote.get(&format!("/v1/pages/{}", args.page)).await?)?,
+        Look::Engines(sight) => report(sight, &PageId::from(args.page.as_str())).await?,
+    };
+    if common.json {
+        out::line(json!(report));
+        return Ok(Exit::Done);
+    }
+    let mut facts = Table::plain(2);
+    page_lines(&report.facts).into_iter().for_each(|line| facts.row(line));
+    facts.lines().iter().for_each(out::line);
+    if report.campaigns.is_empty() {
+        out::line("No unfinished campaign sends from it.");
+    }
+    let mut table = Table::new(3, ["campaign", "state", "priority", "waiting here", "limits here"]);
+    for on_page in &report.campaigns {
+        let limits = [&on_page.rate, &on_page.daily].into_iter().flatten().cloned().collect::<Vec<_>>();
+        table.row([
+            on_page.campaign.clone(),
+            on_page.state.as_str().to_owned(),
+            on_page.priority.as_str().to_owned(),
+            thousands(on_page.waiting),
+            limits.join("; "),
+        ]);
+    }
+    if !report.campaigns.is_empty() {
+        table.lines().iter().for_each(out::line);
+        report.campaigns.iter().for_each(|on_page| out::line(&on_page.why));
+    }
+    Ok(Exit::Done)
+}

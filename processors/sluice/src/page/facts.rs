@@ -1,0 +1,188 @@
+//! A page as its ledger and its configuration know it, whoever has it now; and as its owner sees it, where that is this
+//! process. Pure.
+
+use crate::campaign::gates::frees;
+use crate::campaign::status::PageLine;
+use crate::view::moment::at;
+use crate::view::numbers::{counted, duration, thousands};
+use serde::{Deserialize, Serialize};
+use sluice_core::PageId;
+use sluice_core::ledger::Scope;
+use sluice_core::rate::Rate;
+use sluice_core::usage::DailyUse;
+use sluice_runtime::ports::store::LedgerRow;
+use sluice_sender::HeldTemplate;
+use std::time::Duration;
+
+/// A page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageFacts {
+    /// Its id.
+    pub page: String,
+    /// Its partition of `chunks`.
+    pub shard: u32,
+    /// The process that has it, as its ledger says; `None`: it was handed over, or nobody had it yet.
+    pub owner: Option<String>,
+    /// Grows with every owner; 0 before the first.
+    pub epoch: u64,
+    /// Claims of its ledger: calls that may be under way, and those whose outcome is not known yet.
+    pub claims: u32,
+    /// Its own limit.
+    pub rate: Option<String>,
+    /// Its calls of the last 24 hours, where they are counted for the whole page.
+    pub in_24_h: Option<u64>,
+    /// What its owner does, where that is the process that was asked.
+    pub live: Option<PageLine>,
+    /// Templates that its provider does not take at present, where that is the process that was asked.
+    pub templates: Vec<String>,
+}
+
+impl PageFacts {
+    /// Of what the store and the configuration have.
+    pub fn of(
+        page: &PageId,
+        shard: u32,
+        ledger: Option<&LedgerRow>,
+        rate: Option<Rate>,
+        live: Option<PageLine>,
+        now_ms: i64,
+    ) -> Self {
+        let used = ledger.and_then(|ledger| ledger.body.used(Scope::Page));
+        Self {
+            page: page.to_string(),
+            shard,
+            owner: ledger.and_then(|ledger| ledger.owner.clone()),
+            epoch: ledger.map_or(0, |ledger| ledger.fence.epoch),
+            claims: ledger.map_or(0, |ledger| ledger.body.len()),
+            rate: rate.map(|rate| rate.to_string()),
+            in_24_h: used.map(|used| used.used(now_ms)),
+            live,
+            templates: Vec::new(),
+        }
+    }
+
+    /// With the templates that wait on it at `now` on the clock of the board.
+    pub fn with(self, templates: &[HeldTemplate], now: Duration) -> Self {
+        let says = |held: &HeldTemplate| {
+            let name = held.template.as_deref().unwrap_or("messages of one campaign");
+            let left = duration(held.until.saturating_sub(now));
+            format!("{name}: {}, tried again in {left}", held.reason.detail())
+        };
+        let held = templates.iter().filter(|held| held.until > now);
+        Self { templates: held.map(says).collect(), ..self }
+    }
+
+    /// `sluice-host-4711, epoch 3, shard 17`.
+    pub fn owned(&self) -> String {
+        match &self.owner {
+            Some(owner) => format!("{owner}, epoch {}, shard {}", self.epoch, self.shard),
+            None if self.epoch == 0 => format!("nobody yet, shard {}", self.shard),
+            None => format!("nobody since epoch {}, shard {}", self.epoch, self.shard),
+        }
+    }
+
+    /// `80/s, 1,204 calls in 24 h; 12 claims without an outcome`.
+    pub fn limits(&self) -> String {
+        let rate = self.rate.clone().unwrap_or_else(|| "no limit".to_owned());
+        let used = self
+            .in_24_h
+            .map_or_else(String::new, |calls| format!(", {} in 24 h", counted(calls, "call", "calls")));
+        let claims = match self.claims {
+            0 => String::new(),
+            claims => format!("; {} without an outcome", counted(claims.into(), "claim", "claims")),
+        };
+        format!("{rate}{used}{claims}")
+    }
+
+    /// What its provider lets through just now; `None` where its owner is another process, or there is none.
+    pub fn provider(&self) -> Option<String> {
+        let live = self.live.as_ref()?;
+        let speed = live.speed_percent.map(|percent| format!("at {percent} % of its speed"));
+        let page = match (live.why(), speed) {
+            (Some(why), _) => why,
+            (None, Some(speed)) => speed,
+            (None, None) => "no back-off".to_owned(),
+        };
+        let templates = self.templates.iter().map(|held| format!("; holds template {held}"));
+        Some(format!("{page}{}", templates.collect::<String>()))
+    }
+}
+
+/// `1,000 of 1,000 in 24 h, 300 free at 2026-11-22 09:00 UTC`.
+pub fn day_says(used: Option<&DailyUse>, cap: u64, zone: Option<&str>, now_ms: i64) -> String {
+    let calls = used.map_or(0, |used| used.used(now_ms));
+    let next = used.and_then(|used| frees(used, cap, now_ms));
+    let next = next.map_or_else(String::new, |(at_ms, count)| {
+        format!(", {} free at {}", thousands(count), at(at_ms, zone))
+    });
+    format!("{} of {} in 24 h{next}", thousands(calls), thousands(cap))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::campaign::stored::tests::{booked, row};
+
+    #[test]
+    fn g3_a_page_tells_its_owner_its_limit_and_its_claims_whoever_is_asked() {
+        let page = PageId::from("a");
+        let nobody = PageFacts::of(&page, 7, None, None, None, 0);
+        assert_eq!(
+            (nobody.owned(), nobody.limits()),
+            ("nobody yet, shard 7".to_owned(), "no limit".to_owned())
+        );
+        assert_eq!(nobody.provider(), None);
+        let mut ledger = booked(&row("null", "{}"), 0, 3);
+        ledger.body.book(Scope::Page, 0, 1_204);
+        let chunk = sluice_core::ChunkId::new(row("null", "{}").id, 0, 1, 1);
+        ledger.body.claim(chunk, 1, &sluice_core::IndexSet::full(12)).unwrap();
+        let facts = PageFacts::of(&page, 7, Some(&ledger), "80/s".parse().ok(), None, 5);
+        assert_eq!(facts.owned(), "sluice-1, epoch 3, shard 7");
+        assert_eq!(facts.limits(), "80/s, 1,204 calls in 24 h; 12 claims without an outcome");
+        ledger.owner = None;
+        assert_eq!(
+            PageFacts::of(&page, 7, Some(&ledger), None, None, 5).owned(),
+            "nobody since epoch 3, shard 7"
+        );
+    }
+
+    #[test]
+    fn b6_a_page_tells_what_its_provider_asks_for() {
+        let line = PageLine {
+            page: "a".to_owned(),
+            in_flight: 0,
+            granted: 0,
+            claims: 0,
+            waits: Some("throttled".to_owned()),
+            detail: Some("429".to_owned()),
+            for_ms: Some(12_000),
+            speed_percent: Some(50),
+        };
+        let facts = |line| PageFacts::of(&PageId::from("a"), 0, None, None, Some(line), 0);
+        let waits = facts(line.clone());
+        assert_eq!(waits.provider().unwrap(), "throttled (429), tried again in 12.0 s");
+        let slow = PageLine { waits: None, detail: None, for_ms: None, ..line };
+        assert_eq!(facts(slow.clone()).provider().unwrap(), "at 50 % of its speed");
+        let free = PageLine { speed_percent: None, ..slow };
+        let free = facts(free);
+        assert_eq!(free.provider().unwrap(), "no back-off");
+        let held = HeldTemplate {
+            template: Some("spring/pt_BR".to_owned()),
+            campaigns: Vec::new(),
+            until: Duration::from_secs(70),
+            reason: sluice_core::throttle::HoldReason::Template("132015: paused".to_owned()),
+        };
+        let held = free.with(&[held], Duration::from_secs(10));
+        let expected = "no back-off; holds template spring/pt_BR: 132015: paused, tried again in 1 min 0 s";
+        assert_eq!(held.provider().unwrap(), expected);
+    }
+
+    #[test]
+    fn b3_the_day_of_a_campaign_on_a_page_says_when_how_much_is_free() {
+        let day = booked(&row("null", "{}"), 0, 40);
+        let used = day.body.used(Scope::Campaign(row("null", "{}").id));
+        assert_eq!(day_says(used, 100, None, 5), "40 of 100 in 24 h");
+        assert_eq!(day_says(used, 40, None, 5), "40 of 40 in 24 h, 40 free at 1970-01-02 00:15 UTC");
+        assert_eq!(day_says(None, 40, None, 5), "0 of 40 in 24 h");
+    }
+}

@@ -1,0 +1,14 @@
+//! What is known about pages and what waits on them, as people ask for it.
+//!
+//! - [`sight`]: what one looks with: the engines, and what this process does itself.
+//! - [`facts`]: a page's owner, claims and limits. Pure.
+//! - [`lag`], [`retries`]: what waits in the log.
+//! - [`report`]: one page with the campaigns on it.
+//! - [`queue`]: every unfinished campaign: waiting, active, deferred, and why.
+
+pub mod facts;
+pub mod lag;
+pub mod queue;
+pub mod report;
+pub mod retries;
+pub mod sight;

@@ -1,0 +1,120 @@
+//! Every unfinished campaign: waiting, active or deferred, and why (F7).
+
+use super::lag::Lag;
+use super::sight::Sight;
+use crate::campaign::status::CampaignStatus;
+use crate::campaign::stored::Stored;
+use crate::error::Outcome;
+use serde::{Deserialize, Serialize};
+use sluice_core::CampaignState;
+
+/// Where a campaign is in the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Place {
+    /// It sends, or is being cancelled.
+    Active,
+    /// It has not begun: its start lies ahead, or nothing of its audience is read yet.
+    Waiting,
+    /// It has begun, and something holds all of it.
+    Deferred,
+}
+
+impl Place {
+    /// The word used in the CLI and the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Place::Active => "active",
+            Place::Waiting => "waiting",
+            Place::Deferred => "deferred",
+        }
+    }
+
+    fn of(status: &CampaignStatus, is_held: bool) -> Self {
+        match status.state {
+            CampaignState::Scheduled => Place::Waiting,
+            CampaignState::Running if status.recipients == 0 && !status.expanded => Place::Waiting,
+            CampaignState::Cancelling => Place::Active,
+            _ if is_held => Place::Deferred,
+            _ => Place::Active,
+        }
+    }
+}
+
+/// A campaign in the queue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Queued {
+    /// Its name.
+    pub campaign: String,
+    /// Whose it is.
+    pub tenant: String,
+    /// Where it is in the queue.
+    pub place: Place,
+    /// Where it is in its life.
+    pub state: CampaignState,
+    /// Rows of the audience, as far as it is read.
+    pub recipients: u64,
+    /// Those that need nothing any more.
+    pub done: u64,
+    /// What holds it, in the sentence of `sluice explain`; of an active one how far it is.
+    pub why: String,
+}
+
+/// The queue.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Queue {
+    /// Unfinished campaigns: active, waiting, deferred; oldest first.
+    pub campaigns: Vec<Queued>,
+    /// What waits in the log, by topic.
+    pub lags: Vec<Lag>,
+}
+
+/// One campaign of it.
+pub fn queued(status: &CampaignStatus, now_ms: i64) -> Queued {
+    let held = status.held(now_ms);
+    Queued {
+        campaign: status.campaign.clone(),
+        tenant: status.tenant.clone(),
+        place: Place::of(status, held.is_some()),
+        state: status.state,
+        recipients: status.recipients,
+        done: status.done(),
+        why: held.unwrap_or_else(|| status.sentence()),
+    }
+}
+
+/// Looks at all of it.
+pub async fn queue(sight: &Sight) -> Outcome<Queue> {
+    let mut campaigns = Vec::new();
+    for row in sight.unfinished().await? {
+        let stored = Stored::read(sight.store.as_ref(), &row).await?;
+        campaigns.push(queued(&sight.status(&stored), sight.now_ms));
+    }
+    // Stable: oldest first within a place.
+    campaigns.sort_by_key(|queued| queued.place);
+    Ok(Queue { campaigns, lags: sight.lags().await? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::campaign::status::derived;
+    use crate::campaign::stored::tests::{row, stored};
+    use sluice_core::CampaignRow;
+
+    #[test]
+    fn f7_a_campaign_is_active_waiting_or_deferred_and_says_why() {
+        let of = |row: CampaignRow, waiting: &[(&str, u32)]| queued(&derived(&stored(row, waiting), 5), 5);
+        let active = of(row("null", "{}"), &[("a", 9)]);
+        assert_eq!(active.place, Place::Active);
+        assert_eq!(active.why, "spring is running: 0 of 9 done, its audience is still being read.");
+        let paused = of(CampaignRow { state: CampaignState::Paused, ..row("null", "{}") }, &[("a", 9)]);
+        assert_eq!(paused.place, Place::Deferred);
+        assert_eq!(paused.why, "spring is paused; to go on: sluice campaign resume spring. 0 of 9 done.");
+        let later = CampaignRow::scheduled(row("null", "{}").launch, 0, 1_000);
+        assert_eq!(
+            (of(later, &[]).place, of(row("null", "{}"), &[]).place),
+            (Place::Waiting, Place::Waiting)
+        );
+    }
+}

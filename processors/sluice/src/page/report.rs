@@ -1,0 +1,77 @@
+//! One page: its owner, its limits, and the campaigns on it with what each waits for.
+
+use super::facts::{PageFacts, day_says};
+use super::sight::Sight;
+use crate::campaign::stored::Stored;
+use crate::error::{Failure, Outcome};
+use serde::{Deserialize, Serialize};
+use sluice_core::gate::CampaignGate;
+use sluice_core::ledger::Scope;
+use sluice_core::{CampaignState, PageId};
+use sluice_schemas::{Channel, Priority};
+
+/// A page with what is on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PageReport {
+    /// The page itself.
+    #[serde(flatten)]
+    pub facts: PageFacts,
+    /// Unfinished campaigns that send from it, oldest first.
+    pub campaigns: Vec<OnPage>,
+}
+
+/// A campaign on a page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OnPage {
+    /// Its name.
+    pub campaign: String,
+    /// Whose it is.
+    pub tenant: String,
+    /// Where it is.
+    pub state: CampaignState,
+    /// Among the campaigns of the page.
+    pub priority: Priority,
+    /// Recipients that wait on this page.
+    pub waiting: u64,
+    /// The page's part of the campaign's limit.
+    pub rate: Option<String>,
+    /// The page's part of its daily limit, and what of it is used.
+    pub daily: Option<String>,
+    /// What it waits for, in a sentence.
+    pub why: String,
+}
+
+/// Looks at a page. One that no unfinished campaign names and that never had an owner is nobody's.
+pub async fn report(sight: &Sight, page: &PageId) -> Outcome<PageReport> {
+    let ledger = sight.store.ledger(page).await?;
+    let (mut campaigns, mut channel): (_, Option<Channel>) = (Vec::new(), None);
+    for row in sight.unfinished().await? {
+        let Some(place) = row.launch.pages.iter().position(|name| name == page.as_str()) else { continue };
+        channel = Some(row.launch.channel);
+        let stored = Stored::read(sight.store.as_ref(), &row).await?;
+        let gate = CampaignGate::of(&row, place).ok();
+        let used = ledger.as_ref().and_then(|ledger| ledger.body.used(Scope::Campaign(row.id)));
+        let zone = row.launch.time_zone.as_deref();
+        let status = sight.status(&stored);
+        campaigns.push(OnPage {
+            campaign: row.launch.campaign.clone(),
+            tenant: row.launch.tenant.clone(),
+            state: row.state,
+            priority: row.rules().priority,
+            waiting: stored.waiting_on(page).values().sum(),
+            rate: gate.as_ref().and_then(|gate| gate.rate).map(|rate| rate.to_string()),
+            daily: gate.and_then(|gate| gate.daily).map(|cap| day_says(used, cap, zone, sight.now_ms)),
+            why: status.held(sight.now_ms).unwrap_or_else(|| status.sentence()),
+        });
+    }
+    if ledger.is_none() && campaigns.is_empty() {
+        let to_do = "name a page of an unfinished campaign: sluice queue lists them";
+        return Err(Failure::refused(
+            "no_such_page",
+            format!("nothing was ever sent from page {page}"),
+            to_do,
+        ));
+    }
+    let rate = channel.and_then(|channel| sight.rates()(channel, page));
+    Ok(PageReport { facts: sight.facts(page, ledger.as_ref(), rate), campaigns })
+}

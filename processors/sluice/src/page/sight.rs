@@ -1,0 +1,90 @@
+//! What one looks at campaigns and pages with.
+
+use super::facts::PageFacts;
+use super::lag::{Lag, lags};
+use crate::campaign::status::{self, CampaignStatus, page_line};
+use crate::campaign::stored::Stored;
+use crate::config::Config;
+use crate::error::Outcome;
+use sluice_completion::StalledCampaigns;
+use sluice_core::partition::partition_of;
+use sluice_core::rate::Rate;
+use sluice_core::{CampaignRow, PageId};
+use sluice_providers::ProviderMessages;
+use sluice_runtime::ports::log::{Log, Topic};
+use sluice_runtime::ports::messages::Messages;
+use sluice_runtime::ports::store::{LedgerRow, Store};
+use sluice_schemas::Channel;
+use sluice_sender::Board;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The engines, the configuration, and what this process does itself. What is in the engines is the same whoever is
+/// asked.
+pub struct Sight {
+    /// The store.
+    pub store: Arc<dyn Store>,
+    /// The log.
+    pub log: Arc<dyn Log>,
+    /// Limits of pages, and how lower priorities share one.
+    pub config: Config,
+    /// The pages of this process.
+    pub board: Board,
+    /// What its completion processor has found.
+    pub stalled: StalledCampaigns,
+    /// What keeps the engines from working now.
+    pub trouble: Option<String>,
+    /// ms since 1970.
+    pub now_ms: i64,
+    /// On the clock of the board.
+    pub monotonic: Duration,
+}
+
+impl std::fmt::Debug for Sight {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sight").field("now_ms", &self.now_ms).finish_non_exhaustive()
+    }
+}
+
+impl Sight {
+    /// The status of a campaign, with what this process knows beside the store.
+    pub fn status(&self, stored: &Stored) -> CampaignStatus {
+        let mut status = status::derived(stored, self.now_ms);
+        status.add_pages(&self.board, &stored.row.launch.pages, self.monotonic);
+        status.add_stalled(&stored.row, &self.stalled);
+        status.trouble = self.trouble.clone();
+        status
+    }
+
+    /// A page's own limits, by its channel and id.
+    pub fn rates(&self) -> impl Fn(Channel, &PageId) -> Option<Rate> + use<> {
+        let messages = ProviderMessages::new(self.config.provider_pages());
+        move |channel, page| messages.page_rate(channel, page)
+    }
+
+    /// The shard of a page.
+    pub fn shard(&self, page: &PageId) -> u32 {
+        partition_of(page.as_str().as_bytes(), self.log.partitions(Topic::Chunks))
+    }
+
+    /// A page, from its ledger.
+    pub fn facts(&self, page: &PageId, ledger: Option<&LedgerRow>, rate: Option<Rate>) -> PageFacts {
+        let pages = self.board.pages();
+        let status = pages.get(page);
+        let live = status.map(|status| page_line(page.as_str(), status, None, self.monotonic));
+        let templates = status.map_or(&[][..], |status| &status.templates);
+        PageFacts::of(page, self.shard(page), ledger, rate, live, self.now_ms).with(templates, self.monotonic)
+    }
+
+    /// What waits in the log.
+    pub async fn lags(&self) -> Outcome<Vec<Lag>> {
+        lags(self.log.as_ref()).await
+    }
+
+    /// Campaigns that are not at their end, oldest first.
+    pub async fn unfinished(&self) -> Outcome<Vec<CampaignRow>> {
+        let mut rows = self.store.unfinished().await?;
+        rows.retain(|row| !row.state.is_ended());
+        Ok(rows)
+    }
+}
