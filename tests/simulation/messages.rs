@@ -2,7 +2,7 @@
 
 use sluice_core::PageId;
 use sluice_core::ids::EchoTag;
-use sluice_core::rate::Rate;
+use sluice_core::rate::{PerDay, Rate};
 use sluice_runtime::ports::caller::{Answer, AnswerRules, CallRequest, CallResult, Endpoint};
 use sluice_runtime::ports::messages::{Correlation, MessagePlan, Messages, PlanProblem, RenderProblem};
 use sluice_schemas::{CampaignLaunch, Channel, SendRequest};
@@ -46,6 +46,10 @@ impl Messages for SimMessages {
 
     fn page_rate(&self, _: Channel, _: &PageId) -> Option<Rate> {
         self.page_rate
+    }
+
+    fn page_daily(&self, _: Channel, _: &PageId) -> Option<PerDay> {
+        None
     }
 }
 

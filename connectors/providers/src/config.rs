@@ -2,7 +2,7 @@
 
 use crate::Secret;
 use serde::{Deserialize, Serialize};
-use sluice_core::rate::Rate;
+use sluice_core::rate::{PerDay, Rate};
 use sluice_schemas::Channel;
 use std::collections::BTreeMap;
 
@@ -28,6 +28,8 @@ pub struct PageConfig {
     pub timeout_ms: u64,
     /// The page's own limit, whatever its campaigns ask for: `80/s`, `10/min`. Default: none.
     pub rate: Option<Rate>,
+    /// Calls of the page in any 24 hours, whatever its campaigns ask for: `1000/day`. Default: none.
+    pub daily: Option<PerDay>,
 }
 
 impl Default for PageConfig {
@@ -39,6 +41,7 @@ impl Default for PageConfig {
             headers: BTreeMap::new(),
             timeout_ms: 10_000,
             rate: None,
+            daily: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::config::PagesConfig;
 use crate::plan::{PagePlan, PlanError};
 use sluice_core::PageId;
-use sluice_core::rate::Rate;
+use sluice_core::rate::{PerDay, Rate};
 use sluice_runtime::ports::messages::{MessagePlan, Messages, PlanProblem};
 use sluice_schemas::{CampaignLaunch, Channel};
 use std::sync::Arc;
@@ -43,5 +43,9 @@ impl Messages for ProviderMessages {
 
     fn page_rate(&self, channel: Channel, page: &PageId) -> Option<Rate> {
         self.pages.page(channel, page.as_str())?.rate
+    }
+
+    fn page_daily(&self, channel: Channel, page: &PageId) -> Option<PerDay> {
+        self.pages.page(channel, page.as_str())?.daily
     }
 }

@@ -76,6 +76,47 @@ impl FromStr for Rate {
     }
 }
 
+/// At most so many in any 24 hours, written as a rate of a day: `1000/day`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PerDay(pub NonZeroU64);
+
+/// The text is no limit of a day.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not a limit of a day; write for example 1000/day")]
+pub struct NotPerDay(pub String);
+
+impl FromStr for PerDay {
+    type Err = NotPerDay;
+
+    fn from_str(text: &str) -> Result<Self, NotPerDay> {
+        match text.parse() {
+            Ok(Rate { count, per: Per::Day }) => Ok(Self(count)),
+            _ => Err(NotPerDay(text.to_owned())),
+        }
+    }
+}
+
+impl TryFrom<String> for PerDay {
+    type Error = NotPerDay;
+
+    fn try_from(text: String) -> Result<Self, NotPerDay> {
+        text.parse()
+    }
+}
+
+impl From<PerDay> for String {
+    fn from(limit: PerDay) -> Self {
+        limit.to_string()
+    }
+}
+
+impl fmt::Display for PerDay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/day", self.0)
+    }
+}
+
 impl TryFrom<String> for Rate {
     type Error = NotARate;
 
@@ -115,6 +156,15 @@ mod tests {
         }
         for text in ["", "80", "0/s", "-1/s", "80/fortnight", "many/s"] {
             assert!(text.parse::<Rate>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn b3_a_limit_of_a_day_is_written_as_a_rate_of_a_day() {
+        assert_eq!("1,000/day".parse::<PerDay>().unwrap().to_string(), "1000/day");
+        assert_eq!("10/d".parse::<PerDay>().unwrap().0.get(), 10);
+        for text in ["", "1000", "80/s", "100/h", "0/day", "-1/day", "many/day"] {
+            assert!(text.parse::<PerDay>().is_err(), "{text}");
         }
     }
 

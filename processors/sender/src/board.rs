@@ -1,5 +1,6 @@
 //! What each page is doing, for people: status lines, `explain`, the end of `sluice send`.
 
+use sluice_core::rate::PerDay;
 use sluice_core::throttle::HoldReason;
 use sluice_core::{CampaignId, PageId};
 use std::collections::BTreeMap;
@@ -24,6 +25,8 @@ pub struct PageStatus {
     pub templates: Vec<HeldTemplate>,
     /// How fast it goes while its provider wants it slower, in percent of its full speed; `None`: at full speed.
     pub speed_percent: Option<u32>,
+    /// Its limit of the day, where it has one.
+    pub day: Option<PageDay>,
     /// Why a campaign can't be sent from here: configuration.
     pub problem: Option<String>,
     /// What it waits for inside Sluice, in words: the store gives no answer.
@@ -41,6 +44,27 @@ pub struct HeldTemplate {
     pub until: Duration,
     /// What the provider said.
     pub reason: HoldReason,
+}
+
+/// A page's limit of the day and its use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageDay {
+    /// Calls in any 24 hours at most.
+    pub cap: PerDay,
+    /// Calls of the last 24 hours, those included that are granted.
+    pub used: u64,
+    /// All is used: when some is free again, in ms since 1970.
+    pub frees_at_ms: Option<i64>,
+}
+
+impl PageStatus {
+    /// What is waited for here after `now`, and until when: the page's own hold, or that of the template of `campaign`.
+    pub fn holds(&self, campaign: Option<CampaignId>, now: Duration) -> Option<(Duration, &HoldReason)> {
+        let page = self.hold.iter().map(|(until, reason)| (*until, reason));
+        let of_campaign = |held: &&HeldTemplate| campaign.is_some_and(|id| held.campaigns.contains(&id));
+        let template = self.templates.iter().filter(of_campaign);
+        page.chain(template.map(|held| (held.until, &held.reason))).find(|(until, _)| *until > now)
+    }
 }
 
 /// All pages of this process.

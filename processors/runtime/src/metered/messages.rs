@@ -8,7 +8,7 @@ use crate::ports::caller::CallRequest;
 use crate::ports::messages::{Correlation, MessagePlan, Messages, PlanProblem, RenderProblem};
 use sluice_core::PageId;
 use sluice_core::ids::EchoTag;
-use sluice_core::rate::Rate;
+use sluice_core::rate::{PerDay, Rate};
 use sluice_schemas::{CampaignLaunch, Channel, SendRequest};
 use std::fmt;
 use std::sync::Arc;
@@ -43,6 +43,10 @@ impl Messages for MeteredMessages {
 
     fn page_rate(&self, channel: Channel, page: &PageId) -> Option<Rate> {
         self.inner.page_rate(channel, page)
+    }
+
+    fn page_daily(&self, channel: Channel, page: &PageId) -> Option<PerDay> {
+        self.inner.page_daily(channel, page)
     }
 }
 

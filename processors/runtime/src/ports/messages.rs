@@ -5,7 +5,7 @@
 use super::caller::CallRequest;
 use sluice_core::PageId;
 use sluice_core::ids::EchoTag;
-use sluice_core::rate::Rate;
+use sluice_core::rate::{PerDay, Rate};
 use sluice_schemas::{CampaignLaunch, Channel, SendRequest};
 use std::sync::Arc;
 
@@ -59,4 +59,6 @@ pub trait Messages: Send + Sync + 'static {
     fn plan(&self, launch: &CampaignLaunch, page: &PageId) -> Result<Arc<dyn MessagePlan>, PlanProblem>;
     /// The page's own limit, whatever its campaigns ask for.
     fn page_rate(&self, channel: Channel, page: &PageId) -> Option<Rate>;
+    /// Calls of the page in any 24 hours, whatever its campaigns ask for.
+    fn page_daily(&self, channel: Channel, page: &PageId) -> Option<PerDay>;
 }

@@ -1,8 +1,10 @@
 //! What the gates let through: which classes are open, whose turn it is, how much of the day is left.
 
 use super::{LaneState, Page, Ready};
+use crate::board::PageDay;
 use sluice_core::ledger::Scope;
 use sluice_core::pairs::{self, Pairs};
+use sluice_core::rate::PerDay;
 use sluice_core::{CampaignId, CampaignRow, ChunkId, IndexSet, LedgerBody};
 use sluice_schemas::{GateClass, Priority};
 use std::collections::{BTreeMap, VecDeque};
@@ -136,16 +138,44 @@ impl Page {
         self.context.ports.clock.wall_ms().saturating_add(life)
     }
 
-    /// Books what campaigns with a limit of the day are granted.
+    /// Calls that the page's limit of the day leaves; what is granted is booked already.
+    pub(super) fn free_of_day(&self) -> u64 {
+        let Some((ownership, PerDay(cap))) = self.ownership.as_ref().and_then(|own| Some((own, own.daily?)))
+        else {
+            return u64::MAX;
+        };
+        let used = ownership.body.used(Scope::Page);
+        used.map_or(cap.get(), |used| used.free(cap.get(), self.booked_at()))
+    }
+
+    /// The page's limit of the day, for people.
+    pub(super) fn day(&self) -> Option<PageDay> {
+        let ownership = self.ownership.as_ref()?;
+        let cap = ownership.daily?;
+        let now_ms = self.context.ports.clock.wall_ms();
+        let used = ownership.body.used(Scope::Page);
+        let is_full = self.free_of_day() == 0;
+        Some(PageDay {
+            cap,
+            used: used.map_or(0, |used| used.used(now_ms)),
+            frees_at_ms: used.filter(|_| is_full).and_then(|used| used.frees_at_ms(cap.0.get(), now_ms)),
+        })
+    }
+
+    /// Books what is granted as use of the day, where there is a limit: of the page, and of campaigns.
     pub(super) fn book(&self, body: &mut LedgerBody, batch: &mut [(CampaignId, Ready)]) {
         let booked_at = self.booked_at();
+        if self.ownership.as_ref().is_some_and(|ownership| ownership.daily.is_some()) && !batch.is_empty() {
+            let bucket = body.book(Scope::Page, booked_at, u32::try_from(batch.len()).unwrap_or(u32::MAX));
+            batch.iter_mut().for_each(|(_, ready)| ready.booked.page = Some(bucket));
+        }
         for part in batch.chunk_by_mut(|(left, _), (right, _)| left == right) {
             let Some((id, _)) = part.first() else { continue };
             let is_limited = self.lanes.get(id).is_some_and(|state| state.campaign.gate.daily.is_some());
             let booked = is_limited.then(|| {
                 body.book(Scope::Campaign(*id), booked_at, u32::try_from(part.len()).unwrap_or(u32::MAX))
             });
-            part.iter_mut().for_each(|(_, ready)| ready.booked = booked);
+            part.iter_mut().for_each(|(_, ready)| ready.booked.campaign = booked);
         }
     }
 

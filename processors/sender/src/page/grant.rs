@@ -1,11 +1,12 @@
 //! Taking a page and claiming sends on it, both as compare-and-sets on its ledger.
 
-use super::{GrantedSend, Page, Ready};
+use super::{Booked, GrantedSend, Page, Ready};
 use crate::campaigns::is_kept;
 use crate::shard::SenderError;
 use sluice_core::ledger::Scope;
 use sluice_core::pace::PageSlots;
 use sluice_core::pairs::Pairs;
+use sluice_core::rate::PerDay;
 use sluice_core::throttle::Hold;
 use sluice_core::{CampaignId, ChunkId, IndexSet, LedgerBody};
 use sluice_runtime::ports::log::LogError;
@@ -32,6 +33,8 @@ pub(super) struct Ownership {
     pub(super) grants_from: Duration,
     /// The page's own limit, and how fast its provider lets it go.
     pub(super) slots: PageSlots,
+    /// Calls of the page in any 24 hours.
+    pub(super) daily: Option<PerDay>,
     pub(super) hold: Hold,
 }
 
@@ -86,6 +89,7 @@ impl Page {
         let opened = self.lanes.values().map(|state| state.campaign.row.launch.channel);
         let channel = opened.chain(self.closing.values().map(|closing| closing.channel)).next();
         let rate = channel.and_then(|channel| self.context.ports.messages.page_rate(channel, &self.id));
+        let daily = channel.and_then(|channel| self.context.ports.messages.page_daily(channel, &self.id));
         let never_used = taken.fence.epoch <= 1;
         let slots = match never_used {
             true => PageSlots::fresh(options.pace, rate),
@@ -124,6 +128,7 @@ impl Page {
             body: taken.body,
             grants_from: now + wait,
             slots,
+            daily,
             hold: Hold::default(),
         });
         // Whom the former owner called a moment ago is not known.
@@ -157,8 +162,9 @@ impl Page {
             return 0;
         }
         let slots = ownership.slots.capacity(now, now + self.ms(options.ahead_ms));
-        let limit = usize::try_from(slots).unwrap_or(usize::MAX).saturating_sub(granted);
-        (wanted - granted).min(limit)
+        let by_slots = usize::try_from(slots).unwrap_or(usize::MAX).saturating_sub(granted);
+        let by_day = usize::try_from(self.free_of_day()).unwrap_or(usize::MAX);
+        (wanted - granted).min(by_slots).min(by_day)
     }
 
     /// What can be called next, within all limits.
@@ -353,11 +359,12 @@ impl Page {
         let granting = self.grant.as_mut().map(|grant| &mut grant.body);
         for body in [&mut ownership.body].into_iter().chain(granting) {
             body.give_back(ready.chunk, ready.attempt, &given_back);
-            if let Some(bucket) = ready.booked {
-                body.unbook(Scope::Campaign(id), bucket);
+            let booked = [(Scope::Page, ready.booked.page), (Scope::Campaign(id), ready.booked.campaign)];
+            for (scope, bucket) in booked {
+                bucket.into_iter().for_each(|bucket| body.unbook(scope, bucket));
             }
         }
-        let ready = Ready { booked: None, ..ready };
+        let ready = Ready { booked: Booked::default(), ..ready };
         if let Some(state) = self.lanes.get_mut(&id) {
             state.window.push_front(ready);
         }

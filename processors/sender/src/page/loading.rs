@@ -1,7 +1,7 @@
 //! Reading, decoding and rendering beside the page, so that calls go on meanwhile. Nothing here decides: what comes
 //! back is looked at by the page as it is then.
 
-use super::{Ready, SharedContext};
+use super::{Booked, Ready, SharedContext};
 use crate::shard::SenderError;
 use sluice_core::chunk_state::entry;
 use sluice_core::ids::EchoTag;
@@ -184,7 +184,7 @@ impl Rendering {
                     by_person,
                     looked_at,
                     class: self.class.clone(),
-                    booked: None,
+                    booked: Booked::default(),
                 }),
                 Err(problem) => reports.push(ReceiptEntry {
                     reason: Some(problem.code),

@@ -86,8 +86,15 @@ struct Ready {
     looked_at: Duration,
     /// What its gate looks at.
     class: Arc<GateClass>,
-    /// Where the claim is booked in the campaign's use of the day.
-    booked: Option<Bucket>,
+    /// Where the claim is booked as use of the day.
+    booked: Booked,
+}
+
+/// The quarters of an hour in which a claim counts, where there is a limit of the day.
+#[derive(Debug, Clone, Copy, Default)]
+struct Booked {
+    page: Option<Bucket>,
+    campaign: Option<Bucket>,
 }
 
 /// A send whose claim is durable.
@@ -448,6 +455,7 @@ impl Page {
                 hold,
                 templates: self.held_templates(self.now()),
                 speed_percent: self.speed_percent(),
+                day: self.day(),
                 problem: self.problem.clone(),
                 waits_for: self
                     .away

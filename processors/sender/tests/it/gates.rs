@@ -92,6 +92,35 @@ async fn g4_hazard_10_no_24_hours_hold_more_than_the_limit_of_the_day_also_after
 }
 
 #[tokio::test(start_paused = true)]
+async fn g4_b3_hazard_10_no_24_hours_hold_more_than_the_pages_limit_whatever_its_campaigns_and_its_owners() {
+    let mut bench = Bench::new();
+    bench.page_daily = Some("7/day".parse().unwrap());
+    for name in ["one", "two"] {
+        bench.ruled_campaign(name, None, Rules::default(), &plain()).await;
+    }
+    for name in ["first", "second", "third"] {
+        let running = bench.start(name);
+        tokio::time::sleep(20 * MINUTE).await;
+        let day = running.board.pages()[&crate::support::page()].day.unwrap();
+        let frees_in = day.frees_at_ms.map(|at_ms| at_ms - bench.world.wall_ms());
+        match name {
+            "third" => assert_eq!((day.used, frees_in), (6, None)),
+            _ => {
+                assert_eq!(day.used, 7);
+                assert!((23 * 3_600_000..25 * 3_600_000).contains(&frees_in.unwrap()), "{frees_in:?}");
+            }
+        }
+        running.stop().await;
+        tokio::time::sleep(24 * HOUR).await;
+    }
+    let calls = bench.heard();
+    assert_eq!(calls.len(), 2 * SIZE as usize);
+    for pair in calls.windows(8) {
+        assert!(pair[7].0 - pair[0].0 >= DAY, "{calls:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn b4_an_urgent_campaign_goes_first_and_bulk_still_moves() {
     let mut bench = Bench::new();
     bench.page_rate = Some("1/s".parse().unwrap());

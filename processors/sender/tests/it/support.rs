@@ -1,7 +1,7 @@
 //! A world with one campaign on one page.
 
 use sluice_core::chunk_state::{Stamp, entry};
-use sluice_core::rate::Rate;
+use sluice_core::rate::{PerDay, Rate};
 use sluice_core::{
     CampaignId, CampaignRow, CampaignState, ChunkId, ChunkState, IndexSet, LedgerBody, PageId, Terms,
 };
@@ -63,6 +63,8 @@ pub(crate) struct Bench {
     hand: ProcessId,
     /// The page's own limit.
     pub(crate) page_rate: Option<Rate>,
+    /// Its limit of the day.
+    pub(crate) page_daily: Option<PerDay>,
 }
 
 /// A process that sends; dropped, it is not told to stop.
@@ -85,7 +87,7 @@ impl Bench {
         let (log, store) = (SimLog::new(&world), SimStore::new(&world));
         let provider = SimProvider::new(&world, ProviderFaults::none());
         let hand = world.observer("hand");
-        Self { world, log, store, provider, hand, page_rate: None }
+        Self { world, log, store, provider, hand, page_rate: None, page_daily: None }
     }
 
     pub(crate) fn store(&self) -> Arc<dyn Store> {
@@ -179,7 +181,7 @@ impl Bench {
             log: self.log.handle(process),
             store: self.store.handle(process),
             caller: self.provider.caller(process),
-            messages: Arc::new(Plain { page_rate: self.page_rate }),
+            messages: Arc::new(Plain { page_rate: self.page_rate, page_daily: self.page_daily }),
             clock: self.world.clock(process),
         };
         let (trigger, stop) = shutdown::channel();
@@ -266,6 +268,7 @@ impl Bench {
 /// A channel without webhooks. Campaigns whose name has a dash share the template that stands before it.
 struct Plain {
     page_rate: Option<Rate>,
+    page_daily: Option<PerDay>,
 }
 
 struct PlainPlan {
@@ -288,6 +291,10 @@ impl Messages for Plain {
 
     fn page_rate(&self, _: Channel, _: &PageId) -> Option<Rate> {
         self.page_rate
+    }
+
+    fn page_daily(&self, _: Channel, _: &PageId) -> Option<PerDay> {
+        self.page_daily
     }
 }
 

@@ -61,9 +61,11 @@ async fn b6_resuming_a_campaign_tries_its_template_at_once() {
     bench.pause_templates_of(&["sale-one", "sale-two"]);
     let running = bench.start("sender");
     tokio::time::sleep(30 * SECOND).await;
-    bench.pause_templates_of(&[]);
+    // Any command to a campaign of the page costs the other one a call that is refused.
     bench.command("sale-one", CampaignState::Paused, None).await;
     tokio::time::sleep(5 * SECOND).await;
+    bench.pause_templates_of(&[]);
+    tokio::time::sleep(30 * SECOND).await;
     assert_eq!(bench.heard().iter().filter(|(_, is_taken)| *is_taken).count(), 60, "the third one alone");
     bench.command("sale-one", CampaignState::Running, None).await;
     tokio::time::sleep(60 * SECOND).await;

@@ -4,13 +4,14 @@ use super::finish::Finish;
 use super::gates::{GateLine, gates};
 use super::stored::Stored;
 use crate::error::Outcome;
+use crate::view::moment::at;
 use crate::view::numbers;
 use serde::{Deserialize, Serialize};
 use sluice_completion::{Stalled, StalledCampaigns};
 use sluice_core::{CampaignId, CampaignRow, CampaignState, Counters, PageId};
 use sluice_runtime::ports::store::Store;
 use sluice_schemas::Channel;
-use sluice_sender::{Board, HeldTemplate, PageStatus};
+use sluice_sender::{Board, PageDay, PageStatus};
 use std::time::Duration;
 
 /// One campaign as the API and the commands show it.
@@ -87,7 +88,7 @@ pub struct PageLine {
     /// Claims whose outcome is not known yet.
     pub claims: u32,
     /// Why it waits, or this campaign on it: `provider_unreachable`, `throttled`, `account`, `template`,
-    /// `not_configured`.
+    /// `daily_limit`, `not_configured`.
     pub waits: Option<String>,
     /// What the provider or the system said.
     pub detail: Option<String>,
@@ -150,24 +151,27 @@ pub fn derived(stored: &Stored, now_ms: i64) -> CampaignStatus {
 
 /// A page as its owner sees it; with what its provider says of the messages of `campaign`.
 pub fn page_line(page: &str, status: &PageStatus, campaign: Option<CampaignId>, now: Duration) -> PageLine {
-    let held = |held: &&HeldTemplate| campaign.is_some_and(|id| held.campaigns.contains(&id));
-    let template = status.templates.iter().find(held).map(|held| (held.until, &held.reason));
-    let whole = status.hold.as_ref().map(|(until, reason)| (*until, reason));
-    let hold = whole.into_iter().chain(template).find(|(until, _)| *until > now);
-    let problem = status.problem.as_ref();
-    let reason = hold.map(|(_, reason)| reason);
+    let hold = status.holds(campaign, now);
+    let held = hold.map(|(_, reason)| (reason.as_str(), reason.detail().to_owned()));
+    let full = || Some(("daily_limit", day_is_full(status.day?)?));
+    let problem = || Some(("not_configured", status.problem.clone()?));
+    let (waits, detail) = held.or_else(full).or_else(problem).unzip();
     PageLine {
         page: page.to_owned(),
         in_flight: status.in_flight,
         granted: status.granted,
         claims: status.claims,
-        waits: reason
-            .map(|reason| reason.as_str().to_owned())
-            .or_else(|| problem.map(|_| "not_configured".to_owned())),
-        detail: reason.map(|reason| reason.detail().to_owned()).or_else(|| problem.cloned()),
+        waits: waits.map(str::to_owned),
+        detail,
         for_ms: hold.map(|(until, _)| u64::try_from((until - now).as_millis()).unwrap_or(u64::MAX)),
         speed_percent: status.speed_percent,
     }
+}
+
+/// `1,000 of 1,000 in 24 h, some free at 2026-11-22 09:00 UTC`, where all of it is used.
+pub(crate) fn day_is_full(day: PageDay) -> Option<String> {
+    let (used, cap) = (numbers::thousands(day.used), numbers::thousands(day.cap.0.get()));
+    Some(format!("{used} of {cap} in 24 h, some free at {}", at(day.frees_at_ms?, None)))
 }
 
 /// The exclusive counters.

@@ -18,9 +18,9 @@ const SHORT: [(&str, &str); 1] = [("SLUICE_GATEWAY_TOKEN", "gateway.control_toke
 /// Read elsewhere: no keys of the configuration.
 const OTHERS: [&str; 3] = ["SLUICE_CONFIG", "SLUICE_SERVER", "SLUICE_SEEDS"];
 
-const CHANNEL_SETTINGS: [&str; 7] =
-    ["URL", "VERSION", "TOKEN", "APP_SECRET", "VERIFY_TOKEN", "RATE", "TIMEOUT_MS"];
-const PAGE_SETTINGS: [&str; 6] = ["CHANNEL", "URL", "VERSION", "TOKEN", "RATE", "TIMEOUT_MS"];
+const CHANNEL_SETTINGS: [&str; 8] =
+    ["URL", "VERSION", "TOKEN", "APP_SECRET", "VERIFY_TOKEN", "RATE", "DAILY", "TIMEOUT_MS"];
+const PAGE_SETTINGS: [&str; 7] = ["CHANNEL", "URL", "VERSION", "TOKEN", "RATE", "DAILY", "TIMEOUT_MS"];
 
 /// Lays the environment over what is there; gives warnings about variables that look like ours and mean nothing.
 pub fn apply(

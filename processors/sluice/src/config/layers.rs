@@ -173,13 +173,14 @@ fn known_keys() -> Table {
     config.cql.ca_file = Some(PathBuf::new());
     config.cql.replication = BTreeMap::from([("*".to_owned(), 1)]);
     let headers = BTreeMap::from([("*".to_owned(), Secret::default())]);
-    let rate = "1/s".parse().ok();
+    let (rate, daily) = ("1/s".parse().ok(), "1/day".parse().ok());
     for channel in CHANNELS {
         if let Some(settings) = config.channels.of_mut(channel) {
             settings.url = Some(String::new());
             settings.version = Some(String::new());
             settings.timeout_ms = Some(1);
             settings.rate = rate;
+            settings.daily = daily;
             settings.headers.clone_from(&headers);
         }
     }
@@ -189,6 +190,7 @@ fn known_keys() -> Table {
         version: Some(String::new()),
         token: Secret::default(),
         rate,
+        daily,
         timeout_ms: Some(1),
         headers,
     };

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sluice_audience::{AudienceError, AudienceOptions};
 use sluice_completion::CompletionOptions;
-use sluice_core::rate::Rate;
+use sluice_core::rate::{PerDay, Rate};
 use sluice_expander::ExpanderOptions;
 use sluice_log::KafkaOptions;
 use sluice_providers::Secret;
@@ -219,7 +219,8 @@ impl Default for ChannelsConfig {
         let limited = |text: &str| ChannelConfig { rate: text.parse().ok(), ..ChannelConfig::default() };
         Self {
             // What a WhatsApp number may do, and an eighth of what Meta allows a page (300/s): the page's other
-            // users need room, too.
+            // users need room, too. None has a limit of the day: WhatsApp's counts people and belongs to the whole
+            // portfolio, Messenger's grows with the people of the page, and both change by themselves.
             whatsapp: limited("80/s"),
             messenger: limited("40/s"),
             instagram: limited("40/s"),
@@ -271,6 +272,8 @@ pub struct ChannelConfig {
     pub verify_token: Secret,
     /// What each page of the channel may do at most.
     pub rate: Option<Rate>,
+    /// What each page of the channel may do in any 24 hours at most.
+    pub daily: Option<PerDay>,
     /// Deadline of a call.
     pub timeout_ms: Option<u64>,
     /// Further headers with credentials.
@@ -291,6 +294,8 @@ pub struct PageSettings {
     pub token: Secret,
     /// See [`ChannelConfig::rate`].
     pub rate: Option<Rate>,
+    /// See [`ChannelConfig::daily`].
+    pub daily: Option<PerDay>,
     /// See [`ChannelConfig::timeout_ms`].
     pub timeout_ms: Option<u64>,
     /// See [`ChannelConfig::headers`].

@@ -59,6 +59,7 @@ fn page_config(shared: &ChannelConfig, own: &PageSettings) -> PageConfig {
         headers,
         timeout_ms: own.timeout_ms.or(shared.timeout_ms).unwrap_or(defaults.timeout_ms),
         rate: own.rate.or(shared.rate),
+        daily: own.daily.or(shared.daily),
     }
 }
 
@@ -91,6 +92,18 @@ mod tests {
         assert_eq!((page.token.expose(), page.rate), ("shared", "5/s".parse().ok()));
         assert_eq!(pages.page(Channel::Whatsapp, "2").unwrap().rate, "80/s".parse().ok());
         assert_eq!(pages.page(Channel::Http, "2").unwrap().rate, None);
+    }
+
+    #[test]
+    fn b3_the_limit_of_the_day_of_a_page_wins_over_its_channels() {
+        let mut config = Config::default();
+        assert_eq!(config.provider_pages().page(Channel::Messenger, "1").unwrap().daily, None);
+        config.channels.messenger.daily = "5000/day".parse().ok();
+        let own = PageSettings { daily: "1,000/day".parse().ok(), ..PageSettings::default() };
+        config.pages.insert("1".to_owned(), own);
+        let pages = config.provider_pages();
+        let daily = |page| pages.page(Channel::Messenger, page).unwrap().daily.unwrap().to_string();
+        assert_eq!((daily("1"), daily("2")), ("1000/day".to_owned(), "5000/day".to_owned()));
     }
 
     #[test]

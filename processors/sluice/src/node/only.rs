@@ -1,7 +1,7 @@
 //! A process that sends some campaigns only: others in the same directory wait for their own command, which may
 //! mean another provider.
 
-use sluice_core::rate::Rate;
+use sluice_core::rate::{PerDay, Rate};
 use sluice_core::{CampaignId, PageId};
 use sluice_runtime::ports::messages::{MessagePlan, Messages, PlanProblem};
 use sluice_schemas::{CampaignLaunch, Channel};
@@ -35,5 +35,9 @@ impl Messages for Only {
 
     fn page_rate(&self, channel: Channel, page: &PageId) -> Option<Rate> {
         self.inner.page_rate(channel, page)
+    }
+
+    fn page_daily(&self, channel: Channel, page: &PageId) -> Option<PerDay> {
+        self.inner.page_daily(channel, page)
     }
 }

@@ -25,6 +25,29 @@ fn a_bad_rate_is_named_with_its_key_and_its_file() {
 }
 
 #[test]
+fn b3_a_limit_of_the_day_is_a_rate_of_a_day_and_may_come_from_the_environment() {
+    let place = Place::new();
+    place.write("sluice.toml", "[pages.\"1065\"]\ndaily = \"80/s\"\n");
+    let said = place.run(&["config", "show"]);
+    assert_eq!(said.exit, 2);
+    assert!(said.err.contains("pages.1065.daily: '80/s'") && said.err.contains("1000/day"), "{said:?}");
+    place.write("sluice.toml", "[pages.\"1065\"]\ndaily = \"1,000/day\"\n");
+    let environment = [("SLUICE_MESSENGER_DAILY", "5000/day"), ("SLUICE_PAGE_7_DAILY", "10/day")];
+    let said = place.run_with(&["config", "show", "--json"], &environment);
+    assert_eq!(said.exit, 0, "{said:?}");
+    for (key, value) in
+        [("pages.1065", "1,000/day"), ("channels.messenger", "5000/day"), ("pages.7", "10/day")]
+    {
+        let shown = object(&said.out)
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|entry| entry["key"] == format!("{key}.daily") && entry["value"] == value);
+        assert!(shown, "{key}: {said:?}");
+    }
+}
+
+#[test]
 fn each_value_comes_from_the_last_place_that_names_it_and_secrets_do_not_show() {
     let place = Place::new();
     place.write(

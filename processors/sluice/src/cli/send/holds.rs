@@ -1,5 +1,6 @@
 //! Why pages wait: said once, and when waiting can't help. Pure: time is an argument.
 
+use crate::campaign::status::day_is_full;
 use crate::error::Failure;
 use crate::view::numbers::{counted, duration};
 use sluice_core::PageId;
@@ -55,7 +56,8 @@ impl Holds {
             let hold = holds.filter(|(until, _)| *until > now).map(|(_, reason)| reason).next();
             let waits = hold.map(|reason| (reason.as_str(), reason.detail().to_owned()));
             let problem = status.problem.clone().map(|problem| ("not_configured", problem));
-            match waits.or(problem) {
+            let full = || Some(("daily_limit", day_is_full(status.day?)?));
+            match waits.or_else(full).or(problem) {
                 Some((word, detail)) => {
                     let known = self.pages.get(page);
                     if known.is_none_or(|known| known.word != word) {
@@ -171,6 +173,7 @@ fn describe(page: &PageId, word: &str, detail: &str) -> String {
 mod tests {
     use super::*;
     use sluice_core::throttle::HoldReason;
+    use sluice_sender::{HeldTemplate, PageDay};
 
     fn at(ms: u64) -> Duration {
         Duration::from_millis(ms)
@@ -211,8 +214,20 @@ mod tests {
     }
 
     #[test]
+    fn a_page_whose_day_is_used_up_says_when_it_goes_on_and_is_waited_for() {
+        let day = PageDay { cap: "1000/day".parse().unwrap(), used: 1_000, frees_at_ms: Some(0) };
+        let status = PageStatus { day: Some(day), ..PageStatus::default() };
+        let (mut holds, pages) = (Holds::default(), BTreeMap::from([(PageId::from("p"), status)]));
+        assert_eq!(
+            holds.observe(&pages, 0, at(0)),
+            ["page p waits: 1,000 of 1,000 in 24 h, some free at 1970-01-01 00:00 UTC"]
+        );
+        assert!(holds.stuck(&pages, Channel::Whatsapp, at(3_600_000)).is_none());
+    }
+
+    #[test]
     fn a_paused_template_is_said_and_given_up_like_a_refused_account() {
-        let held = sluice_sender::HeldTemplate {
+        let held = HeldTemplate {
             template: Some("spring/en".to_owned()),
             campaigns: Vec::new(),
             until: at(3_600_000),
