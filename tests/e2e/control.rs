@@ -282,3 +282,70 @@ fn g3_b1_b3_what_holds_a_campaign_is_said_in_one_sentence_with_its_time() {
     assert_eq!(running.calls().len(), 40, "nobody beyond the limit, nobody outside the window");
     running.stop();
 }
+
+/// Asks the running service what `command` shows, for programs.
+fn shown(running: &Running, command: &[&str]) -> Value {
+    let server = ["--server", running.server.as_str(), "--json"];
+    running.place.run(&[command, &server].concat()).expect(0).json()
+}
+
+#[test]
+fn g3_f7_the_chain_the_page_and_the_queue_say_the_same_as_the_sentence() {
+    let running = Running::start(400, "", &[]);
+    let said = |command: &[&str]| {
+        running.place.run(&[command, &["--server", running.server.as_str()]].concat()).expect(0).stdout
+    };
+    let mut slow = launches::http("slow");
+    slow["rate"] = json!("2/s");
+    let mut capped = launches::http("capped");
+    capped["rules"] = json!({ "daily_send_limit": 40, "priority": "bulk" });
+    running.launch(&slow);
+    running.launch(&capped);
+    running.launch(&launches::http("paused"));
+    running.ask(&["pause", "paused"]).expect(0);
+    let held = wait_for("its limit to be told", WITHIN, || {
+        let explained = shown(&running, &["explain", "capped"]);
+        explained["held"].as_str().filter(|held| held.contains("40 of 40")).map(str::to_owned)
+    });
+    assert!(held.contains("with 40 more"), "{held}");
+
+    let chain = said(&["explain", "slow"]);
+    let words = chain.split_whitespace().collect::<Vec<_>>().join(" ");
+    for part in ["campaign 2/s", "page shop: no limit", "owner shop: sluice-", "epoch 1, shard", "lag chunks "] {
+        assert!(words.contains(part), "{part} is missing in {chain}");
+    }
+    assert!(words.contains("provider shop: no back-off"), "{chain}");
+    // 400 at 2/s.
+    assert!(chain.contains("Expected end: about ") && chain.contains("limited by its 2/s."), "{chain}");
+    let status = shown(&running, &["campaign", "status", "slow"]);
+    let left = number(&status["counters"], "pending") as i64 * 500;
+    let ends = status["finish"]["ends_ms"].as_i64().unwrap() - SystemClock.wall_ms();
+    assert!((ends - left).abs() <= left / 20 + 3_000, "{ends} ms, {left} are expected");
+    assert_eq!(shown(&running, &["campaign", "status", "paused"])["finish"], Value::Null);
+
+    let page = shown(&running, &["page", "shop"]);
+    let on_page = page["campaigns"].as_array().unwrap();
+    assert_eq!(on_page.len(), 3, "{page}");
+    let find = |name: &str| on_page.iter().find(|campaign| campaign["campaign"] == name).unwrap();
+    assert_eq!((&find("slow")["rate"], &find("capped")["priority"]), (&json!("2/s"), &json!("bulk")));
+    assert!(find("capped")["daily"].as_str().unwrap().starts_with("40 of 40 in 24 h, 40 free at"), "{page}");
+    assert!(find("paused")["why"].as_str().unwrap().contains("sluice campaign resume paused"), "{page}");
+    assert!(said(&["page", "shop"]).contains("waiting here"));
+    running.place.run(&["page", "none", "--server", &running.server]).expect(3).says(&["nothing was ever sent"]);
+
+    let queue = shown(&running, &["queue"]);
+    let places: Vec<_> = queue["campaigns"].as_array().unwrap().iter().map(|of| &of["place"]).collect();
+    assert_eq!(places, ["active", "deferred", "deferred"], "{queue}");
+    let why = |queued: &Value| queued["why"].as_str().unwrap().split(" goes on").next().map(str::to_owned);
+    let capped = queue["campaigns"].as_array().unwrap().iter().find(|of| of["campaign"] == "capped").unwrap();
+    assert_eq!(why(capped), held.split(" goes on").next().map(str::to_owned), "the same sentence");
+    let chunks = queue["lags"].as_array().unwrap().iter().find(|lag| lag["topic"] == "chunks").unwrap();
+    assert!(number(chunks, "records") >= 3, "{queue}");
+    running.ask(&["cancel", "slow"]).expect(0);
+    let (place, _) = running.stop();
+
+    // Nobody works on it: what is stored says the same.
+    let stored = place.run(&["explain", "capped"]).expect(0).stdout;
+    assert!(stored.contains("waits for its daily limit (40 of 40 in 24 h used)"), "{stored}");
+    assert!(stored.contains("nobody since epoch 1") && stored.contains("Nobody works on it"), "{stored}");
+}

@@ -21,8 +21,23 @@ pub struct GateLine {
     pub holds: u64,
     /// When it lets some of them through, in ms since 1970; `None` where no time is known.
     pub until_ms: Option<i64>,
+    /// How many it lets through then, where that is known.
+    #[serde(default)]
+    pub frees: Option<u64>,
     /// The zone that `until_ms` is best told in.
     pub zone: Option<String>,
+}
+
+impl GateLine {
+    /// What it says, with when it lets how many through.
+    pub fn line(&self) -> String {
+        match (self.until_ms, self.frees) {
+            (Some(at_ms), Some(count)) => {
+                format!("{}, {} free at {}", self.says, thousands(count), at(at_ms, self.zone.as_deref()))
+            }
+            _ => self.says.clone(),
+        }
+    }
 }
 
 /// The rules of a campaign that has started and not ended, each with what it says now.
@@ -46,7 +61,7 @@ pub fn gates(stored: &Stored, now_ms: i64) -> Vec<GateLine> {
 }
 
 fn line(gate: &str, says: String) -> GateLine {
-    GateLine { gate: gate.to_owned(), says, holds: 0, until_ms: None, zone: None }
+    GateLine { gate: gate.to_owned(), says, holds: 0, until_ms: None, frees: None, zone: None }
 }
 
 fn state_line(row: &CampaignRow, waiting: &Waiting) -> GateLine {
@@ -113,14 +128,9 @@ fn daily_line(stored: &Stored, cap: u64, pending: u64, now_ms: i64) -> GateLine 
     if full > 0 && full < pages.len() {
         says.push_str(&format!(", by {full} of {} pages all of their part", pages.len()));
     }
-    if let Some((at_ms, count)) = next {
-        says.push_str(&format!(", {} free at {}", thousands(count), at(at_ms, zone)));
-    }
-    let (holds, until_ms) = match full == pages.len() {
-        true => (pending, next.map(|(at_ms, _)| at_ms)),
-        false => (0, None),
-    };
-    GateLine { holds, until_ms, zone: zone.map(str::to_owned), ..line("daily limit", says) }
+    let holds = if full == pages.len() { pending } else { 0 };
+    let (until_ms, frees) = next.unzip();
+    GateLine { holds, until_ms, frees, zone: zone.map(str::to_owned), ..line("daily limit", says) }
 }
 
 #[cfg(test)]
@@ -147,11 +157,11 @@ mod tests {
         assert_eq!((one[1].says.as_str(), one[2].holds), ("10/s", 0));
         let part = "500 of 1,000 in 24 h used, by 1 of 2 pages all of their part, 500 free at 2026-06-02 08:15 \
                     America/Sao_Paulo";
-        assert_eq!(one[2].says, part);
+        assert_eq!(one[2].line(), part);
         stored.ledgers.insert(PageId::from("b"), booked(&row, NOON - 3_600_000, 500));
         let both = gates(&stored, NOON);
         assert_eq!(
-            both[2].says,
+            both[2].line(),
             "1,000 of 1,000 in 24 h used, 1,000 free at 2026-06-02 08:15 America/Sao_Paulo"
         );
         assert_eq!((both[2].holds, both[2].until_ms), (1_200, Some(NOON + 23 * 3_600_000 + 900_000)));

@@ -25,7 +25,10 @@ impl CampaignStatus {
                 ("run state", _) => format!("{name} is {}. {far}.", self.state.as_str()),
                 ("window", Some(until)) => format!("{name} waits for its window: opens {until}. {far}."),
                 (gate, Some(until)) => {
-                    format!("{name} waits for its {gate} ({}), goes on {until}. {far}.", line.says)
+                    let more = line.frees.map_or_else(String::new, |count| {
+                        format!(" with {} more", thousands(count.min(waits)))
+                    });
+                    format!("{name} waits for its {gate} ({}), goes on {until}{more}. {far}.", line.says)
                 }
                 (gate, None) => format!("{name} waits for its {gate}: {}. {far}.", line.says),
             });
@@ -54,6 +57,7 @@ impl PageLine {
     /// `shop: 3 calls in flight, 40 granted; waits: throttled (429), tried again in 12.0 s`.
     pub fn says(&self) -> String {
         let why = self.why().map_or_else(String::new, |why| format!("; waits: {why}"));
-        format!("{}: {} calls in flight, {} granted{why}", self.page, self.in_flight, self.granted)
+        let calls = counted(self.in_flight as u64, "call", "calls");
+        format!("{}: {calls} in flight, {} granted{why}", self.page, self.granted)
     }
 }

@@ -37,22 +37,24 @@ pub(super) async fn run(common: Common, args: PageArgs) -> Outcome {
     let mut facts = Table::plain(2);
     page_lines(&report.facts).into_iter().for_each(|line| facts.row(line));
     facts.lines().iter().for_each(out::line);
+    out::line("");
     if report.campaigns.is_empty() {
         out::line("No unfinished campaign sends from it.");
     }
-    let mut table = Table::new(3, ["campaign", "state", "priority", "waiting here", "limits here"]);
+    let mut table = Table::new(4, ["campaign", "state", "priority", "limits here", "waiting here"]);
     for on_page in &report.campaigns {
         let limits = [&on_page.rate, &on_page.daily].into_iter().flatten().cloned().collect::<Vec<_>>();
         table.row([
             on_page.campaign.clone(),
             on_page.state.as_str().to_owned(),
             on_page.priority.as_str().to_owned(),
-            thousands(on_page.waiting),
             limits.join("; "),
+            thousands(on_page.waiting),
         ]);
     }
     if !report.campaigns.is_empty() {
         table.lines().iter().for_each(out::line);
+        out::line("");
         report.campaigns.iter().for_each(|on_page| out::line(&on_page.why));
     }
     Ok(Exit::Done)

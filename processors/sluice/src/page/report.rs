@@ -65,7 +65,7 @@ pub async fn report(sight: &Sight, page: &PageId) -> Outcome<PageReport> {
         });
     }
     if ledger.is_none() && campaigns.is_empty() {
-        let to_do = "name a page of an unfinished campaign: sluice queue lists them";
+        let to_do = "name a page of a campaign's launch";
         return Err(Failure::refused(
             "no_such_page",
             format!("nothing was ever sent from page {page}"),

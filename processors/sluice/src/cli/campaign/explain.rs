@@ -77,7 +77,7 @@ fn chain(explained: &Explained) -> Vec<String> {
             0 => String::new(),
             count => format!("  <- holds {}", thousands(count)),
         };
-        lines.row([format!("  {}", gate.gate), format!("{}{holds}", gate.says)]);
+        lines.row([format!("  {}", gate.gate), format!("{}{holds}", gate.line())]);
     }
     for page in explained.pages.iter().take(PAGES_SHOWN) {
         page_lines(page).into_iter().for_each(|[name, says]| lines.row([format!("  {name}"), says]));
