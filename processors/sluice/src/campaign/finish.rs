@@ -2,6 +2,7 @@
 
 use super::preview::UNLIMITED_PER_SECOND;
 use super::stored::Stored;
+use crate::page::facts::PageLimits;
 use crate::view::moment::about;
 use crate::view::numbers::thousands;
 use jiff::civil::Date;
@@ -86,12 +87,12 @@ impl<'a> Part<'a> {
 }
 
 /// When `target` will have ended; `None` where nobody can tell: it does not run, or its audience is still being read.
-/// `others`: campaigns that run on its pages as well. `rate_of`: the page's own limit.
+/// `others`: campaigns that run on its pages as well. `limits_of`: the page's own.
 pub fn finish(
     target: &Stored,
     others: &[Stored],
     shares: ShareOptions,
-    rate_of: impl Fn(Channel, &PageId) -> Option<Rate>,
+    limits_of: impl Fn(Channel, &PageId) -> PageLimits,
     now_ms: i64,
 ) -> Option<Finish> {
     let row = &target.row;
@@ -114,15 +115,16 @@ pub fn finish(
         .collect();
     let mut loads: Vec<PageLoad<'_>> = Vec::with_capacity(pages.len());
     for (page, parts) in &pages {
-        let body = target.body(page);
+        let (body, limits) = (target.body(page), limits_of(channel, page));
+        let used = body.and_then(|body| body.used(Scope::Page)).unwrap_or(&never);
         let campaigns = parts.iter().map(|part| {
             let used = body.and_then(|body| body.used(Scope::Campaign(part.stored.row.id)));
             part.load(used, &never, &always)
         });
         loads.push(PageLoad {
             page: page.clone(),
-            per_second: rate_of(channel, page).map_or(UNLIMITED_PER_SECOND, Rate::per_second),
-            daily: None,
+            per_second: limits.rate.map_or(UNLIMITED_PER_SECOND, Rate::per_second),
+            daily: limits.daily.map(|cap| DailyLimit { cap: cap.0.get(), used }),
             shares,
             campaigns: campaigns.collect(),
         });
@@ -130,17 +132,11 @@ pub fn finish(
     let found = forecast(&loads, row.id, now_ms);
     let last = found.pages.iter().max_by_key(|(_, of)| of.ends_ms.unwrap_or(i64::MAX));
     let (page, limit) = last.map(|(page, of)| (page.clone(), of.limited_by))?;
-    let says = words(limit, row.rate(), row.rules().daily_send_limit, &page, rate_of(channel, &page));
+    let says = words(limit, row.rate(), row.rules().daily_send_limit, &page, limits_of(channel, &page));
     Some(Finish { ends_ms: found.whole.ends_ms, limited_by: limit.as_str().to_owned(), says })
 }
 
-fn words(
-    limit: Limit,
-    rate: Option<&str>,
-    daily: Option<i64>,
-    page: &PageId,
-    page_rate: Option<Rate>,
-) -> String {
+fn words(limit: Limit, rate: Option<&str>, daily: Option<i64>, page: &PageId, limits: PageLimits) -> String {
     match limit {
         Limit::Done => "nothing".to_owned(),
         Limit::StartAt => "its start".to_owned(),
@@ -151,11 +147,14 @@ fn words(
             let cap = u64::try_from(daily.unwrap_or_default()).unwrap_or_default();
             format!("its {} in 24 h", thousands(cap))
         }
-        Limit::PageRate => match page_rate {
+        Limit::PageRate => match limits.rate {
             Some(rate) => format!("page {page}'s {rate}"),
             None => format!("page {page}, of which {UNLIMITED_PER_SECOND}/s are assumed"),
         },
-        Limit::PageDaily => format!("the daily limit of page {page}"),
+        Limit::PageDaily => match limits.daily {
+            Some(cap) => format!("page {page}'s {cap}"),
+            None => format!("page {page}'s daily limit"),
+        },
         Limit::OtherCampaigns => format!("other campaigns of page {page}"),
         Limit::EndAt => "its end, which comes before all are called".to_owned(),
     }
@@ -176,8 +175,8 @@ mod tests {
     }
 
     fn found(target: &Stored, others: &[Stored]) -> Finish {
-        let rate = |_: Channel, _: &PageId| "5/s".parse().ok();
-        finish(target, others, ShareOptions::default(), rate, NOON).unwrap()
+        let limits = |_: Channel, _: &PageId| PageLimits { rate: "5/s".parse().ok(), daily: None };
+        finish(target, others, ShareOptions::default(), limits, NOON).unwrap()
     }
 
     #[test]
@@ -203,12 +202,16 @@ mod tests {
             (tomorrow.limited_by.as_str(), tomorrow.says.as_str()),
             ("campaign_daily_limit", "its 2,000 in 24 h")
         );
+        let limits = |_: Channel, _: &PageId| PageLimits { rate: None, daily: "1000/day".parse().ok() };
+        let page =
+            finish(&running("null", "{}", &[("a", 1_500)]), &[], ShareOptions::default(), limits, NOON);
+        assert_eq!(page.unwrap().says, "page a's 1000/day");
         assert!(tomorrow.ends_ms.unwrap() > NOON + 2 * 86_400_000 - 3_600_000, "{tomorrow:?}");
     }
 
     #[test]
     fn a_campaign_that_does_not_run_or_is_still_read_has_no_estimate() {
-        let rate = |_: Channel, _: &PageId| None;
+        let rate = |_: Channel, _: &PageId| PageLimits::default();
         let estimate = |stored: &Stored| finish(stored, &[], ShareOptions::default(), rate, NOON);
         let target = running("null", "{}", &[("a", 9)]);
         assert!(estimate(&target).is_some());

@@ -7,13 +7,14 @@ use crate::view::numbers::thousands;
 use serde::{Deserialize, Serialize};
 use sluice_core::gate::{CampaignGate, Waits};
 use sluice_core::ledger::Scope;
+use sluice_core::rate::PerDay;
 use sluice_core::usage::{DailyUse, share_of};
 use sluice_core::{CampaignRow, CampaignState, PageId};
 
 /// One rule of a campaign, and whom it keeps waiting now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GateLine {
-    /// `run state`, `window`, `campaign`, `daily limit`.
+    /// `run state`, `window`, `campaign`, `daily limit`, `page's daily limit`.
     pub gate: String,
     /// What it says, for people.
     pub says: String,
@@ -100,6 +101,31 @@ fn window_line(row: &CampaignRow, gate: &CampaignGate, waiting: &Waiting, now_ms
     Some(GateLine { holds: held, until_ms, zone, ..line("window", says) })
 }
 
+/// The limits of any 24 hours of its pages, where one of them is used up: whom it holds, whichever campaign used it.
+pub fn page_gate(
+    stored: &Stored,
+    daily_of: impl Fn(&PageId) -> Option<PerDay>,
+    now_ms: i64,
+) -> Option<GateLine> {
+    let row = &stored.row;
+    if row.state.is_ended() || row.awaits_start {
+        return None;
+    }
+    let (mut holds, mut next, mut says): (u64, Option<(i64, u64)>, Vec<String>) = (0, None, Vec::new());
+    for page in row.launch.pages.iter().map(|page| PageId::from(page.as_str())) {
+        let Some(PerDay(cap)) = daily_of(&page) else { continue };
+        let Some(used) = stored.body(&page).and_then(|body| body.used(Scope::Page)) else { continue };
+        let Some(freed) = frees(used, cap.get(), now_ms) else { continue };
+        holds += stored.waiting_on(&page).values().sum::<u64>();
+        next = next.into_iter().chain([freed]).min();
+        let (used, cap) = (thousands(used.used(now_ms)), thousands(cap.get()));
+        says.push(format!("{page}: {used} of {cap} in 24 h used"));
+    }
+    let (at_ms, count) = next?;
+    let (until_ms, frees, zone) = (Some(at_ms), Some(count), row.launch.time_zone.clone());
+    Some(GateLine { holds, until_ms, frees, zone, ..line("page's daily limit", says.join("; ")) })
+}
+
 /// When a limit that is used up lets calls through again, and how many.
 pub fn frees(used: &DailyUse, cap: u64, now_ms: i64) -> Option<(i64, u64)> {
     let at_ms = used.frees_at_ms(cap, now_ms).filter(|_| used.free(cap, now_ms) == 0)?;
@@ -163,6 +189,15 @@ mod tests {
         assert_eq!(
             both[2].line(),
             "1,000 of 1,000 in 24 h used, 1,000 free at 2026-06-02 08:15 America/Sao_Paulo"
+        );
+        let full = |page: &PageId| (page.as_str() == "a").then(|| "100/day".parse().ok()).flatten();
+        assert_eq!(page_gate(&stored, full, NOON), None, "nothing was booked for the page");
+        let on_page = stored.ledgers.get_mut(&PageId::from("a")).unwrap();
+        on_page.body.book(Scope::Page, NOON, 100);
+        let held = page_gate(&stored, full, NOON).unwrap();
+        assert_eq!(
+            (held.says.as_str(), held.holds, held.frees),
+            ("a: 100 of 100 in 24 h used", 600, Some(100))
         );
         assert_eq!((both[2].holds, both[2].until_ms), (1_200, Some(NOON + 23 * 3_600_000 + 900_000)));
     }

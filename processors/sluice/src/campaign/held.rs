@@ -38,7 +38,7 @@ impl CampaignStatus {
             return Some(format!("{name} stood still without a reason: {lost} are asked for again. {far}."));
         }
         let pages = self.pages.iter().filter(|page| page.waits.is_some());
-        let page = pages.clone().next().filter(|_| pages.count() == self.pages.len())?;
+        let page = pages.clone().next().filter(|_| pages.count() == self.page_count)?;
         Some(format!("{name} waits for page {}: {}. {far}.", page.page, page.why()?))
     }
 }

@@ -50,6 +50,9 @@ pub struct CampaignStatus {
     pub time_zone: Option<String>,
     /// Why it failed or was cancelled.
     pub reason: Option<String>,
+    /// Pages of its launch.
+    #[serde(default)]
+    pub page_count: usize,
     /// What its pages are doing; empty where nobody sends.
     #[serde(default)]
     pub pages: Vec<PageLine>,
@@ -141,6 +144,7 @@ pub fn derived(stored: &Stored, now_ms: i64) -> CampaignStatus {
         recurring: row.launch.rules.recurring.as_ref().map(|recurring| recurring.cron.clone()),
         time_zone: row.launch.time_zone.clone(),
         reason: row.reason.clone(),
+        page_count: row.launch.pages.len(),
         pages: Vec::new(),
         gates: gates(stored, now_ms),
         trouble: None,

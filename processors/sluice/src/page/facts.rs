@@ -8,7 +8,7 @@ use crate::view::numbers::{counted, duration, thousands};
 use serde::{Deserialize, Serialize};
 use sluice_core::PageId;
 use sluice_core::ledger::Scope;
-use sluice_core::rate::Rate;
+use sluice_core::rate::{PerDay, Rate};
 use sluice_core::usage::DailyUse;
 use sluice_runtime::ports::store::LedgerRow;
 use sluice_sender::HeldTemplate;
@@ -29,12 +29,25 @@ pub struct PageFacts {
     pub claims: u32,
     /// Its own limit.
     pub rate: Option<String>,
+    /// Calls in any 24 hours.
+    pub daily: Option<u64>,
     /// Its calls of the last 24 hours, where they are counted for the whole page.
     pub in_24_h: Option<u64>,
+    /// All of them are used: when how many are free again, in ms since 1970.
+    pub frees: Option<(i64, u64)>,
     /// What its owner does, where that is the process that was asked.
     pub live: Option<PageLine>,
     /// Templates that its provider does not take at present, where that is the process that was asked.
     pub templates: Vec<String>,
+}
+
+/// What the configuration lets a page do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PageLimits {
+    /// Its own limit.
+    pub rate: Option<Rate>,
+    /// Of any 24 hours.
+    pub daily: Option<PerDay>,
 }
 
 impl PageFacts {
@@ -43,10 +56,11 @@ impl PageFacts {
         page: &PageId,
         shard: u32,
         ledger: Option<&LedgerRow>,
-        rate: Option<Rate>,
+        limits: PageLimits,
         live: Option<PageLine>,
         now_ms: i64,
     ) -> Self {
+        let daily = limits.daily;
         let used = ledger.and_then(|ledger| ledger.body.used(Scope::Page));
         Self {
             page: page.to_string(),
@@ -54,8 +68,10 @@ impl PageFacts {
             owner: ledger.and_then(|ledger| ledger.owner.clone()),
             epoch: ledger.map_or(0, |ledger| ledger.fence.epoch),
             claims: ledger.map_or(0, |ledger| ledger.body.len()),
-            rate: rate.map(|rate| rate.to_string()),
+            rate: limits.rate.map(|rate| rate.to_string()),
+            daily: daily.map(|cap| cap.0.get()),
             in_24_h: used.map(|used| used.used(now_ms)),
+            frees: used.zip(daily).and_then(|(used, cap)| frees(used, cap.0.get(), now_ms)),
             live,
             templates: Vec::new(),
         }
@@ -81,17 +97,20 @@ impl PageFacts {
         }
     }
 
-    /// `80/s, 1,204 calls in 24 h; 12 claims without an outcome`.
+    /// `80/s, 1,204 of 5,000 in 24 h; 12 claims without an outcome`.
     pub fn limits(&self) -> String {
-        let rate = self.rate.clone().unwrap_or_else(|| "no limit".to_owned());
-        let used = self
-            .in_24_h
-            .map_or_else(String::new, |calls| format!(", {} in 24 h", counted(calls, "call", "calls")));
+        let used = thousands(self.in_24_h.unwrap_or_default());
+        let frees = self.frees.map_or_else(String::new, |(at_ms, count)| {
+            format!(", {} free at {}", thousands(count), at(at_ms, None))
+        });
+        let day = self.daily.map(|cap| format!("{used} of {} in 24 h{frees}", thousands(cap)));
+        let limits: Vec<String> = self.rate.clone().into_iter().chain(day).collect();
+        let limits = if limits.is_empty() { "no limit".to_owned() } else { limits.join(", ") };
         let claims = match self.claims {
             0 => String::new(),
             claims => format!("; {} without an outcome", counted(claims.into(), "claim", "claims")),
         };
-        format!("{rate}{used}{claims}")
+        format!("{limits}{claims}")
     }
 
     /// What its provider lets through just now; `None` where its owner is another process, or there is none.
@@ -126,7 +145,8 @@ mod tests {
     #[test]
     fn g3_a_page_tells_its_owner_its_limit_and_its_claims_whoever_is_asked() {
         let page = PageId::from("a");
-        let nobody = PageFacts::of(&page, 7, None, None, None, 0);
+        let none = PageLimits::default();
+        let nobody = PageFacts::of(&page, 7, None, none, None, 0);
         assert_eq!(
             (nobody.owned(), nobody.limits()),
             ("nobody yet, shard 7".to_owned(), "no limit".to_owned())
@@ -136,12 +156,16 @@ mod tests {
         ledger.body.book(Scope::Page, 0, 1_204);
         let chunk = sluice_core::ChunkId::new(row("null", "{}").id, 0, 1, 1);
         ledger.body.claim(chunk, 1, &sluice_core::IndexSet::full(12)).unwrap();
-        let facts = PageFacts::of(&page, 7, Some(&ledger), "80/s".parse().ok(), None, 5);
+        let limits = PageLimits { rate: "80/s".parse().ok(), daily: "5000/day".parse().ok() };
+        let facts = PageFacts::of(&page, 7, Some(&ledger), limits, None, 5);
         assert_eq!(facts.owned(), "sluice-1, epoch 3, shard 7");
-        assert_eq!(facts.limits(), "80/s, 1,204 calls in 24 h; 12 claims without an outcome");
+        assert_eq!(facts.limits(), "80/s, 1,204 of 5,000 in 24 h; 12 claims without an outcome");
+        let full = PageLimits { daily: "1204/day".parse().ok(), ..none };
+        let full = PageFacts::of(&page, 7, Some(&ledger), full, None, 5).limits();
+        assert!(full.starts_with("1,204 of 1,204 in 24 h, 1,204 free at 1970-01-02 00:15 UTC"), "{full}");
         ledger.owner = None;
         assert_eq!(
-            PageFacts::of(&page, 7, Some(&ledger), None, None, 5).owned(),
+            PageFacts::of(&page, 7, Some(&ledger), none, None, 5).owned(),
             "nobody since epoch 3, shard 7"
         );
     }
@@ -158,7 +182,7 @@ mod tests {
             for_ms: Some(12_000),
             speed_percent: Some(50),
         };
-        let facts = |line| PageFacts::of(&PageId::from("a"), 0, None, None, Some(line), 0);
+        let facts = |line| PageFacts::of(&PageId::from("a"), 0, None, PageLimits::default(), Some(line), 0);
         let waits = facts(line.clone());
         assert_eq!(waits.provider().unwrap(), "throttled (429), tried again in 12.0 s");
         let slow = PageLine { waits: None, detail: None, for_ms: None, ..line };

@@ -3,7 +3,6 @@
 use super::lag::Lag;
 use super::sight::Sight;
 use crate::campaign::status::CampaignStatus;
-use crate::campaign::stored::Stored;
 use crate::error::Outcome;
 use serde::{Deserialize, Serialize};
 use sluice_core::CampaignState;
@@ -87,7 +86,7 @@ pub fn queued(status: &CampaignStatus, now_ms: i64) -> Queued {
 pub async fn queue(sight: &Sight) -> Outcome<Queue> {
     let mut campaigns = Vec::new();
     for row in sight.unfinished().await? {
-        let stored = Stored::read(sight.store.as_ref(), &row).await?;
+        let stored = sight.read(&row).await?;
         campaigns.push(queued(&sight.status(&stored), sight.now_ms));
     }
     // Stable: oldest first within a place.

@@ -2,7 +2,6 @@
 
 use super::facts::{PageFacts, day_says};
 use super::sight::Sight;
-use crate::campaign::stored::Stored;
 use crate::error::{Failure, Outcome};
 use serde::{Deserialize, Serialize};
 use sluice_core::gate::CampaignGate;
@@ -48,7 +47,7 @@ pub async fn report(sight: &Sight, page: &PageId) -> Outcome<PageReport> {
     for row in sight.unfinished().await? {
         let Some(place) = row.launch.pages.iter().position(|name| name == page.as_str()) else { continue };
         channel = Some(row.launch.channel);
-        let stored = Stored::read(sight.store.as_ref(), &row).await?;
+        let stored = sight.read(&row).await?;
         let gate = CampaignGate::of(&row, place).ok();
         let used = ledger.as_ref().and_then(|ledger| ledger.body.used(Scope::Campaign(row.id)));
         let zone = row.launch.time_zone.as_deref();
@@ -72,6 +71,6 @@ pub async fn report(sight: &Sight, page: &PageId) -> Outcome<PageReport> {
             to_do,
         ));
     }
-    let rate = channel.and_then(|channel| sight.rates()(channel, page));
-    Ok(PageReport { facts: sight.facts(page, ledger.as_ref(), rate), campaigns })
+    let limits = channel.map(|channel| sight.limits()(channel, page)).unwrap_or_default();
+    Ok(PageReport { facts: sight.facts(page, ledger.as_ref(), limits), campaigns })
 }

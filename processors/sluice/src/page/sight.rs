@@ -1,14 +1,14 @@
 //! What one looks at campaigns and pages with.
 
-use super::facts::PageFacts;
+use super::facts::{PageFacts, PageLimits};
 use super::lag::{Lag, lags};
+use crate::campaign::gates::page_gate;
 use crate::campaign::status::{self, CampaignStatus, page_line};
 use crate::campaign::stored::Stored;
 use crate::config::Config;
 use crate::error::Outcome;
 use sluice_completion::StalledCampaigns;
 use sluice_core::partition::partition_of;
-use sluice_core::rate::Rate;
 use sluice_core::{CampaignRow, PageId};
 use sluice_providers::ProviderMessages;
 use sluice_runtime::ports::log::{Log, Topic};
@@ -47,19 +47,34 @@ impl std::fmt::Debug for Sight {
 }
 
 impl Sight {
+    /// What a status is derived from: the ledgers as well, where they count a day.
+    pub async fn read(&self, row: &CampaignRow) -> Outcome<Stored> {
+        let (limits, channel) = (self.limits(), row.launch.channel);
+        let is_counted = |page: &String| limits(channel, &PageId::from(page.as_str())).daily.is_some();
+        match row.launch.pages.iter().any(is_counted) {
+            true => Stored::read_all(self.store.as_ref(), row).await,
+            false => Stored::read(self.store.as_ref(), row).await,
+        }
+    }
+
     /// The status of a campaign, with what this process knows beside the store.
     pub fn status(&self, stored: &Stored) -> CampaignStatus {
-        let mut status = status::derived(stored, self.now_ms);
+        let (mut status, limits) = (status::derived(stored, self.now_ms), self.limits());
+        let channel = stored.row.launch.channel;
+        status.gates.extend(page_gate(stored, |page| limits(channel, page).daily, self.now_ms));
         status.add_pages(&self.board, &stored.row.launch.pages, self.monotonic);
         status.add_stalled(&stored.row, &self.stalled);
         status.trouble = self.trouble.clone();
         status
     }
 
-    /// A page's own limits, by its channel and id.
-    pub fn rates(&self) -> impl Fn(Channel, &PageId) -> Option<Rate> + use<> {
+    /// Pages' own limits, by channel and id.
+    pub fn limits(&self) -> impl Fn(Channel, &PageId) -> PageLimits + use<> {
         let messages = ProviderMessages::new(self.config.provider_pages());
-        move |channel, page| messages.page_rate(channel, page)
+        move |channel, page| PageLimits {
+            rate: messages.page_rate(channel, page),
+            daily: messages.page_daily(channel, page),
+        }
     }
 
     /// The shard of a page.
@@ -68,12 +83,13 @@ impl Sight {
     }
 
     /// A page, from its ledger.
-    pub fn facts(&self, page: &PageId, ledger: Option<&LedgerRow>, rate: Option<Rate>) -> PageFacts {
+    pub fn facts(&self, page: &PageId, ledger: Option<&LedgerRow>, limits: PageLimits) -> PageFacts {
         let pages = self.board.pages();
         let status = pages.get(page);
         let live = status.map(|status| page_line(page.as_str(), status, None, self.monotonic));
         let templates = status.map_or(&[][..], |status| &status.templates);
-        PageFacts::of(page, self.shard(page), ledger, rate, live, self.now_ms).with(templates, self.monotonic)
+        PageFacts::of(page, self.shard(page), ledger, limits, live, self.now_ms)
+            .with(templates, self.monotonic)
     }
 
     /// What waits in the log.
