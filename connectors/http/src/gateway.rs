@@ -11,7 +11,7 @@ use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Extension, Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sluice_runtime::ports::log::Log;
@@ -26,6 +26,9 @@ use tokio::net::TcpListener;
 pub struct GatewayOptions {
     /// Bytes of a webhook at most. Default 3 MiB: Meta sends up to 3 MB.
     pub webhook_bytes_max: usize,
+    /// Bytes of webhooks that were taken and are not stored yet, at most; further ones are answered with 503 and come
+    /// again. Default 64 MiB: some seconds of a large campaign, and memory stays bounded while the log is away.
+    pub webhooks_unstored_bytes_max: usize,
     /// Bytes of a launch at most. Default 16 MiB: an inline audience is part of it.
     pub launch_bytes_max: usize,
     /// Takes webhooks of channels that have no secret configured. For demos and private networks only.
@@ -40,6 +43,7 @@ impl Default for GatewayOptions {
     fn default() -> Self {
         Self {
             webhook_bytes_max: 3 << 20,
+            webhooks_unstored_bytes_max: 64 << 20,
             launch_bytes_max: 16 << 20,
             allow_unsigned: false,
             channels: BTreeMap::new(),
@@ -69,9 +73,11 @@ impl std::fmt::Debug for Gateway {
 
 /// All routes.
 pub fn router(gateway: Gateway) -> Router {
+    let room = webhooks::Room::new(gateway.options.webhooks_unstored_bytes_max);
     let webhooks = Router::new()
         .route("/webhooks/{channel}", get(webhooks::verify).post(webhooks::receive))
         .route("/webhooks/http/{page}", post(webhooks::receive_page))
+        .layer(Extension(room))
         .layer(DefaultBodyLimit::max(gateway.options.webhook_bytes_max));
     let mut routes = Router::new().route("/healthz", get(healthz)).merge(webhooks);
     if let Some(control) = gateway.control.clone() {
@@ -82,6 +88,7 @@ pub fn router(gateway: Gateway) -> Router {
             .route("/v1/campaigns/{name}/explain", get(explain))
             .route("/v1/campaigns/{name}/{action}", post(act))
             .route("/v1/pages/{page}", get(page))
+            .route("/v1/pages/{page}/lift", post(lift))
             .route("/v1/queue", get(queue))
             .layer(DefaultBodyLimit::max(gateway.options.launch_bytes_max))
             .layer(middleware::from_fn(move |request, next| authorise(asked.clone(), request, next)))
@@ -173,6 +180,13 @@ async fn page(
     Path(page): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     control.page(&page).await.map(Json)
+}
+
+async fn lift(
+    State(control): State<Arc<dyn Control>>,
+    Path(page): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    control.lift(&page).await.map(Json)
 }
 
 async fn queue(State(control): State<Arc<dyn Control>>) -> Result<Json<Value>, ApiError> {

@@ -2,6 +2,7 @@
 
 use crate::error::ApiError;
 use crate::gateway::{Gateway, whole};
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, Query, State};
@@ -10,12 +11,27 @@ use serde::Deserialize;
 use sluice_core::partition::partition_of;
 use sluice_runtime::ports::log::{NewRecord, Partition, Topic};
 use sluice_schemas::{Channel, WebhookReceived};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// When a provider should send again what could not be stored.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// A provider waits for its answer so long at most; what the log has not stored by then comes again.
+const STORED_WITHIN: Duration = Duration::from_secs(10);
 /// Bytes of a page's name at most.
 const PAGE_BYTES_MAX: usize = 128;
+
+/// Bytes that may be on their way to the log. What is taken has its room until the log has answered, also when nobody
+/// waits for the answer any more: while the log is away, providers that send again would fill the memory.
+#[derive(Debug, Clone)]
+pub(crate) struct Room(Arc<Semaphore>);
+
+impl Room {
+    pub(crate) fn new(bytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))))
+    }
+}
 
 #[derive(Deserialize)]
 pub(crate) struct Verification {
@@ -53,6 +69,7 @@ pub(crate) async fn verify(
 /// A webhook of a channel whose bodies name their pages.
 pub(crate) async fn receive(
     State(gateway): State<Gateway>,
+    Extension(room): Extension<Room>,
     Path(channel): Path<String>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -62,12 +79,13 @@ pub(crate) async fn receive(
         return Err(ApiError::new(404, "no_page", "a webhook of http names its page in the path")
             .actionable("post to /webhooks/http/<page>"));
     }
-    store(&gateway, channel, None, &headers, whole(body)?).await
+    store(&gateway, &room, channel, None, &headers, whole(body)?).await
 }
 
 /// A webhook of the generic channel.
 pub(crate) async fn receive_page(
     State(gateway): State<Gateway>,
+    Extension(room): Extension<Room>,
     Path(page): Path<String>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -75,7 +93,7 @@ pub(crate) async fn receive_page(
     if page.is_empty() || page.len() > PAGE_BYTES_MAX {
         return Err(ApiError::new(404, "no_page", "the path holds no name of a page"));
     }
-    store(&gateway, Channel::Http, Some(page), &headers, whole(body)?).await
+    store(&gateway, &room, Channel::Http, Some(page), &headers, whole(body)?).await
 }
 
 fn channel_of(word: &str) -> Result<Channel, ApiError> {
@@ -87,6 +105,7 @@ fn channel_of(word: &str) -> Result<Channel, ApiError> {
 
 async fn store(
     gateway: &Gateway,
+    room: &Room,
     channel: Channel,
     page: Option<String>,
     headers: &HeaderMap,
@@ -99,13 +118,34 @@ async fn store(
     let record = WebhookReceived { channel, page, received_at_ms, body: Vec::from(body) };
     let value = Bytes::from(sluice_schemas::encode(&record));
     let record = NewRecord { key: Bytes::from(key.into_bytes()), value };
-    gateway.log.append(Topic::WebhooksRaw, partition, vec![record]).await.map(drop).map_err(|error| {
-        tracing::error!(%channel, %error, "a webhook could not be stored");
-        ApiError::new(503, "not_stored", "the webhook could not be stored")
-            .details(vec![error.to_string()])
-            .actionable("send it again later")
-            .retry_after(RETRY_AFTER)
-    })
+    let bytes = u32::try_from(record.value.len()).unwrap_or(u32::MAX);
+    let Ok(taken) = room.0.clone().try_acquire_many_owned(bytes) else {
+        let waits = gateway.log.trouble().unwrap_or_else(|| "too many wait to be stored".to_owned());
+        return Err(not_stored(channel, waits));
+    };
+    let ticket = gateway.log.append(Topic::WebhooksRaw, partition, vec![record]);
+    let stored = tokio::spawn(async move {
+        let stored = ticket.await.map(drop);
+        drop(taken);
+        stored
+    });
+    match tokio::time::timeout(STORED_WITHIN, stored).await {
+        Ok(Ok(Ok(()))) => Ok(()),
+        Ok(Ok(Err(error))) => Err(not_stored(channel, error.to_string())),
+        Ok(Err(ended)) => Err(not_stored(channel, ended.to_string())),
+        Err(_) => {
+            let waits = || format!("the log has not stored it within {} s", STORED_WITHIN.as_secs());
+            Err(not_stored(channel, gateway.log.trouble().unwrap_or_else(waits)))
+        }
+    }
+}
+
+fn not_stored(channel: Channel, reason: String) -> ApiError {
+    tracing::error!(%channel, reason, "a webhook could not be stored");
+    ApiError::new(503, "not_stored", "the webhook could not be stored")
+        .details(vec![reason])
+        .actionable("send it again later")
+        .retry_after(RETRY_AFTER)
 }
 
 /// The signature over the raw bytes, before anything looks into them.

@@ -1,4 +1,4 @@
-//! A log that keeps what is appended, or refuses it.
+//! A log that keeps what is appended, refuses it, or gives no answer.
 
 use async_trait::async_trait;
 use sluice_http::{ChannelKeys, Gateway, GatewayOptions};
@@ -9,11 +9,18 @@ use sluice_runtime::ports::log::{
 };
 use sluice_schemas::{Channel, WebhookReceived};
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
+use tokio::sync::oneshot;
+
+type Resolve = oneshot::Sender<Result<Range<u64>, LogError>>;
 
 #[derive(Default)]
 pub(crate) struct FakeLog {
     refuses: bool,
+    holds: bool,
+    /// Of appends without an answer.
+    held: Mutex<Vec<Resolve>>,
     appended: Mutex<Vec<(Topic, Partition, NewRecord)>>,
 }
 
@@ -21,6 +28,23 @@ impl FakeLog {
     /// A log that takes nothing.
     pub(crate) fn refusing() -> Self {
         Self { refuses: true, ..Self::default() }
+    }
+
+    /// A log that gives no answer before [`FakeLog::answer`].
+    pub(crate) fn holding() -> Self {
+        Self { holds: true, ..Self::default() }
+    }
+
+    /// Answers what was appended so far.
+    pub(crate) fn answer(&self) {
+        for resolve in self.held.lock().unwrap().drain(..) {
+            resolve.send(Ok(0..1)).unwrap();
+        }
+    }
+
+    /// Appends that have no answer.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.held.lock().unwrap().len()
     }
 
     /// Partition, key and record of every webhook.
@@ -45,6 +69,10 @@ impl Log for FakeLog {
 
     fn append(&self, topic: Topic, partition: Partition, records: Vec<NewRecord>) -> AppendTicket {
         let (resolve, ticket) = AppendTicket::pair();
+        if self.holds {
+            self.held.lock().unwrap().push(resolve);
+            return ticket;
+        }
         let mut appended = self.appended.lock().unwrap();
         let first = appended.len() as u64;
         let answer = if self.refuses {

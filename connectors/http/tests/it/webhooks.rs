@@ -112,6 +112,38 @@ async fn what_the_log_refuses_is_answered_with_503_and_a_time_to_come_again() {
     assert_eq!(json(response).await["code"], "not_stored");
 }
 
+#[tokio::test(start_paused = true)]
+async fn g9_while_the_log_is_away_webhooks_come_again_instead_of_filling_the_memory() {
+    let log = Arc::new(FakeLog::holding());
+    let mut gateway = gateway(&log);
+    Arc::make_mut(&mut gateway.options).webhooks_unstored_bytes_max = 3_000;
+    let routes = router(gateway);
+    let body = "x".repeat(1_400);
+    let webhook =
+        || routes.clone().oneshot(post("/webhooks/whatsapp", Some(&sign("app-secret", &body)), &body));
+
+    // Two have room; their providers wait ten seconds, and go away without an answer.
+    let (first, second) = tokio::join!(webhook(), webhook());
+    for response in [first, second] {
+        let response = response.unwrap();
+        assert_eq!((response.status().as_u16(), log.unanswered()), (503, 2));
+        assert!(json(response).await["details"][0].as_str().unwrap().contains("within 10 s"));
+    }
+    // The log may still take them: they keep their room.
+    let third = webhook().await.unwrap();
+    assert_eq!((third.status().as_u16(), log.unanswered()), (503, 2));
+    assert_eq!(third.headers()["retry-after"], "5");
+    log.answer();
+    tokio::task::yield_now().await;
+    let (fourth, ()) = tokio::join!(webhook(), async {
+        while log.unanswered() == 0 {
+            tokio::task::yield_now().await;
+        }
+        log.answer();
+    });
+    assert_eq!(fourth.unwrap().status(), 200);
+}
+
 #[tokio::test]
 async fn a_body_beyond_the_limit_is_refused() {
     let log = Arc::new(FakeLog::default());

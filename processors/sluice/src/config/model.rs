@@ -170,6 +170,8 @@ pub struct GatewayConfig {
     pub allow_unsigned: bool,
     /// Bytes of a webhook at most. Default 3 MiB.
     pub webhook_bytes_max: usize,
+    /// Bytes of webhooks that wait to be stored, at most; further ones come again. Default 64 MiB.
+    pub webhooks_unstored_bytes_max: usize,
     /// Bytes of a launch at most. Default 16 MiB.
     pub launch_bytes_max: usize,
 }
@@ -182,6 +184,7 @@ impl Default for GatewayConfig {
             control_token: Secret::default(),
             allow_unsigned: defaults.allow_unsigned,
             webhook_bytes_max: defaults.webhook_bytes_max,
+            webhooks_unstored_bytes_max: defaults.webhooks_unstored_bytes_max,
             launch_bytes_max: defaults.launch_bytes_max,
         }
     }
@@ -344,6 +347,12 @@ impl Config {
             self.kafka.validate().map_err(|problem| format!("kafka.{problem}"))?;
             self.cql.validate().map_err(|problem| format!("cql.{problem}"))?;
             self.registry.validate().map_err(|problem| format!("registry.{problem}"))?;
+        }
+        if self.gateway.webhooks_unstored_bytes_max < self.gateway.webhook_bytes_max.saturating_mul(2) {
+            return Err(
+                "gateway.webhooks_unstored_bytes_max must be at least twice gateway.webhook_bytes_max"
+                    .to_owned(),
+            );
         }
         if !(1..=1_024).contains(&self.topics.partitions) {
             return Err(format!("topics.partitions is {}, possible is 1 to 1,024", self.topics.partitions));

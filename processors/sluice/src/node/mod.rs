@@ -405,6 +405,7 @@ fn gateway_options(config: &Config) -> GatewayOptions {
     });
     GatewayOptions {
         webhook_bytes_max: gateway.webhook_bytes_max,
+        webhooks_unstored_bytes_max: gateway.webhooks_unstored_bytes_max,
         launch_bytes_max: gateway.launch_bytes_max,
         allow_unsigned: gateway.allow_unsigned,
         channels: keys.collect(),
