@@ -34,10 +34,10 @@ pub async fn explain(sight: &Sight, row: &CampaignRow) -> Outcome<Explained> {
     let store = sight.store.as_ref();
     let stored = Stored::read_all(store, row).await?;
     let mut status = sight.status(&stored);
-    let limits_of = sight.limits();
     if row.state == CampaignState::Running {
         let others = beside(sight, row).await?;
-        status.finish = finish(&stored, &others, sight.config.sender.shares, &limits_of, sight.now_ms);
+        status.finish =
+            finish(&stored, &others, sight.shares, |channel, page| sight.limits(channel, page), sight.now_ms);
     }
     let mut explained = Explained {
         campaign: row.launch.campaign.clone(),
@@ -53,7 +53,7 @@ pub async fn explain(sight: &Sight, row: &CampaignRow) -> Outcome<Explained> {
     let pages = row.launch.pages.iter().map(|page| PageId::from(page.as_str()));
     let pages: Vec<PageId> = pages.collect();
     let facts =
-        |page: &PageId| sight.facts(page, stored.ledgers.get(page), limits_of(row.launch.channel, page));
+        |page: &PageId| sight.facts(page, stored.ledgers.get(page), sight.limits(row.launch.channel, page));
     explained.pages = pages.iter().map(facts).collect();
     let shards: BTreeSet<u32> = stored.chunks.iter().map(|chunk| chunk.shard).collect();
     explained.retries = Some(retries(store, sight.log.as_ref(), row.id, shards, sight.now_ms).await?);

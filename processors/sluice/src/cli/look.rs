@@ -9,8 +9,10 @@ use crate::node::Engines;
 use crate::node::engines::Rows;
 use crate::page::sight::Sight;
 use sluice_completion::StalledCampaigns;
+use sluice_providers::ProviderMessages;
 use sluice_runtime::{Clock, SystemClock};
 use sluice_sender::Board;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Where to look.
@@ -28,7 +30,7 @@ impl Look {
             return Ok(Self::Service(service(&config, Some(server))));
         }
         match engines(&config).await {
-            Ok(engines) => Ok(Self::Engines(Box::new(sight(engines, config)))),
+            Ok(engines) => Ok(Self::Engines(Box::new(sight(engines, &config)))),
             Err(failure) if failure.code == "data_dir_in_use" => {
                 // Most likely by the service of this configuration.
                 let remote = service(&config, None);
@@ -52,11 +54,12 @@ async fn engines(config: &Config) -> Result<Engines, Failure> {
     Engines::open(config).await
 }
 
-fn sight(engines: Engines, config: Config) -> Sight {
+fn sight(engines: Engines, config: &Config) -> Sight {
     Sight {
         store: engines.store(),
         log: engines.log(),
-        config,
+        messages: Arc::new(ProviderMessages::new(config.provider_pages())),
+        shares: config.sender.shares,
         board: Board::default(),
         stalled: StalledCampaigns::default(),
         trouble: engines.trouble(),

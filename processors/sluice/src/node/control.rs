@@ -3,7 +3,6 @@
 use super::{Engines, NodeOptions, Work, commands, launching};
 use crate::campaign::explain::explain;
 use crate::campaign::status::CampaignStatus;
-use crate::campaign::stored::Stored;
 use crate::error::{Exit, Failure};
 use crate::page::queue::queue;
 use crate::page::report::report;
@@ -15,7 +14,9 @@ use sluice_core::launch::ValidLaunch;
 use sluice_core::schedule::starts_ms;
 use sluice_core::{CampaignId, CampaignRow, PageId};
 use sluice_http::{Action, ApiError, Control};
+use sluice_providers::ProviderMessages;
 use sluice_runtime::Clock;
+use sluice_runtime::ports::messages::Messages;
 use sluice_sender::Board;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,7 @@ pub struct NodeControl {
     options: NodeOptions,
     board: Board,
     stalled: StalledCampaigns,
+    messages: Arc<dyn Messages>,
     clock: Arc<dyn Clock>,
 }
 
@@ -47,14 +49,16 @@ impl NodeControl {
         stalled: StalledCampaigns,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { engines, options, board, stalled, clock }
+        let messages = Arc::new(ProviderMessages::new(options.config.provider_pages()));
+        Self { engines, options, board, stalled, messages, clock }
     }
 
     fn sight(&self) -> Sight {
         Sight {
             store: self.engines.store(),
             log: self.engines.log(),
-            config: self.options.config.clone(),
+            messages: self.messages.clone(),
+            shares: self.options.config.sender.shares,
             board: self.board.clone(),
             stalled: self.stalled.clone(),
             trouble: self.engines.trouble(),
@@ -91,8 +95,8 @@ impl NodeControl {
     }
 
     async fn status(&self, row: &CampaignRow) -> Result<CampaignStatus, Failure> {
-        let stored = Stored::read(self.engines.store().as_ref(), row).await?;
-        Ok(self.sight().status(&stored))
+        let sight = self.sight();
+        Ok(sight.status(&sight.read(row).await?))
     }
 }
 

@@ -71,6 +71,6 @@ pub async fn report(sight: &Sight, page: &PageId) -> Outcome<PageReport> {
             to_do,
         ));
     }
-    let limits = channel.map(|channel| sight.limits()(channel, page)).unwrap_or_default();
+    let limits = channel.map(|channel| sight.limits(channel, page)).unwrap_or_default();
     Ok(PageReport { facts: sight.facts(page, ledger.as_ref(), limits), campaigns })
 }

@@ -5,12 +5,11 @@ use super::lag::{Lag, lags};
 use crate::campaign::gates::page_gate;
 use crate::campaign::status::{self, CampaignStatus, page_line};
 use crate::campaign::stored::Stored;
-use crate::config::Config;
 use crate::error::Outcome;
 use sluice_completion::StalledCampaigns;
 use sluice_core::partition::partition_of;
+use sluice_core::share::ShareOptions;
 use sluice_core::{CampaignRow, PageId};
-use sluice_providers::ProviderMessages;
 use sluice_runtime::ports::log::{Log, Topic};
 use sluice_runtime::ports::messages::Messages;
 use sluice_runtime::ports::store::{LedgerRow, Store};
@@ -26,8 +25,10 @@ pub struct Sight {
     pub store: Arc<dyn Store>,
     /// The log.
     pub log: Arc<dyn Log>,
-    /// Limits of pages, and how lower priorities share one.
-    pub config: Config,
+    /// Knows the limits of pages.
+    pub messages: Arc<dyn Messages>,
+    /// What lower priorities keep of a page.
+    pub shares: ShareOptions,
     /// The pages of this process.
     pub board: Board,
     /// What its completion processor has found.
@@ -49,8 +50,8 @@ impl std::fmt::Debug for Sight {
 impl Sight {
     /// What a status is derived from: the ledgers as well, where they count a day.
     pub async fn read(&self, row: &CampaignRow) -> Outcome<Stored> {
-        let (limits, channel) = (self.limits(), row.launch.channel);
-        let is_counted = |page: &String| limits(channel, &PageId::from(page.as_str())).daily.is_some();
+        let channel = row.launch.channel;
+        let is_counted = |page: &String| self.limits(channel, &PageId::from(page.as_str())).daily.is_some();
         match row.launch.pages.iter().any(is_counted) {
             true => Stored::read_all(self.store.as_ref(), row).await,
             false => Stored::read(self.store.as_ref(), row).await,
@@ -59,22 +60,19 @@ impl Sight {
 
     /// The status of a campaign, with what this process knows beside the store.
     pub fn status(&self, stored: &Stored) -> CampaignStatus {
-        let (mut status, limits) = (status::derived(stored, self.now_ms), self.limits());
+        let mut status = status::derived(stored, self.now_ms);
         let channel = stored.row.launch.channel;
-        status.gates.extend(page_gate(stored, |page| limits(channel, page).daily, self.now_ms));
+        status.gates.extend(page_gate(stored, |page| self.limits(channel, page).daily, self.now_ms));
         status.add_pages(&self.board, &stored.row.launch.pages, self.monotonic);
         status.add_stalled(&stored.row, &self.stalled);
         status.trouble = self.trouble.clone();
         status
     }
 
-    /// Pages' own limits, by channel and id.
-    pub fn limits(&self) -> impl Fn(Channel, &PageId) -> PageLimits + use<> {
-        let messages = ProviderMessages::new(self.config.provider_pages());
-        move |channel, page| PageLimits {
-            rate: messages.page_rate(channel, page),
-            daily: messages.page_daily(channel, page),
-        }
+    /// The limits of a page itself.
+    pub fn limits(&self, channel: Channel, page: &PageId) -> PageLimits {
+        let (rate, daily) = (self.messages.page_rate(channel, page), self.messages.page_daily(channel, page));
+        PageLimits { rate, daily }
     }
 
     /// The shard of a page.
