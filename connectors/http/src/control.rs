@@ -67,6 +67,8 @@ pub trait Control: Send + Sync + 'static {
     async fn explain(&self, tenant: &str, name: &str) -> Result<Value, ApiError>;
     /// Who has a page, what limits it, what waits on it; 404 when nothing was ever sent from it.
     async fn page(&self, page: &str) -> Result<Value, ApiError>;
+    /// A person says that what a page waits for is over: one call finds out. 404 when nothing was ever sent from it.
+    async fn lift(&self, page: &str) -> Result<Value, ApiError>;
     /// Every unfinished campaign with what it waits for, and what waits in the log.
     async fn queue(&self) -> Result<Value, ApiError>;
     /// Does something to a campaign; when it answers, it holds, and doing it again is fine. `details_json`: the

@@ -37,6 +37,10 @@ impl Control for OneCampaign {
         Ok(json!({"page": page}))
     }
 
+    async fn lift(&self, page: &str) -> Result<Value, ApiError> {
+        Ok(json!({"page": page, "here": true}))
+    }
+
     async fn queue(&self) -> Result<Value, ApiError> {
         Ok(json!({"campaigns": []}))
     }
@@ -74,6 +78,8 @@ async fn campaigns_are_launched_listed_and_shown() {
     ] {
         assert_eq!(json(answer(&gateway, get(path)).await).await, shown);
     }
+    let lift = Request::post("/v1/pages/106/lift").body(Body::empty()).unwrap();
+    assert_eq!(json(answer(&gateway, lift).await).await, json!({"page": "106", "here": true}));
 }
 
 #[tokio::test]

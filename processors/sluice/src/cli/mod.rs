@@ -9,6 +9,7 @@ mod demo;
 mod health;
 mod look;
 mod page;
+mod page_lift;
 mod queue;
 mod remote;
 mod run;

@@ -4,31 +4,51 @@ use super::Common;
 use super::campaign::explain::page_lines;
 use super::campaign::source::{SourceArgs, read};
 use super::look::Look;
+use super::page_lift::{self, LiftArgs};
 use crate::error::{Exit, Outcome};
 use crate::page::report::{PageReport, report};
 use crate::view::numbers::thousands;
 use crate::view::out;
 use crate::view::table::Table;
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde_json::json;
 use sluice_core::PageId;
 
 /// Which page.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:  sluice page 106540352242922")]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(after_help = "Example:  sluice page 106540352242922\n          sluice page lift 106540352242922")]
 pub struct PageArgs {
+    /// What else to do with it.
+    #[command(subcommand)]
+    command: Option<PageCommand>,
     /// Its id
-    page: String,
+    #[arg(required = true)]
+    page: Option<String>,
     /// Where to look.
     #[command(flatten)]
     source: SourceArgs,
 }
 
+/// What a person does to a page.
+#[derive(Debug, Subcommand)]
+enum PageCommand {
+    /// Say that what it waits for is over, a refused account or a paused template: one call finds out
+    Lift(LiftArgs),
+}
+
 pub(super) async fn run(common: Common, args: PageArgs) -> Outcome {
-    let look = Look::open(&common, &args.source).await?;
+    match args.command {
+        Some(PageCommand::Lift(lift)) => page_lift::run(&common, &lift).await,
+        None => show(&common, &args.page.unwrap_or_default(), &args.source).await,
+    }
+}
+
+async fn show(common: &Common, page: &str, source: &SourceArgs) -> Outcome {
+    let look = Look::open(common, source).await?;
     let report: PageReport = match &look {
-        Look::Service(remote) => read(remote.get(&format!("/v1/pages/{}", args.page)).await?)?,
-        Look::Engines(sight) => report(sight, &PageId::from(args.page.as_str())).await?,
+        Look::Service(remote) => read(remote.get(&format!("/v1/pages/{page}")).await?)?,
+        Look::Engines(sight) => report(sight, &PageId::from(page)).await?,
     };
     if common.json {
         out::line(json!(report));

@@ -4,6 +4,7 @@ use super::{Engines, NodeOptions, Work, commands, launching};
 use crate::campaign::explain::explain;
 use crate::campaign::status::CampaignStatus;
 use crate::error::{Exit, Failure};
+use crate::page::lift::lift;
 use crate::page::queue::queue;
 use crate::page::report::report;
 use crate::page::sight::Sight;
@@ -155,6 +156,11 @@ impl Control for NodeControl {
     async fn page(&self, page: &str) -> Result<Value, ApiError> {
         let sight = self.sight();
         Ok(json!(self.soon(report(&sight, &PageId::from(page))).await?))
+    }
+
+    async fn lift(&self, page: &str) -> Result<Value, ApiError> {
+        let (store, page, now) = (self.engines.store(), PageId::from(page), self.clock.monotonic());
+        Ok(json!(self.soon(lift(store.as_ref(), &self.board, &page, now)).await?))
     }
 
     async fn queue(&self) -> Result<Value, ApiError> {

@@ -3,11 +3,13 @@
 //! - [`sight`]: what one looks with: the engines, and what this process does itself.
 //! - [`facts`]: a page's owner, claims and limits. Pure.
 //! - [`lag`], [`retries`]: what waits in the log.
+//! - [`lift`]: a person ends what one waits for.
 //! - [`report`]: one page with the campaigns on it.
 //! - [`queue`]: every unfinished campaign: waiting, active, deferred, and why.
 
 pub mod facts;
 pub mod lag;
+pub mod lift;
 pub mod queue;
 pub mod report;
 pub mod retries;

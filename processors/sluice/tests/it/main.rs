@@ -4,6 +4,7 @@
 
 mod check;
 mod config;
+mod lift;
 mod refusals;
 mod send;
 mod service;
