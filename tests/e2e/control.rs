@@ -311,7 +311,9 @@ fn g3_f7_the_chain_the_page_and_the_queue_say_the_same_as_the_sentence() {
 
     let chain = said(&["explain", "slow"]);
     let words = chain.split_whitespace().collect::<Vec<_>>().join(" ");
-    for part in ["campaign 2/s", "page shop: no limit", "owner shop: sluice-", "epoch 1, shard", "lag chunks "] {
+    for part in
+        ["campaign 2/s", "page shop: no limit", "owner shop: sluice-", "epoch 1, shard", "lag chunks "]
+    {
         assert!(words.contains(part), "{part} is missing in {chain}");
     }
     assert!(words.contains("provider shop: no back-off"), "{chain}");
@@ -331,7 +333,11 @@ fn g3_f7_the_chain_the_page_and_the_queue_say_the_same_as_the_sentence() {
     assert!(find("capped")["daily"].as_str().unwrap().starts_with("40 of 40 in 24 h, 40 free at"), "{page}");
     assert!(find("paused")["why"].as_str().unwrap().contains("sluice campaign resume paused"), "{page}");
     assert!(said(&["page", "shop"]).contains("waiting here"));
-    running.place.run(&["page", "none", "--server", &running.server]).expect(3).says(&["nothing was ever sent"]);
+    running
+        .place
+        .run(&["page", "none", "--server", &running.server])
+        .expect(3)
+        .says(&["nothing was ever sent"]);
 
     let queue = shown(&running, &["queue"]);
     let places: Vec<_> = queue["campaigns"].as_array().unwrap().iter().map(|of| &of["place"]).collect();

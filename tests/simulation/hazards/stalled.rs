@@ -39,7 +39,8 @@ fn d8_lost_descriptors_and_retries_are_asked_for_again_and_nobody_is_called_twic
             ..Scenario::default()
         };
         let mut run = Run::started(seed, &scenario).await;
-        run.until("the seal and some calls", |cluster| cluster.is_sealed() && cluster.calls().len() > 12).await;
+        run.until("the seal and some calls", |cluster| cluster.is_sealed() && cluster.calls().len() > 12)
+            .await;
         run.stop_all().await;
         lose_descriptors(&run.cluster).await;
         let calls = run.cluster.calls().len();
