@@ -161,6 +161,8 @@ pub struct Transition {
     pub at_ms: i64,
     /// New terms, and the version that they replace.
     pub terms: Option<(u32, Terms)>,
+    /// Needed version of the terms, for a step that follows from them; `None`: any.
+    pub under: Option<u32>,
 }
 
 /// A campaign as the store keeps it.
@@ -244,7 +246,8 @@ impl CampaignRow {
         let stays = step.to == self.state && step.terms.is_some();
         let possible = (self.state, self.run) == (step.from, step.run)
             && (stays || self.state.may_become(step.to))
-            && step.terms.as_ref().is_none_or(|(version, _)| *version == self.terms_version);
+            && step.terms.as_ref().is_none_or(|(version, _)| *version == self.terms_version)
+            && step.under.is_none_or(|version| version == self.terms_version);
         if !possible {
             return None;
         }
@@ -319,9 +322,14 @@ impl CampaignRow {
 }
 
 impl Transition {
-    /// A step of `row` to another state, under its present terms.
+    /// A step of `row` to another state, whatever its terms.
     pub fn of(row: &CampaignRow, to: CampaignState, reason: Option<String>, at_ms: i64) -> Self {
-        Self { from: row.state, run: row.run, to, reason, at_ms, terms: None }
+        Self { from: row.state, run: row.run, to, reason, at_ms, terms: None, under: None }
+    }
+
+    /// The same because of its terms: they say when it starts and ends, and a person may change them meanwhile.
+    pub fn by_terms_of(row: &CampaignRow, to: CampaignState, reason: Option<String>, at_ms: i64) -> Self {
+        Self { under: Some(row.terms_version), ..Self::of(row, to, reason, at_ms) }
     }
 
     /// Whether failed recipients are tried again.
@@ -383,5 +391,21 @@ mod tests {
                 (Completed, Running)
             ]
         );
+    }
+
+    #[test]
+    fn g7_a_step_that_follows_from_the_terms_is_not_taken_under_others() {
+        let launch = crate::launch::parse_json(
+            r#"{"campaign": "c", "channel": "http", "pages": ["p"], "audience": {"path": "a.csv"},
+                "message": {"http": {"body": {"to": "{{address}}"}}}}"#,
+        );
+        let row = CampaignRow::scheduled(launch.unwrap(), 0, 1_000);
+        let start = Transition::by_terms_of(&row, Running, None, 1_000);
+        let later = Terms { starts_at_ms: Some(9_000), ..row.terms() };
+        let moved = Transition { terms: Some((0, later)), ..Transition::of(&row, Scheduled, None, 500) };
+        let moved = row.after(&moved).unwrap();
+        assert!(row.after(&start).is_some());
+        assert_eq!(moved.after(&start), None, "the start was moved, and the answer said so");
+        assert!(moved.after(&Transition::of(&row, Cancelling, None, 1_000)).is_some());
     }
 }

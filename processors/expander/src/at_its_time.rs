@@ -24,7 +24,7 @@ pub(crate) async fn at_its_time(ports: &ExpanderPorts, mut row: CampaignRow) -> 
         let step = match row.valid_rules() {
             Ok(rules) => match due(row.starts_at_ms, &rules, now_ms) {
                 Due::Wait { .. } => return Ok(AtItsTime::Waits),
-                Due::Start => Transition::of(&row, CampaignState::Running, None, now_ms),
+                Due::Start => Transition::by_terms_of(&row, CampaignState::Running, None, now_ms),
                 Due::Occurrence { at_ms, next_ms } => {
                     occur(ports, &row, at_ms, now_ms).await?;
                     next(&row, next_ms, now_ms)
@@ -37,7 +37,7 @@ pub(crate) async fn at_its_time(ports: &ExpanderPorts, mut row: CampaignRow) -> 
             },
             Err(problems) => {
                 let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-                Transition::of(&row, CampaignState::Failed, Some(problems.join("; ")), now_ms)
+                Transition::by_terms_of(&row, CampaignState::Failed, Some(problems.join("; ")), now_ms)
             }
         };
         let taken = until_answered("transition", || store.transition(row.id, step.clone())).await?;
@@ -59,7 +59,7 @@ pub(crate) async fn at_its_time(ports: &ExpanderPorts, mut row: CampaignRow) -> 
 /// The step of a campaign that waits for another time, or for none any more.
 fn next(row: &CampaignRow, next_ms: Option<i64>, now_ms: i64) -> Transition {
     let Some(starts_at_ms) = next_ms else {
-        return Transition::of(row, CampaignState::Cancelling, Some(row.end_reason()), now_ms);
+        return Transition::by_terms_of(row, CampaignState::Cancelling, Some(row.end_reason()), now_ms);
     };
     let terms = Terms { starts_at_ms: Some(starts_at_ms), ..row.terms() };
     let step = Transition::of(row, CampaignState::Scheduled, None, now_ms);

@@ -120,7 +120,7 @@ pub async fn commits_and_seals_may_be_repeated(store: &dyn Store) {
 }
 
 fn step(from: CampaignState, run: u32, to: CampaignState, at_ms: i64) -> Transition {
-    Transition { from, run, to, reason: None, at_ms, terms: None }
+    Transition { from, run, to, reason: None, at_ms, terms: None, under: None }
 }
 
 /// Two who see the same end (or click twice) make one transition.

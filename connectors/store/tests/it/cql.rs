@@ -154,6 +154,7 @@ async fn notes_of_campaigns_that_are_over_are_removed_when_they_are_read() {
         reason: None,
         at_ms: 2,
         terms: None,
+        under: None,
     };
     let ended = store.transition(row.id, end).await.unwrap().unwrap();
     store.announced(row.id, &ended.event_id()).await.unwrap();

@@ -149,7 +149,7 @@ async fn hazard_25_a_transition_whose_answer_is_lost_is_still_the_callers_own() 
             (CampaignState::Completed, CampaignState::Running),
         ] {
             let (store, id) = (pair.behind.clone(), row.id);
-            let step = Transition { from, run, to, reason: None, at_ms: 5, terms: None };
+            let step = Transition { from, run, to, reason: None, at_ms: 5, terms: None, under: None };
             let taken = pair.cut_after(delay, async move { store.transition(id, step).await }).await.unwrap();
             let taken = taken.unwrap_or_else(|| panic!("it was nobody else's: cut after {delay} ms"));
             run = taken.run;

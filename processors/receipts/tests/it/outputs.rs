@@ -68,7 +68,7 @@ async fn a_cancelled_campaign_tries_nothing_again() {
     bench.campaign(launch(3, OnUnknown::Keep), 1).await;
     let id = CampaignId::of("t", "c");
     let (from, to) = (CampaignState::Running, CampaignState::Cancelling);
-    let step = Transition { from, run: 1, to, reason: None, at_ms: 0, terms: None };
+    let step = Transition { from, run: 1, to, reason: None, at_ms: 0, terms: None, under: None };
     bench.hand_store().transition(id, step).await.unwrap().unwrap();
     let _running = bench.receipts("a");
     bench.receipt(chunk(0), vec![one(Fact::Failed, 0, 1, 0)]).await;

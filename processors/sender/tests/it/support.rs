@@ -170,6 +170,7 @@ impl Bench {
             reason: None,
             at_ms: self.world.wall_ms(),
             terms: None,
+            under: None,
         };
         self.store().transition(id(), step).await.unwrap().unwrap();
         self.store().bump_control(&page()).await.unwrap();
