@@ -2,8 +2,8 @@
 
 use crate::launches;
 use sluice_runtime::ports::log::Topic;
-use sluice_tests::people::judge;
 use sluice_tests::cluster::Node;
+use sluice_tests::people::judge;
 use sluice_tests::{Cluster, Sink, wait_for};
 use std::time::Duration;
 

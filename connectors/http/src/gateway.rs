@@ -89,7 +89,6 @@ pub fn router(gateway: Gateway) -> Router {
             .route("/v1/campaigns/{name}/{action}", post(act))
             .route("/v1/pages/{page}", get(page))
             .route("/v1/pages/{page}/lift", post(lift))
-            .route("/v1/pages/{page}/lift", post(lift))
             .route("/v1/queue", get(queue))
             .layer(DefaultBodyLimit::max(gateway.options.launch_bytes_max))
             .layer(middleware::from_fn(move |request, next| authorise(asked.clone(), request, next)))
@@ -181,13 +180,6 @@ async fn page(
     Path(page): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     control.page(&page).await.map(Json)
-}
-
-async fn lift(
-    State(control): State<Arc<dyn Control>>,
-    Path(page): Path<String>,
-) -> Result<Json<Value>, ApiError> {
-    control.lift(&page).await.map(Json)
 }
 
 async fn lift(
