@@ -90,9 +90,27 @@ impl Process {
             .map_err(|error| failed("a process said something else", error).with(line.to_string()))
     }
 
+    /// Waits until it has ended by itself: then nobody holds its files.
+    pub(super) async fn finish(mut self) -> Outcome<()> {
+        // Its output is closed when it ends.
+        let mut said = None;
+        while let Some(line) = self.lines.recv().await {
+            said = Some(line);
+        }
+        match self.child.wait() {
+            Ok(status) if status.success() && said.is_some() => Ok(()),
+            _ => Err(self.ended()),
+        }
+    }
+
     /// Processor time of it so far, in seconds.
     pub(super) fn cpu_seconds(&self) -> f64 {
         worker::cpu_seconds(&self.child.id().to_string())
+    }
+
+    /// The most memory of it so far, in MB.
+    pub(super) fn peak_rss_mb(&self) -> f64 {
+        worker::peak_rss_mb(&self.child.id().to_string())
     }
 
     fn ended(&mut self) -> Failure {

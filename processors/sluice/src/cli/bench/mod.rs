@@ -8,6 +8,7 @@
 //! - `launch_latency`: from a launch to its first call.
 //! - `receipts`: webhooks become counters, beside the sending before them.
 //! - `memory`: the most memory of a large campaign.
+//! - `gates`: limits, pauses and priorities, seen by the side that answers the calls.
 //! - `cluster`: what only a cluster has.
 //! - `ground`: engines without anything of an earlier run.
 //! - `worker`: what runs in a process of its own, so that memory and processor time are its own, too.
@@ -17,6 +18,7 @@ mod bare;
 mod child;
 mod cluster;
 mod expand;
+mod gates;
 mod ground;
 mod launch_latency;
 mod memory;
@@ -76,6 +78,8 @@ pub enum Which {
     LaunchLatency,
     Receipts,
     Memory,
+    /// Limits, pauses and priorities; some minutes, and not among `all`
+    Gates,
     /// Cluster: receipts beside bare writes of states
     Merge,
     /// Cluster: pages whose process is killed or stops
@@ -152,6 +156,9 @@ async fn measure(common: &Common, args: &BenchArgs, ground: &Ground) -> Outcome<
     if args.which == Which::Memory || (!is_cluster && wants(Which::Memory)) {
         memory::measure(common, args, ground, &mut report).await?;
     }
+    if args.which == Which::Gates {
+        gates::measure(common, args, ground, &mut report).await?;
+    }
     if is_cluster && wants(Which::Merge) {
         cluster::merge::measure(common, args, ground, &mut report).await?;
     }
@@ -175,6 +182,12 @@ fn failed(what: &str, error: impl std::fmt::Display) -> Failure {
     Failure::new(Exit::TryAgain, "not_measured", what, to_do).with(error.to_string())
 }
 
+/// The value that so many percent do not exceed.
+fn percentile(sorted: &[f64], percent: usize) -> f64 {
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted.get(rank - 1).copied().unwrap_or(f64::NAN)
+}
+
 /// The middle one; of an even number the lower one.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
@@ -183,7 +196,15 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::median;
+    use super::{median, percentile};
+
+    #[test]
+    fn a_percentile_is_a_value_that_was_measured() {
+        let sorted: Vec<f64> = (1..=100).map(f64::from).collect();
+        let at = |percent| percentile(&sorted, percent);
+        assert_eq!((at(50), at(99), at(100)), (50.0, 99.0, 100.0));
+        assert_eq!(percentile(&[7.0], 99), 7.0);
+    }
 
     #[test]
     fn the_median_is_the_middle_one() {

@@ -102,13 +102,33 @@ pub(super) fn http_launch_to(campaign: &str, audience: &Path, pages: &[String]) 
 
 /// The same to a few people who are written in the launch itself.
 pub(super) fn inline_launch(campaign: &str, recipients: u64) -> Value {
-    let people = (0..recipients).map(|number| json!({ "phone": phone(number), "first_name": campaign }));
     json!({
         "campaign": campaign,
         "channel": "http",
         "pages": [PAGE],
-        "audience": { "inline": people.collect::<Vec<_>>() },
+        "audience": inline(campaign, recipients),
         "message": { "http": { "body": http_body() } },
+    })
+}
+
+/// A few people, of whom all have the campaign's name.
+pub(super) fn inline(campaign: &str, recipients: u64) -> Value {
+    let people = (0..recipients).map(|number| json!({ "phone": phone(number), "first_name": campaign }));
+    json!({ "inline": people.collect::<Vec<_>>() })
+}
+
+/// The header in which a campaign of [`named_launch`] names itself.
+pub(super) const CAMPAIGN_HEADER: &str = "x-campaign";
+
+/// From one page, with its name in every call: what answers can tell it from others.
+pub(super) fn named_launch(campaign: &str, audience: Value, page: &str, priority: &str) -> Value {
+    json!({
+        "campaign": campaign,
+        "channel": "http",
+        "pages": [page],
+        "audience": audience,
+        "message": { "http": { "headers": { CAMPAIGN_HEADER: campaign }, "body": http_body() } },
+        "rules": { "priority": priority },
     })
 }
 

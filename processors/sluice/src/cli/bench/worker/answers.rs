@@ -1,4 +1,4 @@
-//! A server that answers every request like the Cloud API, and tells who listens when a request came.
+//! A server that answers requests like the Cloud API, or as whoever listens to them wants it.
 
 use super::say;
 use crate::cli::bench::failed;
@@ -10,8 +10,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// Hears every body as soon as it is complete.
-type Hears = Arc<dyn Fn(&[u8]) + Send + Sync>;
+/// What becomes of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli::bench) enum Reply {
+    /// Taken.
+    Accept,
+    /// 429, to be asked again in a second.
+    SlowDown,
+    /// None at all.
+    Silence,
+}
+
+/// Hears the head and the body of every request as soon as it is complete.
+type Hears = Arc<dyn Fn(&[u8], &[u8]) -> Reply + Send + Sync>;
 
 /// Until the process is ended.
 pub(super) async fn run() -> Outcome<()> {
@@ -21,7 +32,7 @@ pub(super) async fn run() -> Outcome<()> {
     let serving = std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| failed("the server could not start", error))?;
-        runtime.block_on(serve(listener, Arc::new(|_| {})))
+        runtime.block_on(serve(listener, Arc::new(|_, _| Reply::Accept)))
     });
     match tokio::task::spawn_blocking(move || serving.join()).await {
         Ok(Ok(served)) => served,
@@ -30,7 +41,7 @@ pub(super) async fn run() -> Outcome<()> {
 }
 
 /// A free local port.
-pub(super) async fn bind() -> Outcome<(std::net::TcpListener, SocketAddr)> {
+pub(in crate::cli::bench) async fn bind() -> Outcome<(std::net::TcpListener, SocketAddr)> {
     let bound = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
     let bound = bound.and_then(|listener| {
         listener.set_nonblocking(true)?;
@@ -41,7 +52,7 @@ pub(super) async fn bind() -> Outcome<(std::net::TcpListener, SocketAddr)> {
 }
 
 /// Serves on the present runtime, for ever.
-pub(super) async fn serve(listener: std::net::TcpListener, hears: Hears) -> Outcome<()> {
+pub(in crate::cli::bench) async fn serve(listener: std::net::TcpListener, hears: Hears) -> Outcome<()> {
     let listener = TcpListener::from_std(listener).map_err(|error| failed("cannot listen", error))?;
     let number = Arc::new(AtomicU64::new(0));
     loop {
@@ -63,9 +74,21 @@ async fn connection(mut stream: TcpStream, hears: &Hears, number: &AtomicU64) ->
         }
         filled += count;
         let Some((body, end)) = request(&held[..filled]) else { continue };
-        hears(&held[body..end]);
+        let reply = hears(&held[..body], &held[body..end]);
         held.copy_within(end..filled, 0);
         filled -= end;
+        match reply {
+            Reply::Accept => {}
+            Reply::SlowDown => {
+                stream.write_all(SLOW_DOWN).await?;
+                continue;
+            }
+            Reply::Silence => {
+                // Until the client gives it up.
+                while stream.read(&mut held).await? > 0 {}
+                return Ok(());
+            }
+        }
         let number = number.fetch_add(1, Ordering::Relaxed);
         let answer = format!(
             r#"{{"messaging_product":"whatsapp","messages":[{{"id":"wamid.{number:020}","message_status":"accepted"}}]}}"#
@@ -77,6 +100,8 @@ async fn connection(mut stream: TcpStream, hears: &Hears, number: &AtomicU64) ->
         stream.write_all(head.as_bytes()).await?;
     }
 }
+
+const SLOW_DOWN: &[u8] = b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n";
 
 /// Where the body of the first request begins and ends, once it is complete. Takes what our own client writes.
 fn request(bytes: &[u8]) -> Option<(usize, usize)> {

@@ -1,6 +1,7 @@
 //! Small campaigns against a running node: from the launch to the first call, by one clock in one process.
 
-use super::{answers, measured, say, valid};
+use super::answers::{self, Reply};
+use super::{measured, say, valid};
 use crate::cli::bench::failed;
 use crate::cli::bench::scratch::inline_launch;
 use crate::config::Config;
@@ -27,9 +28,10 @@ pub(in crate::cli::bench) struct Latencies {
 pub(super) async fn run(config: Config, data_dir: PathBuf, launches: u32) -> Outcome<()> {
     let (listener, address) = answers::bind().await?;
     let (sender, mut calls) = mpsc::unbounded_channel();
-    let hears = Arc::new(move |body: &[u8]| {
+    let hears = Arc::new(move |_: &[u8], body: &[u8]| {
         // Nobody hears the calls after the last first one.
         drop(sender.send((SystemClock.monotonic(), String::from_utf8_lossy(body).into_owned())));
+        Reply::Accept
     });
     tokio::spawn(answers::serve(listener, hears));
     let in_flight = config.sender.in_flight_max as u32;

@@ -1,8 +1,9 @@
 //! What runs in a process of its own: told what to do in one JSON object, it says what it measured in JSON lines.
 
-mod answers;
+pub(super) mod answers;
 mod campaign;
 mod expand;
+mod gates;
 mod latency;
 mod merge;
 mod receipts;
@@ -24,6 +25,7 @@ use crate::node::launching;
 use serde::{Deserialize, Serialize};
 use sluice_core::launch::ValidLaunch;
 use sluice_providers::Secret;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// What a worker does.
@@ -52,6 +54,18 @@ pub(super) enum Job {
     Receipts { data_dir: PathBuf, audience: PathBuf, recipients: u64, url: String, in_flight: u32 },
     /// Answers like the Cloud API, as little as it takes.
     Answers,
+    /// Launches of a file (a JSON array) become chunks, of which nothing is sent; some of them are paused then.
+    Backlog { data_dir: PathBuf, launches: PathBuf, paused: Vec<String> },
+    /// A service with its API, for whoever started it: until it is killed.
+    Serve {
+        data_dir: PathBuf,
+        url: String,
+        in_flight: u32,
+        /// Of every page.
+        rate: Option<String>,
+        /// Of single pages.
+        rates: BTreeMap<String, String>,
+    },
 }
 
 /// The key of webhooks here.
@@ -82,6 +96,13 @@ pub(super) async fn run(common: &Common, job: &str) -> Outcome {
             receipts::run(config, &audience, recipients).await?;
         }
         Job::Answers => answers::run().await?,
+        Job::Backlog { data_dir, launches, paused } => {
+            gates::backlog(Config { data_dir, ..config }, &launches, &paused).await?;
+        }
+        Job::Serve { data_dir, url, in_flight, rate, rates } => {
+            let config = measured(config, data_dir, &url, in_flight);
+            gates::serve(gates::limited(config, rate.as_deref(), &rates)?).await?;
+        }
     }
     Ok(Exit::Done)
 }
