@@ -2,19 +2,21 @@
 
 use crate::audience::SimAudience;
 use crate::checks;
+use crate::gates::seeded::Ruled;
 use crate::messages::SimMessages;
 use crate::node::{Node, NodeOptions};
 use crate::webhooks;
+use sluice_completion::CompletionPorts;
 use sluice_core::partition::partition_of;
 use sluice_core::{CampaignId, CampaignRow, CampaignState};
 use sluice_log::simulated::{GroupTimes, SimLog};
 use sluice_runtime::ports::log::{Log, NewRecord, Partition, Topic};
 use sluice_runtime::ports::store::Store;
 use sluice_schemas::{
-    Audience, CampaignEvent, CampaignLaunch, Channel, HttpMessage, Message, OnUnknown, Rules, StringMap,
+    Audience, CampaignEvent, CampaignLaunch, Channel, HttpMessage, Message, OnUnknown, StringMap,
 };
 use sluice_schemas::{decode, encode};
-use sluice_simulation::{Faults, ProviderFaults, SimProvider, Status, World};
+use sluice_simulation::{Faults, ProcessId, ProviderFaults, SimProvider, Status, World};
 use sluice_store::simulated::SimStore;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +32,7 @@ pub(crate) struct Scenario {
     pub(crate) chunk_rows: u32,
     pub(crate) settles_by_webhook: bool,
     pub(crate) page_rate: Option<&'static str>,
+    pub(crate) ruled: Ruled,
     pub(crate) on_unknown: OnUnknown,
     pub(crate) group: GroupTimes,
     /// After this nothing new goes wrong, so that the run can end.
@@ -49,6 +52,7 @@ impl Default for Scenario {
             chunk_rows: 16,
             settles_by_webhook: true,
             page_rate: None,
+            ruled: Ruled::default(),
             on_unknown: OnUnknown::Keep,
             group: GroupTimes::default(),
             bad_time: Duration::from_secs(120),
@@ -76,6 +80,7 @@ pub(crate) struct Cluster {
 }
 
 pub(crate) struct Hands {
+    process: ProcessId,
     pub(crate) log: Arc<dyn Log>,
     pub(crate) store: Arc<dyn Store>,
 }
@@ -87,7 +92,7 @@ impl Cluster {
         let store = SimStore::new(&world);
         let pages: Vec<String> = (1..=scenario.pages).map(|page| format!("page-{page}")).collect();
         let observer = world.observer("test");
-        let hands = Hands { log: log.handle(observer), store: store.handle(observer) };
+        let hands = Hands { process: observer, log: log.handle(observer), store: store.handle(observer) };
         let cluster = Self {
             provider: SimProvider::new(&world, scenario.provider.clone()),
             audience: SimAudience {
@@ -102,7 +107,7 @@ impl Cluster {
                 page_rate: scenario.page_rate.map(|rate| rate.parse().unwrap()),
                 timeout_ms: 2_000,
             },
-            launch: launch(pages, scenario.on_unknown),
+            launch: launch(pages, scenario),
             options: NodeOptions::new(scenario.chunk_rows),
             world,
             log,
@@ -140,6 +145,17 @@ impl Cluster {
         self.hands.store.campaign(self.id()).await.unwrap()
     }
 
+    /// What commands of a person stand on who gives them from this process.
+    pub(crate) fn ports(&self, process: ProcessId) -> CompletionPorts {
+        let (log, store) = (self.log.handle(process), self.store.handle(process));
+        CompletionPorts { log, store, clock: self.world.clock(process) }
+    }
+
+    /// The same by a test's own hands.
+    pub(crate) fn hand_ports(&self) -> CompletionPorts {
+        self.ports(self.hands.process)
+    }
+
     pub(crate) fn events(&self) -> Vec<CampaignEvent> {
         let partitions = self.hands.log.partitions(Topic::Events);
         (0..partitions)
@@ -148,15 +164,20 @@ impl Cluster {
             .collect()
     }
 
-    /// Runs `nodes` processes until the campaign is in `until` and announced, restarting whoever crashes.
-    pub(crate) async fn run_until(&self, scenario: &Scenario, until: CampaignState) -> Vec<Node> {
+    /// Runs `nodes` processes until the campaign is in one of `until` and announced, restarting whoever crashes.
+    pub(crate) async fn run_until(&self, scenario: &Scenario, until: &[CampaignState]) -> Vec<Node> {
         let mut nodes: Vec<Node> =
             (1..=scenario.nodes).map(|node| Node::start(self, &format!("node-{node}"))).collect();
         self.run_nodes(&mut nodes, scenario, until).await;
         nodes
     }
 
-    pub(crate) async fn run_nodes(&self, nodes: &mut Vec<Node>, scenario: &Scenario, until: CampaignState) {
+    pub(crate) async fn run_nodes(
+        &self,
+        nodes: &mut Vec<Node>,
+        scenario: &Scenario,
+        until: &[CampaignState],
+    ) {
         let mut look = tokio::time::interval(Duration::from_millis(500));
         let mut bad = true;
         loop {
@@ -180,7 +201,7 @@ impl Cluster {
                         self.world.set_faults(Faults { latency_ms_max: scenario.faults.latency_ms_max, ..Faults::none() });
                     }
                     if let Some(row) = self.row().await
-                        && row.state == until && row.announced == Some(row.event_id())
+                        && until.contains(&row.state) && row.announced == Some(row.event_id())
                     {
                         return;
                     }
@@ -216,7 +237,7 @@ async fn futures_poll_once<F: Future>(mut future: std::pin::Pin<&mut F>) -> std:
     std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context))).await
 }
 
-fn launch(pages: Vec<String>, on_unknown: OnUnknown) -> CampaignLaunch {
+fn launch(pages: Vec<String>, scenario: &Scenario) -> CampaignLaunch {
     let http = HttpMessage {
         method: "POST".to_owned(),
         headers: StringMap::new(),
@@ -231,10 +252,10 @@ fn launch(pages: Vec<String>, on_unknown: OnUnknown) -> CampaignLaunch {
         audience: Audience { path: Some("made.csv".to_owned()), ..Audience::default() },
         message: Message { http: Some(http), ..Message::default() },
         variables: StringMap::new(),
-        rate: None,
+        rate: scenario.ruled.rate.map(str::to_owned),
         max_retries: 3,
-        on_unknown,
+        on_unknown: scenario.on_unknown,
         time_zone: None,
-        rules: Rules::default(),
+        rules: scenario.ruled.rules(),
     }
 }

@@ -128,7 +128,7 @@ impl Run {
 
     /// Until the run's end is announced; whoever crashes is started again.
     pub(super) async fn reaches(&mut self, state: CampaignState) {
-        self.cluster.run_nodes(&mut self.nodes, &self.scenario, state).await;
+        self.cluster.run_nodes(&mut self.nodes, &self.scenario, &[state]).await;
     }
 
     /// To the end, and all guarantees.
@@ -173,9 +173,7 @@ impl Cluster {
 
     /// What commands of a person stand on: a process of its own, which takes its time.
     pub(super) fn commands(&self) -> CompletionPorts {
-        let process = self.world.start("person");
-        let (log, store) = (self.log.handle(process), self.store.handle(process));
-        CompletionPorts { log, store, clock: self.world.clock(process) }
+        self.ports(self.world.start("person"))
     }
 
     /// When the newest grant that had hung was tried after all; zero before the first.

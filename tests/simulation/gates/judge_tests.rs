@@ -1,0 +1,108 @@
+//! The judge can fail: a list that breaks each rule, beside one that just keeps it.
+
+use super::judge::{Change, Held, Limit, Rulebook, Scope, breaches};
+use sluice_core::{CampaignId, ChunkId, SendId};
+use sluice_simulation::{Faults, TruthCall, Verdict, World};
+use std::time::Duration;
+
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// (ms, page, person).
+fn list(calls: &[(u64, &str, &str)]) -> Vec<TruthCall> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let process = runtime.block_on(async { World::new(0, Faults::none()).observer("a") });
+    let send = SendId { chunk: ChunkId::new(CampaignId::of("t", "c"), 0, 0, 0), index: 0 };
+    let call = |(at, page, person): &(u64, &str, &str)| TruthCall {
+        at: ms(*at),
+        process,
+        page: (*page).into(),
+        send,
+        attempt: 1,
+        address: Some((*person).to_owned()),
+        verdict: Verdict::Refused,
+    };
+    calls.iter().map(call).collect()
+}
+
+fn limited(scope: Scope, per: Duration, history: Vec<Change>) -> Rulebook {
+    Rulebook { limits: vec![Limit { scope, per, history }], ..Rulebook::default() }
+}
+
+fn constant(scope: Scope, per: Duration, count: u64) -> Rulebook {
+    limited(scope, per, vec![Change::launched(Some(count))])
+}
+
+fn found(calls: &[(u64, &str, &str)], rules: &Rulebook) -> usize {
+    breaches(&list(calls), rules).len()
+}
+
+#[test]
+fn g4_a_window_of_any_position_that_holds_one_call_too_many_is_found() {
+    let page = constant(Scope::Page, ms(1_000), 2);
+    assert_eq!(found(&[(100, "a", "x"), (600, "a", "y"), (1_100, "a", "z"), (1_101, "b", "x")], &page), 0);
+    assert_eq!(found(&[(100, "a", "x"), (600, "a", "y"), (1_099, "a", "z")], &page), 1);
+    let campaign = constant(Scope::Campaign, ms(60_000), 2);
+    assert_eq!(found(&[(0, "a", "x"), (1, "b", "y"), (59_999, "c", "z")], &campaign), 1);
+    assert_eq!(found(&[(0, "a", "x"), (1, "b", "y"), (60_000, "c", "z")], &campaign), 0);
+    let pair = constant(Scope::Pair, ms(60_000), 1);
+    assert_eq!(found(&[(0, "a", "x"), (1, "a", "y"), (2, "b", "x"), (60_000, "a", "x")], &pair), 0);
+    assert_eq!(found(&[(0, "a", "x"), (59_999, "a", "x")], &pair), 1);
+    let day = constant(Scope::Day, DAY, 1);
+    assert_eq!(found(&[(0, "a", "x"), (86_399_999, "b", "y")], &day), 1);
+    assert_eq!(found(&[(0, "a", "x"), (86_400_000, "b", "y")], &day), 0);
+}
+
+#[test]
+fn g4_only_what_the_way_and_the_clocks_explain_is_let_pass() {
+    let calls = [(0, "a", "x"), (980, "a", "y")];
+    assert_eq!(found(&calls, &Rulebook { way: ms(20), ..constant(Scope::Page, ms(1_000), 1) }), 0);
+    assert_eq!(found(&calls, &Rulebook { way: ms(19), ..constant(Scope::Page, ms(1_000), 1) }), 1);
+    assert_eq!(found(&calls, &Rulebook { skew: ms(500), ..constant(Scope::Page, ms(1_000), 1) }), 1);
+}
+
+#[test]
+fn g4_while_a_limit_changes_the_wider_one_holds_and_after_a_grants_life_the_new_one_alone() {
+    let change = |asked, acknowledged: Option<u64>, count| Change {
+        asked: ms(asked),
+        acknowledged: acknowledged.map(ms),
+        count,
+    };
+    let narrowed = vec![Change::launched(Some(2)), change(1_000, Some(1_200), Some(1))];
+    let narrowed = limited(Scope::Campaign, ms(1_000), narrowed);
+    assert_eq!(found(&[(3_000, "a", "x"), (3_300, "a", "y")], &narrowed), 0);
+    assert_eq!(found(&[(3_201, "a", "x"), (3_300, "a", "y")], &narrowed), 1);
+    let unheard = vec![Change::launched(Some(2)), change(1_000, None, Some(1))];
+    let unheard = limited(Scope::Campaign, ms(1_000), unheard);
+    assert_eq!(found(&[(9_000, "a", "x"), (9_300, "a", "y")], &unheard), 0);
+    let lifted = vec![Change::launched(Some(1)), change(1_000, Some(1_200), None)];
+    let lifted = limited(Scope::Campaign, ms(1_000), lifted);
+    assert_eq!(found(&[(800, "a", "x"), (1_000, "a", "y"), (1_001, "a", "z")], &lifted), 0);
+    assert_eq!(found(&[(800, "a", "x"), (999, "a", "y")], &lifted), 1);
+}
+
+#[test]
+fn g5_a_call_before_between_or_after_the_hours_is_found() {
+    let open = vec![(ms(1_000), ms(2_000)), (ms(3_000), ms(4_000))];
+    let rules = Rulebook { open, way: ms(10), skew: ms(100), ..Rulebook::default() };
+    assert_eq!(found(&[(900, "a", "x"), (2_109, "a", "x"), (2_900, "a", "x")], &rules), 0);
+    for outside in [899, 2_110, 2_899, 4_110] {
+        assert_eq!(found(&[(outside, "a", "x")], &rules), 1, "{outside}");
+    }
+}
+
+#[test]
+fn g7_a_call_later_than_a_grants_life_after_a_pause_is_found_until_it_goes_on() {
+    let rules = |until| Rulebook {
+        held: vec![Held { acknowledged: ms(1_000), until }],
+        way: ms(10),
+        ..Rulebook::default()
+    };
+    let paused = rules(Some(ms(9_000)));
+    assert_eq!(found(&[(3_010, "a", "x"), (9_000, "a", "x")], &paused), 0);
+    assert_eq!(found(&[(3_011, "a", "x"), (8_999, "a", "x")], &paused), 2);
+    assert_eq!(found(&[(9_000_000, "a", "x")], &rules(None)), 1);
+}
