@@ -43,13 +43,16 @@ pub(crate) enum CampaignProblem {
 }
 
 impl Campaign {
-    /// Reads the row and compiles the message (hazard 4: only a campaign that runs, or is paused, is opened).
+    /// Reads the row and compiles the message (hazard 4: only a campaign that runs, or is paused, is opened). Nobody is
+    /// called for it before `empty_bucket_at` and an interval of its limit; in a later run also not before `now` and an
+    /// interval, because the run before may have ended a moment ago (G4).
     pub(crate) async fn open(
         store: &dyn Store,
         messages: &dyn Messages,
         id: CampaignId,
         page: &PageId,
         empty_bucket_at: Duration,
+        now: Duration,
     ) -> Result<Self, CampaignProblem> {
         let row = store.campaign(id).await?.ok_or(CampaignProblem::NotRunning)?;
         if row.state == CampaignState::Cancelling {
@@ -66,7 +69,8 @@ impl Campaign {
             CampaignProblem::Configuration(format!("{}. {}", problem.message, problem.actionable))
         })?;
         let gate = gate(&row, page).map_err(CampaignProblem::Configuration)?;
-        let gcra = gate.rate.map(|rate| Gcra::empty(rate, empty_bucket_at));
+        let empty_at = if row.run > 1 { empty_bucket_at.max(now) } else { empty_bucket_at };
+        let gcra = gate.rate.map(|rate| Gcra::empty(rate, empty_at));
         Ok(Self { row, plan, gate, gcra, verdicts: BTreeMap::new() })
     }
 

@@ -155,7 +155,7 @@ impl Page {
         let page = ownership.slots.next(now);
         self.lanes
             .values()
-            .filter(|state| !state.granted.is_empty() || (!state.window.is_empty() && self.grant.is_none()))
+            .filter(|state| !state.granted.is_empty() || (state.has_next(now) && self.grant.is_none()))
             .filter(|state| free && !self.template_waits(&state.template, now))
             .map(|state| state.campaign.gcra.map_or(page, |gcra| gcra.next().max(page)))
             .filter(|next| *next > now)

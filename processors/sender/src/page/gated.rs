@@ -42,6 +42,11 @@ impl LaneState {
         !self.lane.is_empty() || !self.window.is_empty() || !self.deferred.is_empty()
     }
 
+    /// Whether somebody could be granted now.
+    pub(super) fn has_next(&self, now: Duration) -> bool {
+        !self.window.is_empty() || self.deferred.keys().next().is_some_and(|(from, ..)| *from <= now)
+    }
+
     /// People who were called a moment ago make room for others; those whose time has come are next (hazard 31).
     fn defer_pairs(&mut self, pairs: &Pairs, now: Duration) {
         let later = self.deferred.split_off(&(now, ChunkId([u8::MAX; 16]), u16::MAX));

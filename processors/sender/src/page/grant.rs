@@ -6,6 +6,7 @@ use crate::shard::SenderError;
 use sluice_core::ledger::Scope;
 use sluice_core::pace::PageSlots;
 use sluice_core::pairs::Pairs;
+use sluice_core::partition::partition_of;
 use sluice_core::rate::PerDay;
 use sluice_core::throttle::Hold;
 use sluice_core::{CampaignId, ChunkId, IndexSet, LedgerBody};
@@ -18,6 +19,12 @@ use tracing::{debug, info, warn};
 
 /// How long a store that is away may hold the end of a page up.
 const HAND_OVER: Duration = Duration::from_secs(5);
+
+/// A page that is lost twice within this is wanted by two members.
+const LOST_AGAIN: Duration = Duration::from_secs(60);
+
+/// Then it is left to the other one for the first of these, and at most the second, in s. Longer than a takeover's wait.
+const LEAVE_S: (u32, u32) = (10, 20);
 
 /// What an owner knows about its page.
 pub(super) struct Ownership {
@@ -61,7 +68,8 @@ impl Page {
     /// Takes the page at its first work, or to settle what was claimed for a cancelled campaign, after a fresh synchronous commit: a former member is refused there
     /// and can't steal the page (hazard 6).
     pub(super) async fn own(&mut self) -> Result<(), SenderError> {
-        if self.ownership.is_some() || !self.has_work() && self.closing.is_empty() {
+        let is_needed = self.has_work() || !self.closing.is_empty();
+        if self.ownership.is_some() || !is_needed || self.now() < self.own_from {
             return Ok(());
         }
         match self.shard.commit().await {
@@ -199,9 +207,13 @@ impl Page {
             if let Err(problem) = body.claim(*chunk, *attempt, indexes) {
                 // What is claimed already is not called again; the next look at the chunk state decides.
                 warn!(page = %self.id, %problem, "not granted");
-                self.settling.look(*chunk, now, self.ms(self.context.options.settle_ms));
-                return;
+                let settle = Duration::from_millis(self.context.options.settle_ms);
+                self.settling.look(*chunk, now, settle);
+                batch.retain(|(_, ready)| (ready.chunk, ready.attempt) != (*chunk, *attempt));
             }
+        }
+        if batch.is_empty() && !ownership.gave_back {
+            return;
         }
         ownership.gave_back = false;
         let fence = ownership.fence;
@@ -253,6 +265,7 @@ impl Page {
                 if found.epoch != grant.fence.epoch {
                     debug!(page = %self.id, "page was taken by another owner");
                     self.disown();
+                    self.own_again_later(found.epoch);
                 } else {
                     // A command: what runs has to be looked at again under the new control.
                     if let Some(ownership) = &mut self.ownership {
@@ -271,6 +284,19 @@ impl Page {
             Err(error) => return Err(error.into()),
         }
         Ok(())
+    }
+
+    /// Who is refused takes the page again at once: the other one may be a former member (hazard 6). Two members that
+    /// both have work for the page, as after the partitions were made more, would take it from each other for ever
+    /// before one of them may call: who loses it twice in a minute leaves it to the other one for a while.
+    fn own_again_later(&mut self, epoch: u64) {
+        let now = self.now();
+        let before = self.lost_at.replace(now);
+        if before.is_some_and(|before| now.saturating_sub(before) < LOST_AGAIN) {
+            let spread = partition_of(format!("{}{epoch}", self.context.owner).as_bytes(), LEAVE_S.1);
+            self.own_from = now + Duration::from_secs(u64::from(LEAVE_S.0 + spread));
+            warn!(page = %self.id, "two members of the group have work for this page and take turns; have all partitions of chunks been added while campaigns were open?");
+        }
     }
 
     /// Forgets all that was decided under this ownership; a later one looks at everything again.

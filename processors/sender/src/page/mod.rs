@@ -162,6 +162,10 @@ pub(crate) struct Page {
     /// Told where the command was given to this process.
     lifted: Lift,
     ownership: Option<grant::Ownership>,
+    /// When another owner took the page last.
+    lost_at: Option<Duration>,
+    /// It is not taken before.
+    own_from: Duration,
     grant: Option<grant::PendingGrant>,
     throughput: dispatch::Throughput,
     calling: BTreeMap<(ChunkId, u16), Calling>,
@@ -214,6 +218,8 @@ impl Page {
             lifting: lifting::Lifting::default(),
             lifted: Lift::default(),
             ownership: None,
+            lost_at: None,
+            own_from: Duration::ZERO,
             grant: None,
             throughput: dispatch::Throughput::default(),
             calling: BTreeMap::new(),
@@ -411,7 +417,11 @@ impl Page {
             self.next_grant_or_call().into_iter().for_each(&mut at_least);
             self.next_load().into_iter().for_each(&mut at_least);
             let deferred = self.lanes.values().filter_map(|state| state.deferred.keys().next());
-            deferred.for_each(|(from, ..)| at_least(*from));
+            // One whose time has come goes with the next grant, which is waited for above.
+            deferred.filter(|(from, ..)| *from > now).for_each(|(from, ..)| at_least(*from));
+            if self.ownership.is_none() && self.own_from > now {
+                at_least(self.own_from);
+            }
             let wall = self.context.ports.clock.wall_ms();
             let retries = self.lanes.values().filter_map(|state| state.lane.next_retry_ms());
             let turns = self.lanes.values().filter_map(|state| state.campaign.next_turn_ms(wall));

@@ -1,6 +1,7 @@
 //! Limits across a change of owners.
 
-use crate::support::Bench;
+use crate::support::{Bench, SIZE};
+use sluice_schemas::{GateClass, Rules};
 use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
@@ -18,5 +19,18 @@ async fn g4_a_campaign_opened_after_a_takeover_waits_for_the_former_owners_last_
         first >= taken + Duration::from_millis(2_500 + 6_000),
         "called at {first:?}, taken before {taken:?}"
     );
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn g8_two_members_with_work_for_one_page_take_turns_until_both_are_done() {
+    let bench = Bench::new();
+    bench.ruled_campaign("before", None, Rules::default(), &[GateClass::default()]).await;
+    bench.campaign_of_another_shard("after").await;
+    let running = bench.start("a member of both shards");
+    tokio::time::sleep(Duration::from_secs(180)).await;
+    for campaign in ["before", "after"] {
+        assert_eq!(bench.calls_of(campaign).len(), SIZE as usize, "{campaign}: each person once");
+    }
     running.stop().await;
 }
