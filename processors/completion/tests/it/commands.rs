@@ -189,6 +189,53 @@ async fn g7_a_command_whose_process_dies_anywhere_holds_when_it_is_given_again()
 }
 
 #[tokio::test(start_paused = true)]
+async fn g7_g8_what_was_acknowledged_comes_about_although_everybody_dies_right_after_it() {
+    for state in STATES {
+        for asked in ASKED {
+            let decision = decide(state, asked.command());
+            if matches!(decision, Decision::Refused(_)) {
+                continue;
+            }
+            let bench = bench_in(state).await;
+            let asker = bench.world.start("asker");
+            let answer = asked.give(&bench.ports(asker)).await.unwrap();
+            bench.world.kill(asker);
+            let _running = bench.start("after");
+            if state != Scheduled {
+                // Whom the sender had claimed were called.
+                bench.receipt(0, vec![entry(Fact::Accepted, 4, 5, 1, 5)]).await;
+            }
+            tokio::time::sleep(Duration::from_secs(120)).await;
+            let row = bench.row();
+            let case = format!("{asked:?} of a {} one: {row:?}", state.as_str());
+            match asked {
+                Asked::Pause | Asked::Resume => {
+                    assert_eq!(row.state, answer.row.state, "{case}");
+                    let is_told = row.announced == Some(row.event_id());
+                    assert!(is_told || decision == Decision::Already, "{case}");
+                }
+                // Who is left of one that has not started is counted by its expansion.
+                Asked::Cancel if state == Scheduled => assert_eq!(row.state, Cancelling, "{case}"),
+                Asked::Cancel => {
+                    assert_eq!(row.state, Cancelled, "{case}");
+                    let of_all = if state == Cancelled { 0 } else { bench.counters().cancelled };
+                    assert!(state == Cancelled || of_all == 4, "{case}");
+                }
+                Asked::RetryFailed => {
+                    // Nobody sends here, so it is asked for more than once: always the one attempt of the one that failed.
+                    let again: Vec<_> =
+                        bench.retries().iter().map(|retry| (retry.attempt, retry.indexes[0].first)).collect();
+                    assert!(row.run == 2 && again.contains(&(2, 3)), "{case}");
+                    assert!(again.iter().all(|retry| *retry == (2, 3)), "{case}: {again:?}");
+                }
+                Asked::SetLimits => assert_eq!(row.rate(), Some("5/s"), "{case}"),
+                Asked::Reschedule => assert_eq!(row.rules().end_at.as_deref(), Some("2030-01-01T00:00")),
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn d9_pauses_and_resumptions_are_told_in_order_each_under_an_id_of_its_own() {
     let bench = bench_in(Running).await;
     let ports = bench.hand_ports();
