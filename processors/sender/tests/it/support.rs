@@ -129,6 +129,11 @@ impl Bench {
     }
 
     async fn chunk_of(&self, chunk: ChunkId, class: GateClass) {
+        self.write_rows(chunk).await;
+        self.announce_of(chunk, class).await;
+    }
+
+    async fn write_rows(&self, chunk: ChunkId) {
         let store = self.store();
         let recipient = |index: u16| {
             let send = SendRequest {
@@ -143,7 +148,6 @@ impl Bench {
             RecipientRow { index, line: u64::from(index), skipped: None, payload: encode(&send).into() }
         };
         store.write_recipients(chunk, (0..SIZE as u16).map(recipient).collect()).await.unwrap();
-        self.announce_of(chunk, class).await;
     }
 
     async fn announce(&self, chunk: ChunkId) {
@@ -151,6 +155,18 @@ impl Bench {
     }
 
     async fn announce_of(&self, chunk: ChunkId, class: GateClass) {
+        self.announce_in(SHARD, chunk, class).await;
+    }
+
+    /// A campaign on the same page whose chunk is announced in another partition, as after they were made more.
+    pub(crate) async fn campaign_of_another_shard(&self, name: &str) {
+        self.ruled_campaign(name, None, Rules::default(), &[]).await;
+        let chunk = ChunkId::new(CampaignId::of("t", name), 0, 1, 0);
+        self.write_rows(chunk).await;
+        self.announce_in(Partition(SHARD.0 - 1), chunk, GateClass::default()).await;
+    }
+
+    async fn announce_in(&self, shard: Partition, chunk: ChunkId, class: GateClass) {
         let ready = ChunkReady {
             chunk: chunk.0.into(),
             page: page().as_str().to_owned(),
@@ -159,7 +175,7 @@ impl Bench {
             class,
         };
         let record = NewRecord { key: Vec::new().into(), value: encode(&ready).into() };
-        self.log.handle(self.hand).append(Topic::Chunks, SHARD, vec![record]).await.unwrap();
+        self.log.handle(self.hand).append(Topic::Chunks, shard, vec![record]).await.unwrap();
     }
 
     pub(crate) async fn cancel(&self) {
