@@ -4,6 +4,7 @@ use sluice::cli;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    sluice_log::kafka::keep_tls_until_exit();
     let cli = match cli::parse() {
         Ok(cli) => cli,
         Err(exit) => return exit.into(),

@@ -32,4 +32,5 @@ mod trouble;
 pub use error::KafkaError;
 pub use framing::{Framing, Incoming};
 pub use log::KafkaLog;
+pub use native::keep_tls_until_exit;
 pub use options::{GroupProtocol, KafkaOptions, SaslMechanism, SecurityProtocol};

@@ -1,5 +1,6 @@
 //! Two requests of librdkafka that the safe crate does not have: describing topics with their ids (KIP-516),
 //! and changing single settings of a topic (KIP-339). The safe crate's `alter_configs` resets all that is not named.
+//! And one of OpenSSL, before librdkafka uses it.
 //!
 //! Everything unsafe of the log is in this file: calls into librdkafka whose results are copied before they are
 //! freed.
@@ -10,6 +11,24 @@ use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::RDKafkaErrorCode as Code;
 use std::ffi::{CStr, CString, c_char};
 use std::time::Duration;
+
+/// OpenSSL's `OPENSSL_INIT_NO_ATEXIT`.
+#[cfg(feature = "tls")]
+const NO_ATEXIT: u64 = 0x0008_0000;
+
+/// Has OpenSSL stay as it is when the process exits. Otherwise `exit` takes it apart while threads of librdkafka may
+/// still be closing their connections: a process that had stopped cleanly died of SIGSEGV. Only the first use of
+/// OpenSSL in a process decides, so this comes before any connection. Without TLS there is nothing to do.
+pub fn keep_tls_until_exit() {
+    #[cfg(feature = "tls")]
+    {
+        unsafe extern "C" {
+            fn OPENSSL_init_crypto(options: u64, settings: *const std::ffi::c_void) -> std::ffi::c_int;
+        }
+        // SAFETY: may be called at any time, from any thread, any number of times; no settings are given.
+        unsafe { OPENSSL_init_crypto(NO_ATEXIT, std::ptr::null()) };
+    }
+}
 
 /// A topic as the brokers describe it.
 #[derive(Debug, Clone, PartialEq, Eq)]
