@@ -4,11 +4,11 @@ use sluice_engine::{Engine, EngineOptions};
 use sluice_log::{EmbeddedLog, EmbeddedLogOptions};
 use sluice_runtime::ports::log::{Log, Partition, ReadLimit, Topic};
 use sluice_schemas::{CampaignEvent, CampaignEventKind, decode};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The end events in a data directory that no process has open. A crash may repeat a record, with the same id (G8):
-/// repeated ones are left out.
+/// The end events in a data directory that no process has open.
 pub fn ends(data: &Path) -> Vec<CampaignEvent> {
     let is_end = |event: &CampaignEvent| {
         matches!(
@@ -16,12 +16,11 @@ pub fn ends(data: &Path) -> Vec<CampaignEvent> {
             CampaignEventKind::Completed | CampaignEventKind::Cancelled | CampaignEventKind::Failed
         )
     };
-    let mut ends: Vec<_> = of(data).into_iter().filter(is_end).collect();
-    ends.dedup_by(|left, right| left.id == right.id);
-    ends
+    of(data).into_iter().filter(is_end).collect()
 }
 
-/// Every event in a data directory that no process has open.
+/// Every event in a data directory that no process has open. A crash, or two who tell of the same step at once, may
+/// repeat one, with the same id (G8): repeated ones are left out.
 pub fn of(data: &Path) -> Vec<CampaignEvent> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let engine = Arc::new(Engine::open(data, EngineOptions::default()).unwrap());
@@ -29,7 +28,8 @@ pub fn of(data: &Path) -> Vec<CampaignEvent> {
     let events = runtime.block_on(read(&log));
     drop(log);
     engine.close();
-    events
+    let mut told = BTreeSet::new();
+    events.into_iter().filter(|event| told.insert(event.id.clone())).collect()
 }
 
 async fn read(log: &EmbeddedLog) -> Vec<CampaignEvent> {
