@@ -18,6 +18,7 @@ use crate::launch::{LaunchProblem, ValidRules};
 use serde::{Deserialize, Serialize};
 use sluice_schemas::{Audience, CampaignLaunch, GateClass, Message, Rules, Span, StringMap};
 
+mod descriptors;
 mod events;
 
 /// Where a campaign is.

@@ -12,7 +12,7 @@ use serde_bytes::ByteArray;
 use sluice_core::chunk_state::entry;
 use sluice_core::{ChunkRow, IndexSet};
 use sluice_runtime::ports::log::{AppendTicket, NewRecord, Partition, Topic};
-use sluice_schemas::{ChunkReady, Fact, Receipt, ReceiptEntry, encode};
+use sluice_schemas::{Fact, Receipt, ReceiptEntry, encode};
 use std::collections::VecDeque;
 
 /// Emissions on their way at a time, after a crash.
@@ -39,15 +39,8 @@ impl Emission {
 /// nothing for the sender.
 pub(crate) fn emit(ports: &ExpanderPorts, chunk: &ChunkRow, skips: Vec<ReceiptEntry>) -> Emission {
     let ready = (chunk.skipped < chunk.size).then(|| {
-        let ready = ChunkReady {
-            chunk: ByteArray::new(chunk.id.0),
-            page: chunk.page.as_str().to_owned(),
-            size: chunk.size as i32,
-            spans: chunk.spans.clone(),
-            class: chunk.class.clone(),
-        };
         let key = Bytes::copy_from_slice(chunk.page.as_str().as_bytes());
-        let record = NewRecord { key, value: encode(&ready).into() };
+        let record = NewRecord { key, value: encode(&chunk.first_attempt()).into() };
         ports.log.append(Topic::Chunks, Partition(chunk.shard), vec![record])
     });
     let last = chunk.size.saturating_sub(1) as u16;

@@ -5,7 +5,7 @@ use serde_bytes::ByteArray;
 use sluice_core::partition::partition_of;
 use sluice_core::{ChunkId, ChunkRow, Counters};
 use sluice_runtime::ports::log::{AppendTicket, Log, LogError, NewRecord, Partition, StoredRecord, Topic};
-use sluice_schemas::{CampaignProgress, DeadLetter, IndexRange, Receipt, ReceiptEntry, RetryReady, encode};
+use sluice_schemas::{CampaignProgress, DeadLetter, Receipt, ReceiptEntry, encode};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -43,19 +43,7 @@ impl Outbox {
 
     /// Another attempt, to the shard of the chunk's page.
     pub(crate) fn retry(&mut self, row: &ChunkRow, retry: &Retry) {
-        let record = RetryReady {
-            chunk: ByteArray::new(row.id.0),
-            page: row.page.as_str().to_owned(),
-            attempt: i32::from(retry.attempt),
-            not_before_ms: retry.not_before_ms,
-            indexes: retry
-                .indexes
-                .ranges()
-                .into_iter()
-                .map(|(first, last)| IndexRange { first: i32::from(first), last: i32::from(last) })
-                .collect(),
-            class: row.class.clone(),
-        };
+        let record = row.another_attempt(retry.attempt, retry.not_before_ms, &retry.indexes);
         let key = Bytes::copy_from_slice(row.page.as_str().as_bytes());
         self.push(Topic::Chunks, row.shard, key, encode(&record));
     }
