@@ -10,20 +10,17 @@ use crate::metrics::CompletionStats;
 use crate::processor::CompletionPorts;
 use crate::stalled::{ChunkSeen, Lost, Verdict, Waits, judge};
 use bytes::Bytes;
-use serde_bytes::ByteArray;
 use sluice_core::gate::CampaignGate;
 use sluice_core::ledger::Scope;
 use sluice_core::{CampaignId, CampaignRow, CampaignState, ChunkId, ChunkRow, ChunkState, Counters, PageId};
-use sluice_runtime::ports::log::{LogError, NewRecord, Partition, Position, Topic};
+use sluice_runtime::merged::ReceiptsBarrier;
+use sluice_runtime::ports::log::{NewRecord, Partition, Topic};
 use sluice_runtime::ports::store::LedgerRow;
-use sluice_schemas::{ChunkReady, IndexRange, RetryReady, encode};
+use sluice_schemas::encode;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-
-/// The consumer group of the receipt processor.
-const RECEIPTS_GROUP: &str = "receipts";
 
 /// Records of one shard that are looked at: a few MB. More of them are a backlog, which is a reason.
 const RECORDS_MAX: usize = 20_000;
@@ -62,7 +59,7 @@ struct Quiet {
     terminal: u64,
     since: Duration,
     /// How far receipts have to be merged before it is judged, once it was quiet for long.
-    merged_to: Option<BTreeMap<Partition, Position>>,
+    merged_to: Option<ReceiptsBarrier>,
 }
 
 /// What looks remember about campaigns that do not move; all of it can be lost.
@@ -110,7 +107,14 @@ impl Stalls {
             return Ok(());
         }
         let open = open(chunks, counters);
-        if !is_merged(ports, &open, &mut quiet.merged_to).await? {
+        let merged_to = match &mut quiet.merged_to {
+            Some(barrier) => barrier,
+            none => {
+                let chunks: Vec<ChunkId> = open.iter().map(|chunk| chunk.id).collect();
+                none.insert(ReceiptsBarrier::now(&*ports.log, &chunks).await?)
+            }
+        };
+        if !merged_to.is_passed(&*ports.log).await? {
             return Ok(());
         }
         // Whatever comes of it, the next look is as far away.
@@ -182,35 +186,6 @@ fn open<'a>(chunks: &'a [ChunkRow], counters: &[(ChunkId, Counters)]) -> Vec<&'a
     open.take(CHUNKS_MAX).collect()
 }
 
-/// Whether everything is merged that was in the log when this was first asked: an outcome that lies there may be the
-/// reason.
-async fn is_merged(
-    ports: &CompletionPorts,
-    open: &[&ChunkRow],
-    merged_to: &mut Option<BTreeMap<Partition, Position>>,
-) -> Result<bool, LogError> {
-    let ends = match merged_to {
-        Some(ends) => ends,
-        None => {
-            let mut ends = BTreeMap::new();
-            for chunk in open {
-                let partition = Partition(u32::from(chunk.id.receipts_partition()));
-                if let Entry::Vacant(entry) = ends.entry(partition) {
-                    entry.insert(ports.log.bounds(Topic::Receipts, partition).await?.end);
-                }
-            }
-            merged_to.insert(ends)
-        }
-    };
-    for (partition, end) in ends {
-        let committed = ports.log.committed(RECEIPTS_GROUP, Topic::Receipts, *partition).await?;
-        if committed.unwrap_or_default() < *end {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
 /// What a page tells about a campaign.
 struct OnPage {
     gate: CampaignGate,
@@ -278,25 +253,8 @@ fn records(chunk: &ChunkRow, lost: &Lost, now_ms: i64) -> Vec<NewRecord> {
     };
     let records = lost.attempts.iter().map(|(attempt, indexes)| match attempt {
         // The whole chunk: its page takes those who are open.
-        1 => record(encode(&ChunkReady {
-            chunk: ByteArray::new(chunk.id.0),
-            page: chunk.page.as_str().to_owned(),
-            size: chunk.size as i32,
-            spans: chunk.spans.clone(),
-            class: chunk.class.clone(),
-        })),
-        attempt => record(encode(&RetryReady {
-            chunk: ByteArray::new(chunk.id.0),
-            page: chunk.page.as_str().to_owned(),
-            attempt: i32::from(*attempt),
-            not_before_ms: now_ms,
-            indexes: indexes
-                .ranges()
-                .into_iter()
-                .map(|(first, last)| IndexRange { first: first.into(), last: last.into() })
-                .collect(),
-            class: chunk.class.clone(),
-        })),
+        1 => record(encode(&chunk.first_attempt())),
+        attempt => record(encode(&chunk.another_attempt(*attempt, now_ms, indexes))),
     });
     records.collect()
 }

@@ -9,6 +9,7 @@ use crate::policies::Policies;
 use crate::pump::{Lost, WAITING_MAX, pump};
 use crate::stats::ReceiptStats;
 use sluice_core::{ChunkId, Stamp};
+use sluice_runtime::merged::RECEIPTS_GROUP;
 use sluice_runtime::ports::log::{Committer, Delivery, Log, Partition, Position, StoredRecord, Topic};
 use sluice_runtime::ports::store::Store;
 use sluice_runtime::{Clock, Shutdown};
@@ -18,8 +19,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-
-const GROUP: &str = "receipts";
 
 /// What the processor stands on.
 #[derive(Clone)]
@@ -66,7 +65,7 @@ impl ReceiptProcessor {
     /// # Errors
     /// See [`ReceiptError`]; a store that does not answer is asked again instead.
     pub async fn run(self, mut shutdown: Shutdown) -> Result<(), ReceiptError> {
-        let membership = self.ports.log.join(GROUP, Topic::Receipts).await?;
+        let membership = self.ports.log.join(RECEIPTS_GROUP, Topic::Receipts).await?;
         let (sender, feed) = mpsc::channel(WAITING_MAX);
         let lost = Lost::default();
         let stop_after = Duration::from_millis(self.options.stop_ms);

@@ -11,10 +11,12 @@
 //! - [`ports::audience`]: decided rows of an audience, in source order.
 //! - [`ports::messages`]: from a send to the request that a provider takes.
 //! - [`clock`], [`shutdown`]: time and the end of it.
+//! - [`merged`]: how far receipts are counted.
 //! - [`metrics`], [`metered`]: what is exported, and the ports with a meter around them.
 //! - [`secret`]: text that is never shown.
 
 pub mod clock;
+pub mod merged;
 pub mod metered;
 pub mod metrics;
 pub mod ports;

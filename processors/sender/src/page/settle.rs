@@ -5,15 +5,12 @@ use super::loading::{self, Seen};
 use crate::shard::SenderError;
 use sluice_core::chunk_state::entry;
 use sluice_core::{ChunkId, ChunkState, IndexSet};
-use sluice_runtime::ports::log::{Partition, Position, Topic};
+use sluice_runtime::merged::ReceiptsBarrier;
 use sluice_runtime::ports::store::{Predecessor, StoreError};
 use sluice_schemas::{Fact, ReceiptEntry};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tracing::info;
-
-/// The consumer group of the receipt processor: how far it has merged.
-const RECEIPTS_GROUP: &str = "receipts";
 
 /// Longest pause between two looks at a chunk of which nothing new is heard.
 const LOOK_MAX: Duration = Duration::from_secs(5);
@@ -40,7 +37,7 @@ struct Inherited {
     complete_at: Duration,
     may_run: bool,
     /// Ends of the partitions of `receipts` at that time.
-    barrier: Option<BTreeMap<Partition, Position>>,
+    barrier: Option<ReceiptsBarrier>,
     claims: Vec<(ChunkId, u8, IndexSet)>,
 }
 
@@ -212,24 +209,18 @@ impl Page {
             self.settling.inherited.push(inherited);
             return Ok(());
         }
-        if inherited.barrier.is_none() {
-            let mut ends = BTreeMap::new();
-            for (chunk, ..) in &inherited.claims {
-                let partition = Partition(u32::from(chunk.receipts_partition()));
-                if let std::collections::btree_map::Entry::Vacant(place) = ends.entry(partition) {
-                    place.insert(self.context.ports.log.bounds(Topic::Receipts, partition).await?.end);
-                }
+        let log = &*self.context.ports.log;
+        let barrier = match &mut inherited.barrier {
+            Some(barrier) => barrier,
+            none => {
+                let chunks: Vec<ChunkId> = inherited.claims.iter().map(|(chunk, ..)| *chunk).collect();
+                none.insert(ReceiptsBarrier::now(log, &chunks).await?)
             }
-            inherited.barrier = Some(ends);
-        }
-        for (partition, end) in inherited.barrier.iter().flatten() {
-            let merged =
-                self.context.ports.log.committed(RECEIPTS_GROUP, Topic::Receipts, *partition).await?;
-            if end.0 > 0 && merged.is_none_or(|merged| merged < *end) {
-                inherited.complete_at = now + Duration::from_millis(50);
-                self.settling.inherited.push(inherited);
-                return Ok(());
-            }
+        };
+        if !barrier.is_passed(log).await? {
+            inherited.complete_at = now + Duration::from_millis(50);
+            self.settling.inherited.push(inherited);
+            return Ok(());
         }
         for (chunk, attempt, indexes) in inherited.claims {
             let wait = if self.settles_by_webhook_or_unknown(chunk).await? {
