@@ -6,7 +6,7 @@ use crate::shard::SenderError;
 use sluice_core::ledger::Scope;
 use sluice_core::pace::PageSlots;
 use sluice_core::pairs::Pairs;
-use sluice_core::partition::partition_of;
+use sluice_core::partition::murmur2;
 use sluice_core::rate::PerDay;
 use sluice_core::throttle::Hold;
 use sluice_core::{CampaignId, ChunkId, IndexSet, LedgerBody};
@@ -23,8 +23,11 @@ const HAND_OVER: Duration = Duration::from_secs(5);
 /// A page that is lost twice within this is wanted by two members.
 const LOST_AGAIN: Duration = Duration::from_secs(60);
 
-/// Then it is left to the other one for the first of these, and at most the second, in s. Longer than a takeover's wait.
-const LEAVE_S: (u32, u32) = (10, 20);
+/// Then it is left to the other one for at least so long, in s: longer than a takeover's wait, so that it gets to call.
+const LEAVE_S: u32 = 10;
+
+/// And up to so much longer, in s, so that the two don't come back together.
+const LEAVE_SPREAD_S: u32 = 20;
 
 /// What an owner knows about its page.
 pub(super) struct Ownership {
@@ -65,8 +68,8 @@ pub(super) async fn answered(grant: &mut Option<PendingGrant>) -> (Duration, Sto
 }
 
 impl Page {
-    /// Takes the page at its first work, or to settle what was claimed for a cancelled campaign, after a fresh synchronous commit: a former member is refused there
-    /// and can't steal the page (hazard 6).
+    /// Takes the page at its first work, or to settle what was claimed for a cancelled campaign, after a fresh
+    /// synchronous commit: a former member is refused there and can't steal the page (hazard 6).
     pub(super) async fn own(&mut self) -> Result<(), SenderError> {
         let is_needed = self.has_work() || !self.closing.is_empty();
         if self.ownership.is_some() || !is_needed || self.now() < self.own_from {
@@ -293,8 +296,9 @@ impl Page {
         let now = self.now();
         let before = self.lost_at.replace(now);
         if before.is_some_and(|before| now.saturating_sub(before) < LOST_AGAIN) {
-            let spread = partition_of(format!("{}{epoch}", self.context.owner).as_bytes(), LEAVE_S.1);
-            self.own_from = now + Duration::from_secs(u64::from(LEAVE_S.0 + spread));
+            // By chance, and the same for the same run of the simulation.
+            let spread = murmur2(format!("{}{epoch}", self.context.owner).as_bytes()) % LEAVE_SPREAD_S;
+            self.own_from = now + Duration::from_secs(u64::from(LEAVE_S + spread));
             warn!(page = %self.id, "two members of the group have work for this page and take turns; have all partitions of chunks been added while campaigns were open?");
         }
     }
