@@ -87,6 +87,12 @@ impl Board {
         pages.iter().map(|(page, shown)| (page.clone(), shown.status.clone())).collect()
     }
 
+    /// One page that has or had work.
+    pub fn page(&self, page: &PageId) -> Option<PageStatus> {
+        let pages = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(pages.get(page)?.status.clone())
+    }
+
     /// Ends what a page of this process waits for, its own hold and those of templates: one call alone finds out
     /// whether the provider takes calls again. Gives how the page was; `None` where it is not open here.
     pub fn lift(&self, page: &PageId) -> Option<PageStatus> {

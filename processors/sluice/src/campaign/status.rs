@@ -187,10 +187,12 @@ fn sum(counters: &Counters) -> u64 {
 impl CampaignStatus {
     /// Adds what the sender's board knows about the campaign's pages.
     pub fn add_pages(&mut self, board: &Board, pages: &[String], now: Duration) {
-        let (known, id) = (board.pages(), CampaignId::of(&self.tenant, &self.campaign));
-        let known = |page: &String| Some((page.clone(), known.get(&PageId::from(page.as_str()))?.clone()));
-        let lines = pages.iter().filter_map(known);
-        self.pages = lines.map(|(page, status)| page_line(&page, &status, Some(id), now)).collect();
+        let id = CampaignId::of(&self.tenant, &self.campaign);
+        let line = |page: &String| {
+            let status = board.page(&PageId::from(page.as_str()))?;
+            Some(page_line(page, &status, Some(id), now))
+        };
+        self.pages = pages.iter().filter_map(line).collect();
     }
 
     /// Adds what the completion processor of this process has found.

@@ -99,11 +99,7 @@ impl PageFacts {
 
     /// `80/s, 1,204 of 5,000 in 24 h; 12 claims without an outcome`.
     pub fn limits(&self) -> String {
-        let used = thousands(self.in_24_h.unwrap_or_default());
-        let frees = self.frees.map_or_else(String::new, |(at_ms, count)| {
-            format!(", {} free at {}", thousands(count), at(at_ms, None))
-        });
-        let day = self.daily.map(|cap| format!("{used} of {} in 24 h{frees}", thousands(cap)));
+        let day = self.daily.map(|cap| of_day(self.in_24_h.unwrap_or_default(), cap, self.frees, None));
         let limits: Vec<String> = self.rate.clone().into_iter().chain(day).collect();
         let limits = if limits.is_empty() { "no limit".to_owned() } else { limits.join(", ") };
         let claims = match self.claims {
@@ -129,12 +125,15 @@ impl PageFacts {
 
 /// `1,000 of 1,000 in 24 h, 300 free at 2026-11-22 09:00 UTC`.
 pub fn day_says(used: Option<&DailyUse>, cap: u64, zone: Option<&str>, now_ms: i64) -> String {
-    let calls = used.map_or(0, |used| used.used(now_ms));
-    let next = used.and_then(|used| frees(used, cap, now_ms));
-    let next = next.map_or_else(String::new, |(at_ms, count)| {
+    let frees = used.and_then(|used| frees(used, cap, now_ms));
+    of_day(used.map_or(0, |used| used.used(now_ms)), cap, frees, zone)
+}
+
+fn of_day(used: u64, cap: u64, frees: Option<(i64, u64)>, zone: Option<&str>) -> String {
+    let frees = frees.map_or_else(String::new, |(at_ms, count)| {
         format!(", {} free at {}", thousands(count), at(at_ms, zone))
     });
-    format!("{} of {} in 24 h{next}", thousands(calls), thousands(cap))
+    format!("{} of {} in 24 h{frees}", thousands(used), thousands(cap))
 }
 
 #[cfg(test)]

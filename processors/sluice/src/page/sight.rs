@@ -82,10 +82,9 @@ impl Sight {
 
     /// A page, from its ledger.
     pub fn facts(&self, page: &PageId, ledger: Option<&LedgerRow>, limits: PageLimits) -> PageFacts {
-        let pages = self.board.pages();
-        let status = pages.get(page);
-        let live = status.map(|status| page_line(page.as_str(), status, None, self.monotonic));
-        let templates = status.map_or(&[][..], |status| &status.templates);
+        let status = self.board.page(page);
+        let live = status.as_ref().map(|status| page_line(page.as_str(), status, None, self.monotonic));
+        let templates = status.as_ref().map_or(&[][..], |status| &status.templates);
         PageFacts::of(page, self.shard(page), ledger, limits, live, self.now_ms)
             .with(templates, self.monotonic)
     }
