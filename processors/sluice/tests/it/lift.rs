@@ -1,9 +1,8 @@
 //! `page lift`: a person says that what a page waits for is over.
 
-use crate::support::{Place, object, said, text};
+use crate::support::{Place, object, text};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
-use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -52,16 +51,8 @@ fn b6_a_page_whose_account_was_refused_goes_on_when_a_person_lifts_the_hold() {
     let config = format!("data_dir = \"data\"\n[channels.http]\nurl = \"{url}\"\n{settings}");
     place.write("sluice.toml", &config);
     let launch = place.http_launch("spring", 100);
-    let mut service = place
-        .command(&["run", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"])
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(service.stderr.take().unwrap()).lines();
-    let listens = lines.by_ref().map(Result::unwrap).find(|line| line.contains("listens on")).unwrap();
-    let server = listens.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
-    let server = server.trim_end_matches(',').to_owned();
-    let rest = std::thread::spawn(move || lines.map_while(Result::ok).count());
+    let service = place.serve();
+    let server = service.server.clone();
 
     assert_eq!(place.run(&["campaign", "launch", text(&launch), "--server", &server]).exit, 0);
     let waits = || {
@@ -89,9 +80,5 @@ fn b6_a_page_whose_account_was_refused_goes_on_when_a_person_lifts_the_hold() {
     );
     assert_eq!(place.run(&["page", "shop", "--server", &server]).exit, 0);
     assert_eq!(place.run(&["page"]).exit, 2);
-
-    let stop = std::process::Command::new("kill").args(["-TERM", &service.id().to_string()]).status();
-    assert!(stop.unwrap().success());
-    assert_eq!(said(service.wait_with_output().unwrap()).exit, 0);
-    rest.join().unwrap();
+    assert_eq!(service.stop().exit, 0);
 }

@@ -1,9 +1,7 @@
 //! `run`, and the commands that ask it.
 
-use crate::support::{Place, object, said, sink, text, url};
+use crate::support::{Place, object, sink, text, url};
 use serde_json::json;
-use std::io::{BufRead, BufReader};
-use std::process::Stdio;
 use std::time::Duration;
 
 #[test]
@@ -11,20 +9,8 @@ fn c7_a_launch_through_the_service_runs_to_its_end_and_sigterm_is_clean() {
     let (place, sink) = (Place::new(), sink());
     place.write("sluice.toml", &format!("data_dir = \"data\"\n[channels.http]\nurl = \"{}\"\n", url(&sink)));
     let launch = place.http_launch("spring", 300);
-    let mut service = place
-        .command(&["run", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"])
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(service.stderr.take().unwrap()).lines();
-    let listens = lines.by_ref().map(Result::unwrap).find(|line| line.contains("listens on")).unwrap();
-    let server = listens
-        .split_whitespace()
-        .find(|word| word.starts_with("http://"))
-        .unwrap()
-        .trim_end_matches(',')
-        .to_owned();
-    let rest = std::thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<_>>().join("\n"));
+    let service = place.serve();
+    let server = service.server.clone();
 
     let launched = place.run(&["campaign", "launch", text(&launch), "--server", &server]);
     assert_eq!(launched.exit, 0, "{launched:?}");
@@ -41,12 +27,9 @@ fn c7_a_launch_through_the_service_runs_to_its_end_and_sigterm_is_clean() {
     let missing = place.run(&["campaign", "status", "autumn", "--server", &server]);
     assert_eq!(missing.exit, 3, "{missing:?}");
 
-    let stop =
-        std::process::Command::new("kill").args(["-TERM", &service.id().to_string()]).status().unwrap();
-    assert!(stop.success());
-    let ended = said(service.wait_with_output().unwrap());
+    let ended = service.stop();
     assert_eq!(ended.exit, 0, "{ended:?}");
-    let log = rest.join().unwrap();
+    let log = ended.err;
     assert!(log.contains("stopped cleanly"), "{log}");
     assert!(!log.contains("p1@example.com"), "G2: no addresses in the log: {log}");
     assert_eq!((sink.stats().distinct, sink.stats().twice), (300, 0));

@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 use sluice_simulator::{Sink, SinkHandle, SinkMode, SinkOptions};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::thread::JoinHandle;
 
 /// A directory to work in.
 pub(crate) struct Place {
@@ -51,6 +53,22 @@ impl Place {
         self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
+    /// Starts the service on a free port, and waits until it listens.
+    pub(crate) fn serve(&self) -> Service {
+        let mut child = self
+            .command(&["run", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let listens = lines.by_ref().map(Result::unwrap).find(|line| line.contains("listens on")).unwrap();
+        let server = listens.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
+        let server = server.trim_end_matches(',').to_owned();
+        let rest = std::thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<_>>().join("\n"));
+        Service { child, server, rest }
+    }
+
     /// A launch over HTTP for `rows` people, and their list.
     pub(crate) fn http_launch(&self, campaign: &str, rows: usize) -> PathBuf {
         let mut list = String::from("address,first_name\n");
@@ -62,6 +80,25 @@ impl Place {
             "message": { "http": { "body": { "to": "{{address}}", "text": "Hi {{first_name}}" } } },
         });
         self.write(&format!("{campaign}.json"), &launch.to_string())
+    }
+}
+
+/// A running service.
+pub(crate) struct Service {
+    child: Child,
+    /// Its address.
+    pub(crate) server: String,
+    /// What it says after it listens.
+    rest: JoinHandle<String>,
+}
+
+impl Service {
+    /// SIGTERM; its log is in `err`.
+    pub(crate) fn stop(self) -> Said {
+        let told = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(told.unwrap().success());
+        let ended = said(self.child.wait_with_output().unwrap());
+        Said { err: self.rest.join().unwrap(), ..ended }
     }
 }
 
