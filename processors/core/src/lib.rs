@@ -10,6 +10,7 @@
 //! - [`address`], [`row`], [`template`], [`launch`]: what an audience row and a launch mean.
 //! - [`rate`], [`gcra`], [`pairs`], [`pace`], [`retry`], [`throttle`]: how fast calls start.
 //! - [`window`], [`moment`], [`recurrence`], [`usage`]: at which times they do, and how many in a day.
+//! - [`quota`]: how many those of several pages are together.
 //! - [`share`], [`forecast`]: whose calls are next, and when all are made.
 //! - [`ledger`], [`lane`]: who may be called next, and never twice.
 //! - [`facts`], [`chunk_state`], [`counters`], [`details`]: what is known about sends.
@@ -35,6 +36,7 @@ pub mod moment;
 pub mod pace;
 pub mod pairs;
 pub mod partition;
+pub mod quota;
 pub mod rate;
 pub mod recurrence;
 pub mod retry;
@@ -52,6 +54,7 @@ pub use counters::Counters;
 pub use ids::{CampaignId, ChunkId, PageId, SendId};
 pub use index_set::IndexSet;
 pub use ledger::LedgerBody;
+pub use quota::QuotaBody;
 
 /// Rows of a chunk at most; indexes are 0..this.
 pub const CHUNK_ROWS_MAX: u32 = 8_192;
