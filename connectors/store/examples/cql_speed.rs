@@ -140,6 +140,7 @@ async fn saves(store: &CqlStore, session: &Session, round: u32) -> Answer<()> {
             state: state.clone(),
             counters,
             details: Vec::new(),
+            details_to: Stamp::new(1, 100),
         })
         .collect();
     let start = SystemClock.monotonic();

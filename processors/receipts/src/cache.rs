@@ -53,6 +53,10 @@ pub(crate) struct Cached {
     pub(crate) state: ChunkState,
     /// Of the stored state.
     pub(crate) stamp: Stamp,
+    /// A former owner saved the state and may have died before most replicas had all of it: what is read here may
+    /// be repaired as far as it was read, and counters and details are not (hazard 15). Saved once more, also before
+    /// the partition was merged up to its stamp.
+    pub(crate) is_unsure: bool,
     /// Page and shard, once they were needed.
     pub(crate) row: Option<Arc<ChunkRow>>,
     /// Merged since the last flush.
@@ -87,12 +91,20 @@ impl ChunkCache {
         self.chunks.get_mut(&chunk)
     }
 
-    pub(crate) fn insert(&mut self, chunk: ChunkId, partition: Partition, stamp: Stamp, state: ChunkState) {
+    /// `committed` is the prefix whose saves were acknowledged.
+    pub(crate) fn insert(
+        &mut self,
+        chunk: ChunkId,
+        partition: Partition,
+        (stamp, state): (Stamp, ChunkState),
+        committed: Stamp,
+    ) {
         self.uses += 1;
         let cached = Cached {
             partition,
             state,
             stamp,
+            is_unsure: stamp > committed,
             row: None,
             news: Vec::new(),
             wants: Wants::default(),
@@ -165,7 +177,7 @@ mod tests {
     fn cache_of(numbers: &[u32], chunks_max: usize) -> ChunkCache {
         let mut cache = ChunkCache::new(chunks_max);
         for number in numbers {
-            cache.insert(chunk(*number), Partition(0), Stamp::default(), ChunkState::new());
+            cache.insert(chunk(*number), Partition(0), Default::default(), Stamp::default());
         }
         cache
     }
@@ -189,7 +201,7 @@ mod tests {
     #[test]
     fn g3_a_replay_below_the_stored_stamp_repeats_outputs_and_stores_nothing() {
         let mut cache = ChunkCache::new(4);
-        cache.insert(chunk(1), Partition(0), Stamp::new(1, 10), ChunkState::new());
+        cache.insert(chunk(1), Partition(0), (Stamp::new(1, 10), ChunkState::new()), Stamp::new(1, 10));
         cache.merge(chunk(1), vec![entry(Fact::Failed, 0, 0, 1, 0)], Stamp::new(1, 9));
         let cached = cache.get_mut(chunk(1)).unwrap();
         assert!(cached.wants.decision && !cached.is_ahead_of_store);

@@ -149,20 +149,24 @@ impl Worker {
             let Some(assigned) = self.partitions.get(&touched.partition) else { continue };
             let Some(cached) = self.cache.get_mut(touched.chunk) else { continue };
             touched.counters = cached.state.counters();
-            if cached.is_ahead_of_store {
+            let merged = Stamp::new(assigned.generation, assigned.position);
+            if cached.is_ahead_of_store || cached.is_unsure {
                 saves.push(ChunkSave {
                     chunk: touched.chunk,
-                    stamp: Stamp::new(assigned.generation, assigned.position),
+                    // Facts that it knows already add nothing to a state: below its stamp it is what it was.
+                    stamp: merged.max(cached.stamp),
                     state: cached.state.clone(),
                     counters: touched.counters,
                     details: cached.news.clone(),
+                    details_to: merged,
                 });
             }
         }
         // The same bytes under the same stamp, however often it is asked (hazard 16).
         let (store, lost) = (&self.store, &self.lost);
         let count = saves.len() as u64;
-        let stamps: Vec<(ChunkId, Stamp)> = saves.iter().map(|save| (save.chunk, save.stamp)).collect();
+        let stamps: Vec<(ChunkId, Stamp, Stamp)> =
+            saves.iter().map(|save| (save.chunk, save.stamp, save.details_to)).collect();
         if !saves.is_empty() {
             until_answered("save chunks", || {
                 let ours =
@@ -172,10 +176,12 @@ impl Worker {
             .await?;
         }
         self.stats.saves.add(count);
-        for (chunk, stamp) in stamps {
+        for (chunk, stamp, details_to) in stamps {
             if let Some(cached) = self.cache.get_mut(chunk) {
                 cached.stamp = stamp;
                 cached.is_ahead_of_store = false;
+                // Until then its former owner's details are saved again, flush by flush.
+                cached.is_unsure &= details_to < stamp;
             }
         }
         touched.retain(|touched| !self.lost.contains(touched.partition));

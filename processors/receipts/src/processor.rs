@@ -261,9 +261,11 @@ impl Worker {
             self.cache.make_room();
         }
         let stored = until_answered("load chunk", || self.store.load_chunk(chunk)).await?;
-        let (stamp, state) = stored.unwrap_or_default();
-        self.check_stamp(chunk, partition, stamp).await?;
-        self.cache.insert(chunk, partition, stamp, state);
+        let stored = stored.unwrap_or_default();
+        self.check_stamp(chunk, partition, stored.0).await?;
+        let assigned = self.partitions.get(&partition);
+        let committed = assigned.map_or(Stamp::default(), |it| Stamp::new(it.generation, it.committed));
+        self.cache.insert(chunk, partition, stored, committed);
         Ok(())
     }
 

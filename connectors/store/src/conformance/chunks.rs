@@ -55,7 +55,7 @@ fn save(chunk: ChunkId, stamp: Stamp, sent: u16) -> ChunkSave {
     let state = state(sent);
     let counters = state.counters();
     let details = vec![entry(Fact::Accepted, sent, sent, 1, i64::from(sent))];
-    ChunkSave { chunk, stamp, state, counters, details }
+    ChunkSave { chunk, stamp, state, counters, details, details_to: stamp }
 }
 
 /// Counters are those of committed chunks; others are nobody's.

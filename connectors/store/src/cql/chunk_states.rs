@@ -23,6 +23,7 @@ struct Values {
     state: Vec<u8>,
     counters: [i64; 14],
     details: Option<Vec<u8>>,
+    details_to: i64,
 }
 
 impl Values {
@@ -34,7 +35,8 @@ impl Values {
         });
         let counters = save.counters.named().map(|(_, count)| count as i64);
         let state = [&[FORMAT], save.state.encode().as_slice()].concat();
-        Self { chunk: save.chunk.0, stamp: save.stamp.0 as i64, state, counters, details }
+        let (stamp, details_to) = (save.stamp.0 as i64, save.details_to.0 as i64);
+        Self { chunk: save.chunk.0, stamp, state, counters, details, details_to }
     }
 }
 
@@ -47,7 +49,7 @@ impl SerializeRow for Values {
         let mut values: Vec<&dyn SerializeValue> = vec![&self.chunk, &self.stamp, &self.state];
         values.extend(self.counters.iter().map(|count| count as &dyn SerializeValue));
         if let Some(details) = &self.details {
-            values.extend([&self.stamp as &dyn SerializeValue, details]);
+            values.extend([&self.details_to as &dyn SerializeValue, details]);
         }
         values.push(&self.stamp);
         for (column, value) in context.columns().iter().zip(values) {

@@ -17,6 +17,7 @@ struct Encoded {
     state: Vec<u8>,
     counters: Vec<u8>,
     details: Option<Vec<u8>>,
+    details_to: Stamp,
 }
 
 fn what(chunk: ChunkId) -> String {
@@ -37,6 +38,7 @@ fn encode(save: ChunkSave) -> Encoded {
         state: codec::state(save.stamp, &save.state),
         counters: codec::counters(&save.counters),
         details,
+        details_to: save.details_to,
     }
 }
 
@@ -86,7 +88,7 @@ fn put(tx: &mut Tx, tables: &Tables, save: Encoded) {
     tx.insert(&tables.states, key, save.state);
     tx.insert(&tables.counters, key, save.counters);
     if let Some(details) = save.details {
-        tx.insert(&tables.details, keys::chunk_part(save.chunk, &save.stamp.0.to_be_bytes()), details);
+        tx.insert(&tables.details, keys::chunk_part(save.chunk, &save.details_to.0.to_be_bytes()), details);
     }
 }
 

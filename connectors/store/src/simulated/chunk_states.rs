@@ -36,6 +36,7 @@ impl Session {
                 state: save.state.encode(),
                 counters: save.counters,
                 details: save.details,
+                details_to: save.details_to,
             };
             self.save_one(write).await?;
         }

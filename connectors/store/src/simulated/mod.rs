@@ -26,7 +26,7 @@ use sluice_runtime::ports::store::{
 };
 use sluice_schemas::{Channel, ReceiptEntry};
 use sluice_simulation::{ProcessId, World};
-pub use snapshot::Snapshot;
+pub use snapshot::{Seen, Snapshot};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tables::Tables;

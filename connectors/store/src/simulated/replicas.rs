@@ -3,9 +3,16 @@
 use sluice_core::chunk_state::Stamp;
 use sluice_core::{CampaignId, ChunkId, Counters};
 use sluice_schemas::ReceiptEntry;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 pub(super) const REPLICAS: usize = 3;
+
+/// All of them.
+pub(super) const ALL: [usize; REPLICAS] = [0, 1, 2];
+
+/// Every two that a reader may ask.
+pub(super) const QUORUMS: [[usize; 2]; 3] = [[0, 1], [0, 2], [1, 2]];
 
 /// A write of one chunk, as it goes to the replicas.
 #[derive(Debug, Clone)]
@@ -15,6 +22,7 @@ pub(super) struct ChunkWrite {
     pub(super) state: Vec<u8>,
     pub(super) counters: Counters,
     pub(super) details: Vec<ReceiptEntry>,
+    pub(super) details_to: Stamp,
 }
 
 /// What one replica has of one chunk. State and counters are cells of their own: a read repairs only those
@@ -23,7 +31,8 @@ pub(super) struct ChunkWrite {
 pub(super) struct Row {
     pub(super) state: Option<(Stamp, Vec<u8>)>,
     pub(super) counters: Option<(Stamp, Counters)>,
-    pub(super) details: BTreeMap<Stamp, Vec<ReceiptEntry>>,
+    /// By the prefix that ends with them; of one prefix the save with the highest stamp wins.
+    pub(super) details: Details,
 }
 
 /// All replicas.
@@ -49,28 +58,30 @@ fn newer_counters(kept: &mut Option<(Stamp, Counters)>, stamp: Stamp, value: Cou
     }
 }
 
-fn add_details(kept: &mut BTreeMap<Stamp, Vec<ReceiptEntry>>, stamp: Stamp, entries: &[ReceiptEntry]) {
-    if entries.is_empty() {
-        return;
+/// Details of a chunk, each with the stamp of its save.
+pub(super) type Details = BTreeMap<Stamp, (Stamp, Vec<ReceiptEntry>)>;
+
+fn newer_details(kept: &mut Details, to: Stamp, stamp: Stamp, entries: &[ReceiptEntry]) {
+    let is_kept = |(old, kept): &(Stamp, Vec<ReceiptEntry>)| match old.cmp(&stamp) {
+        Ordering::Equal => format!("{kept:?}") >= format!("{entries:?}"),
+        order => order == Ordering::Greater,
+    };
+    if !entries.is_empty() && !kept.get(&to).is_some_and(is_kept) {
+        kept.insert(to, (stamp, entries.to_vec()));
     }
-    let there = kept.entry(stamp).or_default();
-    for entry in entries {
-        if !there.contains(entry) {
-            there.push(entry.clone());
-        }
-    }
+}
+
+fn newest_details(kept: &mut Details, others: &Details) {
+    others.iter().for_each(|(to, (stamp, entries))| newer_details(kept, *to, *stamp, entries));
 }
 
 impl Replicas {
     /// One replica takes a write in.
     pub(super) fn write(&mut self, replica: usize, write: &ChunkWrite) {
         let row = self.0[replica].entry(write.chunk).or_default();
-        let outranked = row.state.as_ref().is_some_and(|(stamp, _)| *stamp > write.stamp);
         newer(&mut row.state, write.stamp, write.state.clone());
         newer_counters(&mut row.counters, write.stamp, write.counters);
-        if !outranked {
-            add_details(&mut row.details, write.stamp, &write.details);
-        }
+        newer_details(&mut row.details, write.details_to, write.stamp, &write.details);
     }
 
     /// The newest state that these replicas know; they all know it afterwards.
@@ -116,17 +127,16 @@ impl Replicas {
 
     /// All entries that these replicas know; they all know them afterwards.
     pub(super) fn read_details(&mut self, chunk: ChunkId, asked: &[usize]) -> Vec<ReceiptEntry> {
-        let mut all = BTreeMap::new();
+        let mut all = Details::new();
         for replica in asked {
             if let Some(row) = self.0[*replica].get(&chunk) {
-                row.details.iter().for_each(|(stamp, entries)| add_details(&mut all, *stamp, entries));
+                newest_details(&mut all, &row.details);
             }
         }
         for replica in asked {
-            let row = self.0[*replica].entry(chunk).or_default();
-            all.iter().for_each(|(stamp, entries)| add_details(&mut row.details, *stamp, entries));
+            newest_details(&mut self.0[*replica].entry(chunk).or_default().details, &all);
         }
-        all.into_values().flatten().collect()
+        all.into_values().flat_map(|(_, entries)| entries).collect()
     }
 
     /// Chunks of which any replica knows something.
@@ -134,19 +144,17 @@ impl Replicas {
         self.0.iter().flat_map(|replica| replica.keys().copied()).collect()
     }
 
-    /// What the replicas know together, without repairing any.
-    pub(super) fn inspect(&self, chunk: ChunkId) -> Row {
+    /// What these replicas know together, without repairing any.
+    pub(super) fn inspect(&self, chunk: ChunkId, asked: &[usize]) -> Row {
         let mut together = Row::default();
-        for row in self.0.iter().filter_map(|replica| replica.get(&chunk)) {
+        for row in asked.iter().filter_map(|replica| self.0[*replica].get(&chunk)) {
             if let Some((stamp, state)) = &row.state {
                 newer(&mut together.state, *stamp, state.clone());
             }
             if let Some((stamp, counters)) = row.counters {
                 newer_counters(&mut together.counters, stamp, counters);
             }
-            row.details
-                .iter()
-                .for_each(|(stamp, entries)| add_details(&mut together.details, *stamp, entries));
+            newest_details(&mut together.details, &row.details);
         }
         together
     }
@@ -165,7 +173,8 @@ mod tests {
     fn write(stamp: u64, state: &[u8]) -> ChunkWrite {
         let chunk = ChunkId::new(CampaignId::of("t", "c"), 0, 1, 0);
         let counters = Counters { sent: stamp, ..Counters::default() };
-        ChunkWrite { chunk, stamp: Stamp(stamp), state: state.to_vec(), counters, details: Vec::new() }
+        let (stamp, details) = (Stamp(stamp), Vec::new());
+        ChunkWrite { chunk, stamp, state: state.to_vec(), counters, details, details_to: stamp }
     }
 
     #[test]

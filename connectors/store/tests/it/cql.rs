@@ -125,6 +125,7 @@ async fn hazard_16_of_two_states_with_one_stamp_one_stays_whole() {
             state,
             counters,
             details: Vec::new(),
+            details_to: Stamp::new(1, 50),
         }
     };
     let (left, right) = (save(Fact::Accepted), save(Fact::FailedForGood));

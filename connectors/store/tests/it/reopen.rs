@@ -28,7 +28,8 @@ fn save(sent: u16, stamp: u64) -> ChunkSave {
     state.merge(&entry(Fact::Accepted, 0, sent, 1, 5));
     let counters = state.counters();
     let details = vec![entry(Fact::Accepted, 0, sent, 1, 5)];
-    ChunkSave { chunk: chunk(), stamp: Stamp(stamp), state, counters, details }
+    let stamp = Stamp(stamp);
+    ChunkSave { chunk: chunk(), stamp, state, counters, details, details_to: stamp }
 }
 
 #[tokio::test]

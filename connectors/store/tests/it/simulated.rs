@@ -134,7 +134,8 @@ fn save(position: u64) -> ChunkSave {
     entries.iter().for_each(|entry| state.merge(entry));
     let counters = state.counters();
     let details = entries.last().cloned().into_iter().collect();
-    ChunkSave { chunk: chunk(), stamp: Stamp::new(1, position), state, counters, details }
+    let stamp = Stamp::new(1, position);
+    ChunkSave { chunk: chunk(), stamp, state, counters, details, details_to: stamp }
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use crate::support::{Bench, SIZE, chunk, launch, one};
 use sluice_core::chunk_state::entry;
 use sluice_core::facts::Status;
 use sluice_schemas::{Fact, OnUnknown, ReceiptEntry};
-use sluice_simulation::Faults;
+use sluice_simulation::{Faults, StoreFaults};
 use std::time::Duration;
 
 const CHUNKS: u32 = 3;
@@ -92,6 +92,35 @@ async fn g3_seeds_of_crashes_freezes_and_a_torn_store_count_right() {
         tokio::time::sleep(Duration::from_secs(120)).await;
         bench.settled().await;
         check(&bench);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn hazard_15_a_save_that_reached_one_replica_before_its_owner_died_is_made_again_with_all_its_columns()
+{
+    for seed in 0..8 {
+        for effect in 1..=40 {
+            let torn = StoreFaults { minority_ppm: 1_000_000, ..Faults::none().store };
+            let faults = Faults { crash_at: Some(effect), store: torn, ..Faults::none() };
+            let bench = Bench::new(seed, faults);
+            // Nothing follows from them: no later save mends this one by the way.
+            bench.campaign(launch(0, OnUnknown::Keep), CHUNKS).await;
+            for number in 0..CHUNKS {
+                bench.receipt(chunk(number), vec![entry(Fact::Closed, 0, SIZE - 1, 0, 0)]).await;
+                bench.receipt(chunk(number), vec![entry(Fact::Accepted, 0, SIZE - 1, 1, 0)]).await;
+            }
+            let running = bench.receipts("first");
+            tokio::select! {
+                biased;
+                _ = bench.world.crashed() => {}
+                () = tokio::time::sleep(Duration::from_secs(600)) => {}
+            }
+            bench.crash(&running);
+            bench.world.set_faults(Faults::none());
+            let _next = bench.receipts("next");
+            bench.settled().await;
+            bench.check_states(CHUNKS);
+        }
     }
 }
 

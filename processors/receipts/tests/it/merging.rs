@@ -105,7 +105,8 @@ async fn hazard_17_a_state_that_knows_more_than_the_log_stops_the_processor() {
     for stamp in [Stamp::new(1, 1_000), Stamp::new(7, 0)] {
         let state = ChunkState::new();
         let counters = state.counters();
-        let save = ChunkSave { chunk: chunk(0), stamp, state, counters, details: Vec::new() };
+        let save =
+            ChunkSave { chunk: chunk(0), stamp, state, counters, details: Vec::new(), details_to: stamp };
         bench.hand_store().save_chunks(vec![save]).await.unwrap();
         bench.receipt(chunk(0), vec![one(Fact::Accepted, 0, 1, 0)]).await;
         let ended = tokio::time::timeout(Duration::from_secs(60), bench.receipts("a").task).await.unwrap();

@@ -174,16 +174,17 @@ impl Bench {
         })
     }
 
+    /// All entries of a chunk in the log.
+    fn told(&self, chunk: ChunkId) -> Vec<ReceiptEntry> {
+        let records = self.log.inspect(Topic::Receipts, Partition(u32::from(chunk.receipts_partition())));
+        let receipts = records.iter().filter_map(|record| decode::<Receipt>(&record.value).ok());
+        receipts.filter(|receipt| *receipt.chunk == chunk.0).flat_map(|receipt| receipt.entries).collect()
+    }
+
     /// What all receipts of a chunk in the log say.
     pub(crate) fn recount(&self, chunk: ChunkId) -> ChunkState {
         let mut state = ChunkState::new();
-        for record in self.log.inspect(Topic::Receipts, Partition(u32::from(chunk.receipts_partition()))) {
-            if let Ok(receipt) = decode::<Receipt>(&record.value)
-                && *receipt.chunk == chunk.0
-            {
-                receipt.entries.iter().for_each(|entry| state.merge(entry));
-            }
-        }
+        self.told(chunk).iter().for_each(|entry| state.merge(entry));
         state
     }
 
@@ -194,9 +195,17 @@ impl Bench {
             let recount = self.recount(chunk(number));
             let (_, stored) = snapshot.states.get(&chunk(number)).cloned().unwrap_or_default();
             assert_eq!(stored, recount, "chunk {number}; {}", self.world.report());
-            if let Some(counters) = snapshot.counters.get(&chunk(number)) {
-                assert_eq!(*counters, recount.counters(), "chunk {number}; {}", self.world.report());
-            }
+            self.check_readers(number, &recount);
+        }
+    }
+
+    /// Whichever replicas a reader asks, it gets the counters of the state, and what the log says of each recipient.
+    fn check_readers(&self, number: u32, recount: &ChunkState) {
+        let told = self.told(chunk(number));
+        for seen in self.store.readers(chunk(number)) {
+            assert_eq!(seen.counters, recount.counters(), "chunk {number}; {}", self.world.report());
+            let lost: Vec<_> = told.iter().filter(|entry| !seen.details.contains(entry)).collect();
+            assert!(lost.is_empty(), "chunk {number} lost {lost:?}; {}", self.world.report());
         }
     }
 

@@ -141,7 +141,7 @@ pub struct ChunkSave {
     pub state: ChunkState,
     /// Derived from `state`, for readers.
     pub counters: Counters,
-    /// The entries merged since the last save, kept by stamp: times, errors, provider ids.
+    /// The entries merged since the last save: times, errors, provider ids.
     pub details: Vec<ReceiptEntry>,
 }
 
@@ -163,6 +163,9 @@ pub struct CorrelatedSend {
     pub attempt: u8,
     /// When it was accepted, ms since 1970.
     pub sent_at_ms: i64,
+    /// The prefix that ends with them, by which they are kept. Below `stamp` where they are saved once more, because
+    /// the owner who saved this state may have died in the middle of it.
+    pub details_to: Stamp,
 }
 
 /// A fact that a webhook told before its send was known.
@@ -238,7 +241,8 @@ pub trait Store: Send + Sync + 'static {
 
     // Chunk states: the highest stamp wins.
 
-    /// Stores all, or nothing of those whose stored stamp is higher. The same stamp again is fine.
+    /// Stores all, or nothing of those whose stored stamp is higher. The same stamp again is fine; afterwards
+    /// everybody reads state, counters and details of it, also where an earlier save of it got stuck half-way.
     async fn save_chunks(&self, saves: Vec<ChunkSave>) -> StoreResult<()>;
     /// The state with the highest stamp.
     async fn load_chunk(&self, chunk: ChunkId) -> StoreResult<Option<(Stamp, ChunkState)>>;

@@ -272,7 +272,7 @@ impl Bench {
         state.merge(&entry(Fact::Closed, 0, SIZE as u16 - 1, 0, 0));
         let counters = state.counters();
         let stamp = Stamp::new(1, position);
-        let save = ChunkSave { chunk: chunk(), stamp, state, counters, details: Vec::new() };
+        let save = ChunkSave { chunk: chunk(), stamp, state, counters, details: Vec::new(), details_to: stamp };
         self.store().save_chunks(vec![save]).await.unwrap();
     }
 
