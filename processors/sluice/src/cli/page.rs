@@ -5,6 +5,7 @@ use super::campaign::explain::page_lines;
 use super::campaign::source::{SourceArgs, read};
 use super::look::Look;
 use super::page_lift::{self, LiftArgs};
+use super::remote::escaped;
 use crate::error::{Exit, Outcome};
 use crate::page::report::{PageReport, report};
 use crate::view::numbers::thousands;
@@ -47,7 +48,7 @@ pub(super) async fn run(common: Common, args: PageArgs) -> Outcome {
 async fn show(common: &Common, page: &str, source: &SourceArgs) -> Outcome {
     let look = Look::open(common, source).await?;
     let report: PageReport = match &look {
-        Look::Service(remote) => read(remote.get(&format!("/v1/pages/{page}")).await?)?,
+        Look::Service(remote) => read(remote.get(&format!("/v1/pages/{}", escaped(page))).await?)?,
         Look::Engines(sight) => report(sight, &PageId::from(page)).await?,
     };
     if common.json {

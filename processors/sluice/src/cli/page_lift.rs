@@ -2,6 +2,7 @@
 
 use super::Common;
 use super::campaign::source::{read, service};
+use super::remote::escaped;
 use crate::error::{Exit, Outcome};
 use crate::page::lift::Lifted;
 use crate::view::out;
@@ -23,7 +24,8 @@ pub(super) struct LiftArgs {
 pub(super) async fn run(common: &Common, args: &LiftArgs) -> Outcome {
     let config = common.load(&[], "warn")?.config;
     let remote = service(&config, args.server.as_deref());
-    let lifted: Lifted = read(remote.post(&format!("/v1/pages/{}/lift", args.page), b"{}".to_vec()).await?)?;
+    let path = format!("/v1/pages/{}/lift", escaped(&args.page));
+    let lifted: Lifted = read(remote.post(&path, b"{}".to_vec()).await?)?;
     match common.json {
         true => out::line(json!(lifted)),
         false => out::line(lifted.sentence()),

@@ -6,6 +6,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::{Method, Request, header};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
 use sluice_providers::Secret;
@@ -17,6 +18,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// What helps where the service wants another token.
 const TOKEN_TO_DO: &str =
     "set SLUICE_GATEWAY_TOKEN, or gateway.control_token in sluice.toml, to the token of the service";
+
+/// What a name may have in a URL as it is (RFC 3986, 2.3).
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A name as a segment of a path or a value of a query: a page may be called `+49 30/1`.
+pub(super) fn escaped(name: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(name, PLAIN)
+}
 
 /// A service.
 #[derive(Debug, Clone)]

@@ -73,9 +73,9 @@ fn b6_a_page_whose_account_was_refused_goes_on_when_a_person_lifts_the_hold() {
     assert_eq!(watched.out, "spring is completed: 100 recipients.\n", "{watched:?}");
     let again = place.run(&["page", "lift", "shop", "--server", &server, "--json"]);
     assert_eq!(object(&again.out)["waited_for"], serde_json::json!([]), "{again:?}");
-    let missing = place.run(&["page", "lift", "nobody", "--server", &server]);
+    let missing = place.run(&["page", "lift", "no/body?", "--server", &server]);
     assert!(
-        missing.exit == 3 && missing.err.contains("nothing was ever sent from page nobody"),
+        missing.exit == 3 && missing.err.contains("nothing was ever sent from page no/body?"),
         "{missing:?}"
     );
     assert_eq!(place.run(&["page", "shop", "--server", &server]).exit, 0);

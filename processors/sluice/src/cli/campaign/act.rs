@@ -5,6 +5,7 @@ use super::source::{read, service};
 use super::{NameArgs, hours};
 use crate::campaign::commanded::Commanded;
 use crate::cli::Common;
+use crate::cli::remote::escaped;
 use crate::error::{Exit, Failure, Outcome};
 use crate::node::commands::{CancelDetails, RetryDetails};
 use crate::view::numbers::time;
@@ -216,6 +217,7 @@ fn nothing_named(what: &str) -> Failure {
 async fn act(common: &Common, args: &ActArgs, action: Action, details: &impl Serialize) -> Outcome {
     let config = common.load(&[], "warn")?.config;
     let NameArgs { campaign, tenant } = &args.name;
+    let (campaign, tenant) = (escaped(campaign), escaped(tenant));
     let path = format!("/v1/campaigns/{campaign}/{}?tenant={tenant}", action.as_str());
     let body = json!(details).to_string().into_bytes();
     let answer: Value = service(&config, args.server.as_deref()).post(&path, body).await?;

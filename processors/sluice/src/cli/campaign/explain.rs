@@ -6,6 +6,7 @@ use crate::campaign;
 use crate::campaign::explain::{Explained, explain};
 use crate::cli::Common;
 use crate::cli::look::Look;
+use crate::cli::remote::escaped;
 use crate::error::{Exit, Outcome};
 use crate::page::facts::PageFacts;
 use crate::page::lag;
@@ -57,7 +58,8 @@ pub(in crate::cli) async fn run(common: Common, args: ExplainArgs) -> Outcome {
 pub(super) async fn explained(look: &Look, name: &NameArgs) -> Outcome<Explained> {
     match look {
         Look::Service(remote) => {
-            let path = format!("/v1/campaigns/{}/explain?tenant={}", name.campaign, name.tenant);
+            let (campaign, tenant) = (escaped(&name.campaign), escaped(&name.tenant));
+            let path = format!("/v1/campaigns/{campaign}/explain?tenant={tenant}");
             read(remote.get(&path).await?)
         }
         Look::Engines(sight) => {
@@ -103,6 +105,7 @@ fn chain(explained: &Explained) -> Vec<String> {
 pub(in crate::cli) fn page_lines(facts: &PageFacts) -> Vec<[String; 2]> {
     let page = &facts.page;
     let mut lines = vec![["page".to_owned(), format!("{page}: {}", facts.limits())]];
+    lines.extend(facts.quotas.iter().map(|quota| ["quota".to_owned(), quota.clone()]));
     if let Some(live) = &facts.live {
         let calls = counted(live.in_flight as u64, "call", "calls");
         lines.push(["calls".to_owned(), format!("{page}: {calls} in flight, {} granted", live.granted)]);

@@ -2,7 +2,7 @@
 
 use crate::campaign::{self, status, status::CampaignStatus};
 use crate::cli::Common;
-use crate::cli::remote::Remote;
+use crate::cli::remote::{Remote, escaped};
 use crate::config::Config;
 use crate::error::{Failure, Outcome};
 use crate::node::engines::Rows;
@@ -63,7 +63,8 @@ impl Source {
     pub(super) async fn one(&self, name: &super::NameArgs) -> Outcome<CampaignStatus> {
         match self {
             Self::Service(remote) => {
-                read(remote.get(&format!("/v1/campaigns/{}?tenant={}", name.campaign, name.tenant)).await?)
+                let (campaign, tenant) = (escaped(&name.campaign), escaped(&name.tenant));
+                read(remote.get(&format!("/v1/campaigns/{campaign}?tenant={tenant}")).await?)
             }
             Self::Rows(stored) => {
                 let store = stored.store();
