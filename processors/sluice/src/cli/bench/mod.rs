@@ -78,8 +78,16 @@ pub enum Which {
     LaunchLatency,
     Receipts,
     Memory,
-    /// Limits, pauses and priorities; some minutes, and not among `all`
+    /// Limits, pauses and priorities: the next four; some minutes, and not among `all`
     Gates,
+    /// Pages beside one with a backlog that may not or cannot go on
+    Neighbours,
+    /// How much of their rates limited pages use; very many limited pages
+    RateUse,
+    /// From the acknowledgement of a pause to the last call
+    Pause,
+    /// An urgent campaign on a page with a backlog
+    Urgent,
     /// Cluster: receipts beside bare writes of states
     Merge,
     /// Cluster: pages whose process is killed or stops
@@ -156,7 +164,7 @@ async fn measure(common: &Common, args: &BenchArgs, ground: &Ground) -> Outcome<
     if args.which == Which::Memory || (!is_cluster && wants(Which::Memory)) {
         memory::measure(common, args, ground, &mut report).await?;
     }
-    if args.which == Which::Gates {
+    if gates::is_part(args.which) {
         gates::measure(common, args, ground, &mut report).await?;
     }
     if is_cluster && wants(Which::Merge) {

@@ -17,10 +17,10 @@ mod serving;
 mod urgent;
 mod windows;
 
-use super::BenchArgs;
 use super::ground::Ground;
 use super::report::Report;
 use super::scratch::Scratch;
+use super::{BenchArgs, Which};
 use crate::cli::Common;
 use crate::error::Outcome;
 use answering::Answering;
@@ -38,6 +38,12 @@ struct Bench<'a> {
     answering: Answering,
 }
 
+/// Whether it is all of them, or one.
+pub(super) fn is_part(which: Which) -> bool {
+    let parts = [Which::Neighbours, Which::RateUse, Which::Pause, Which::Urgent];
+    which == Which::Gates || parts.contains(&which)
+}
+
 pub(super) async fn measure(
     common: &Common,
     args: &BenchArgs,
@@ -47,8 +53,18 @@ pub(super) async fn measure(
     let recipients = args.recipients.unwrap_or(RECIPIENTS);
     let (scratch, answering) = (Scratch::new()?, Answering::start().await?);
     let bench = Bench { common, args, ground, recipients, scratch, answering };
-    neighbours::measure(&bench, report).await?;
-    rate_use::measure(&bench, report).await?;
-    pause::measure(&bench, report).await?;
-    urgent::measure(&bench, report).await
+    let wants = |which| [which, Which::Gates].contains(&args.which);
+    if wants(Which::Neighbours) {
+        neighbours::measure(&bench, report).await?;
+    }
+    if wants(Which::RateUse) {
+        rate_use::measure(&bench, report).await?;
+    }
+    if wants(Which::Pause) {
+        pause::measure(&bench, report).await?;
+    }
+    if wants(Which::Urgent) {
+        urgent::measure(&bench, report).await?;
+    }
+    Ok(())
 }
