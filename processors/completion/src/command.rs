@@ -1,7 +1,8 @@
 //! How every command of a person is carried out.
 //!
 //! 1. The step on the campaign's row, by compare-and-set, decided by [`sluice_core::control`].
-//! 2. `control` of each of its pages is raised: what was decided on the old row is granted no more (G7).
+//! 2. `control` of each of its pages is raised: what was decided on the old row is granted no more (G7). Cancelled, the
+//!    occurrence that it was about to launch is not launched any more.
 //! 3. The answer. The log is waited for only a moment: a command counts although it is away, and whoever looks at the
 //!    campaign next tells what is untold.
 //!
@@ -14,6 +15,7 @@ use crate::out::{Out, out};
 use crate::processor::CompletionPorts;
 use sluice_core::control::{Command, Decision, decide};
 use sluice_core::{CampaignId, CampaignRow, CampaignState, Transition};
+use sluice_runtime::ports::store::StoreError;
 use std::time::Duration;
 
 /// How long an answer waits for the event to be durable.
@@ -74,6 +76,7 @@ pub(crate) async fn carry_out(
     (row, already): (CampaignRow, bool),
 ) -> Result<Answer, CommandError> {
     bump_pages(&*ports.store, &row).await?;
+    take_its_place(ports, &row).await?;
     let out = out(ports, &row).await?;
     match tokio::time::timeout(TOLD_WITHIN, announce_if_due(ports, &row)).await {
         Ok(Ok(())) => {}
@@ -83,6 +86,19 @@ pub(crate) async fn carry_out(
     // After the event, which whoever wakes would tell as well; nobody waits for it.
     drop(enqueue_wake(&*ports.log, row.id, ports.clock.wall_ms()));
     Ok(Answer { row, already, out })
+}
+
+/// The occurrence that a cancelled campaign had booked is launched by now, or is not launched any more: whoever was
+/// about to launch it finds its place taken.
+async fn take_its_place(ports: &CompletionPorts, row: &CampaignRow) -> Result<(), CommandError> {
+    let is_cancelled = matches!(row.state, CampaignState::Cancelling | CampaignState::Cancelled);
+    let Some(at_ms) = row.booked_ms().filter(|_| is_cancelled) else { return Ok(()) };
+    let place = row.cancelled_occurrence(at_ms, ports.clock.wall_ms());
+    match ports.store.create_campaign(place).await {
+        // Another campaign has its id, and it can't be launched.
+        Ok(_) | Err(StoreError::Fenced(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn not_told(row: &CampaignRow, error: &CompletionError) {

@@ -109,6 +109,10 @@ pub struct Terms {
     /// for it, knowing that some will get it twice.
     #[serde(default)]
     pub unknown_in_run: Option<u32>,
+    /// The occurrence of a recurring campaign that is to be launched now, if it was not launched already: ms since
+    /// 1970. It is booked here first, so that whoever cancels the campaign knows of it.
+    #[serde(default)]
+    pub occurrence_ms: Option<i64>,
 }
 
 impl Terms {

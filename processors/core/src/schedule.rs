@@ -1,10 +1,11 @@
 //! Campaigns for later: when they start, and what a recurring one does at its time (B5).
 //!
 //! A recurring campaign is a row that waits for its next occurrence and never runs itself: each occurrence is a
-//! campaign of its own, whose name follows from its time. So whoever carries an occurrence out twice launches it
-//! once, and may then move the row.
+//! campaign of its own, whose name follows from its time. An occurrence is first booked in the row, by compare-and-set,
+//! then launched, then crossed out: whoever dies in between has it launched by the next one, and whoever launches it
+//! twice launches it once. Who cancels the row finds what is booked, and takes its place before it answers.
 
-use crate::campaign::{CampaignRow, Terms};
+use crate::campaign::{CampaignRow, CampaignState, Terms, Transition};
 use crate::launch::ValidRules;
 use crate::recurrence::occurrence_name;
 use sluice_schemas::{CampaignLaunch, Rules};
@@ -80,6 +81,40 @@ impl CampaignRow {
         }
     }
 
+    /// The occurrence that is booked and may not be launched yet: ms since 1970.
+    pub fn booked_ms(&self) -> Option<i64> {
+        self.changed.as_ref()?.occurrence_ms
+    }
+
+    /// The step that books an occurrence; the campaign then waits for `next_ms`, if there is another one.
+    pub fn book(&self, at_ms: i64, next_ms: Option<i64>, now_ms: i64) -> Transition {
+        let starts_at_ms = next_ms.or(Some(self.starts_at_ms));
+        let terms = Terms { starts_at_ms, occurrence_ms: Some(at_ms), ..self.terms() };
+        let step = Transition::of(self, CampaignState::Scheduled, None, now_ms);
+        Transition { terms: Some((self.terms_version, terms)), ..step }
+    }
+
+    /// The step after the booked occurrence was launched: it waits for the next one, or ends.
+    pub fn cross_out(&self, at_ms: i64, now_ms: i64) -> Transition {
+        let terms = Terms { occurrence_ms: None, ..self.terms() };
+        let step = if self.starts_at_ms > at_ms {
+            Transition::of(self, CampaignState::Scheduled, None, now_ms)
+        } else {
+            Transition::of(self, CampaignState::Cancelling, Some(self.end_reason()), now_ms)
+        };
+        Transition { terms: Some((self.terms_version, terms)), ..step }
+    }
+
+    /// What takes the place of an occurrence that is not to be launched any more: a campaign of its name that is
+    /// cancelled before its start.
+    pub fn cancelled_occurrence(&self, at_ms: i64, now_ms: i64) -> CampaignRow {
+        CampaignRow {
+            state: CampaignState::Cancelling,
+            reason: Some(format!("{} was cancelled", self.launch.campaign)),
+            ..CampaignRow::scheduled(self.occurrence(at_ms), now_ms, at_ms)
+        }
+    }
+
     /// Why a campaign whose end has come is cancelled.
     pub fn end_reason(&self) -> String {
         match &self.rules().end_at {
@@ -92,7 +127,6 @@ impl CampaignRow {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::campaign::CampaignState;
     use proptest::prelude::*;
     use sluice_schemas::{Audience, Channel, Message, Missed, OnUnknown, Recurring};
 
@@ -187,6 +221,35 @@ mod tests {
         );
         assert_eq!(launch.rules, Rules::default());
         assert_eq!(CampaignRow::launched(launch, T0).state, CampaignState::Running);
+    }
+
+    #[test]
+    fn b5_an_occurrence_is_booked_then_crossed_out_and_the_last_one_ends_the_campaign() {
+        let waits =
+            CampaignRow { state: CampaignState::Scheduled, starts_at_ms: T0, ..row(Rules::default()) };
+        let booked = waits.after(&waits.book(T0, Some(T0 + HOUR), T0 + 5)).unwrap();
+        assert_eq!((booked.booked_ms(), booked.starts_at_ms), (Some(T0), T0 + HOUR));
+        assert_eq!(
+            booked.after(&waits.book(T0, Some(T0 + HOUR), T0 + 6)),
+            None,
+            "another process was faster"
+        );
+        let launched = booked.after(&booked.cross_out(T0, T0 + 9)).unwrap();
+        assert_eq!((launched.booked_ms(), launched.starts_at_ms), (None, T0 + HOUR));
+        assert_eq!(launched.state, CampaignState::Scheduled);
+        let last = waits.after(&waits.book(T0, None, T0 + 5)).unwrap();
+        let ended = last.after(&last.cross_out(T0, T0 + 9)).unwrap();
+        assert_eq!((ended.state, ended.booked_ms()), (CampaignState::Cancelling, None));
+    }
+
+    #[test]
+    fn g7_what_takes_an_occurrences_place_has_its_name_and_never_starts() {
+        let schedule = row(rules(None, None, Some(("0 9 * * *", Missed::Once))));
+        let at_ms = T0 + 9 * HOUR;
+        let place = schedule.cancelled_occurrence(at_ms, at_ms + 3);
+        assert_eq!(place.id, CampaignRow::launched(schedule.occurrence(at_ms), 0).id);
+        assert!(place.awaits_start && place.state == CampaignState::Cancelling);
+        assert_eq!(place.reason.as_deref(), Some("digest was cancelled"));
     }
 
     proptest! {

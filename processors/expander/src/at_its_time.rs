@@ -20,26 +20,7 @@ pub(crate) enum AtItsTime {
 pub(crate) async fn at_its_time(ports: &ExpanderPorts, mut row: CampaignRow) -> Result<AtItsTime, StepError> {
     let store = &ports.store;
     while row.state == CampaignState::Scheduled {
-        let now_ms = ports.clock.wall_ms();
-        let step = match row.valid_rules() {
-            Ok(rules) => match due(row.starts_at_ms, &rules, now_ms) {
-                Due::Wait { .. } => return Ok(AtItsTime::Waits),
-                Due::Start => Transition::by_terms_of(&row, CampaignState::Running, None, now_ms),
-                Due::Occurrence { at_ms, next_ms } => {
-                    occur(ports, &row, at_ms, now_ms).await?;
-                    next(&row, next_ms, now_ms)
-                }
-                Due::Skip { next_ms } => {
-                    tracing::warn!(campaign = row.launch.campaign, "missed occurrences are left out");
-                    next(&row, next_ms, now_ms)
-                }
-                Due::Over => next(&row, None, now_ms),
-            },
-            Err(problems) => {
-                let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-                Transition::by_terms_of(&row, CampaignState::Failed, Some(problems.join("; ")), now_ms)
-            }
-        };
+        let Some(step) = next_step(ports, &row).await? else { return Ok(AtItsTime::Waits) };
         let taken = until_answered("transition", || store.transition(row.id, step.clone())).await?;
         let Some(next) = taken else {
             // Moved or cancelled by a person meanwhile, or taken by another process.
@@ -56,6 +37,33 @@ pub(crate) async fn at_its_time(ports: &ExpanderPorts, mut row: CampaignRow) -> 
     Ok(AtItsTime::GoesOn(Box::new(row)))
 }
 
+/// The step that is due; `None` while it waits.
+async fn next_step(ports: &ExpanderPorts, row: &CampaignRow) -> Result<Option<Transition>, StepError> {
+    if let Some(at_ms) = row.booked_ms() {
+        occur(ports, row, at_ms).await?;
+        return Ok(Some(row.cross_out(at_ms, ports.clock.wall_ms())));
+    }
+    let now_ms = ports.clock.wall_ms();
+    let rules = match row.valid_rules() {
+        Ok(rules) => rules,
+        Err(problems) => {
+            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            let reason = Some(problems.join("; "));
+            return Ok(Some(Transition::by_terms_of(row, CampaignState::Failed, reason, now_ms)));
+        }
+    };
+    Ok(match due(row.starts_at_ms, &rules, now_ms) {
+        Due::Wait { .. } => None,
+        Due::Start => Some(Transition::by_terms_of(row, CampaignState::Running, None, now_ms)),
+        Due::Occurrence { at_ms, next_ms } => Some(row.book(at_ms, next_ms, now_ms)),
+        Due::Skip { next_ms } => {
+            tracing::warn!(campaign = row.launch.campaign, "missed occurrences are left out");
+            Some(next(row, next_ms, now_ms))
+        }
+        Due::Over => Some(next(row, None, now_ms)),
+    })
+}
+
 /// The step of a campaign that waits for another time, or for none any more.
 fn next(row: &CampaignRow, next_ms: Option<i64>, now_ms: i64) -> Transition {
     let Some(starts_at_ms) = next_ms else {
@@ -66,9 +74,10 @@ fn next(row: &CampaignRow, next_ms: Option<i64>, now_ms: i64) -> Transition {
     Transition { terms: Some((row.terms_version, terms)), ..step }
 }
 
-/// Launches an occurrence, unless it was launched before.
-async fn occur(ports: &ExpanderPorts, row: &CampaignRow, at_ms: i64, now_ms: i64) -> Result<(), StepError> {
-    let occurrence = CampaignRow::launched(row.occurrence(at_ms), now_ms);
+/// Launches an occurrence that is booked, unless it was launched before, or its place is taken because the schedule
+/// was cancelled meanwhile.
+async fn occur(ports: &ExpanderPorts, row: &CampaignRow, at_ms: i64) -> Result<(), StepError> {
+    let occurrence = CampaignRow::launched(row.occurrence(at_ms), ports.clock.wall_ms());
     let created = until_answered("create_campaign", || async {
         match ports.store.create_campaign(occurrence.clone()).await {
             Err(StoreError::Fenced(_)) => Ok(None),
@@ -78,8 +87,10 @@ async fn occur(ports: &ExpanderPorts, row: &CampaignRow, at_ms: i64, now_ms: i64
     let (campaign, of) = (&occurrence.launch.campaign, &row.launch.campaign);
     match created.await? {
         Some(Created::New(_)) => tracing::info!(campaign, of, "launched"),
-        // By us before a crash, or by another process.
-        Some(Created::Existing(_)) => tracing::info!(campaign, of, "launched before"),
+        // By us before a crash, by another process, or by the cancel.
+        Some(Created::Existing(there)) => {
+            tracing::info!(campaign, of, state = there.state.as_str(), "launched or cancelled before")
+        }
         None => {
             tracing::error!(campaign, of, "another campaign has the same id: this occurrence is left out")
         }

@@ -46,5 +46,6 @@ mod ownership;
 mod receipts;
 mod retries;
 mod run;
+mod schedules;
 mod stalled;
 mod takeover;
