@@ -9,11 +9,13 @@ mod campaigns;
 mod chunks;
 mod correlation;
 mod ledgers;
+mod quotas;
 
 pub use campaigns::*;
 pub use chunks::*;
 pub use correlation::*;
 pub use ledgers::*;
+pub use quotas::*;
 
 use sluice_core::{CampaignId, CampaignRow, ChunkId, ChunkRow, PageId};
 use sluice_runtime::ports::store::Store;
@@ -53,6 +55,9 @@ properties! {
     g1_a_former_owner_grants_nothing,
     a_page_that_was_handed_over_has_nobody_calling,
     g7_a_command_makes_the_next_grant_look_again,
+    g4_a_lease_is_conditional_on_the_version,
+    g4_of_racing_leases_one_is_written,
+    hazard_3_the_same_lease_again_is_written_once,
     recipients_are_read_by_index,
     recipients_may_be_written_in_parts_and_again,
     hazard_15_the_highest_stamp_wins_in_any_order,

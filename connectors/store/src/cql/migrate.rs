@@ -15,7 +15,8 @@ use std::time::Duration;
 
 /// The migrations, from version 1. What was released is never changed; a change is another one. Each statement
 /// may be run again.
-pub(crate) const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_tables.cql")];
+pub(crate) const MIGRATIONS: [&str; 2] =
+    [include_str!("migrations/0001_tables.cql"), include_str!("migrations/0002_quotas.cql")];
 
 /// What a migration did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -176,7 +177,7 @@ mod tests {
     fn every_statement_of_a_migration_may_be_run_again() {
         for migration in MIGRATIONS {
             let statements = statements(migration);
-            assert!(statements.len() > 5);
+            assert!(!statements.is_empty());
             for statement in statements {
                 assert!(statement.contains("IF NOT EXISTS"), "{statement}");
             }

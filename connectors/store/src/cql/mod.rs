@@ -1,7 +1,7 @@
 //! The store in a CQL database: ScyllaDB or Apache Cassandra.
 //!
 //! Guarantees:
-//! - Campaigns, page ledgers and generations are written by conditional statements alone and read serially.
+//! - Campaigns, page ledgers, quotas and generations are written by conditional statements alone and read serially.
 //!   A conditional write carries its own name; when its answer is lost, a serial read tells whether it was
 //!   applied, and only then it is asked again (hazards 3, 35).
 //! - Chunk states carry the stamp of the log as their timestamp, so the highest wins, whatever the order, the
@@ -28,6 +28,7 @@ mod lock;
 mod migrate;
 mod open;
 mod options;
+mod quotas;
 pub mod raw;
 mod recipients;
 mod session;

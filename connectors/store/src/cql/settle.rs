@@ -92,6 +92,15 @@ pub(crate) fn take(now: &LedgerHead, before: Fence, nonce: &Nonce) -> Verdict {
     if now.fence == before { Verdict::Open } else { Verdict::Refused }
 }
 
+/// Of a lease of the quota that is at `version` now, last written by `last`. One that is more than a version behind may
+/// have been written before others were.
+pub(crate) fn lease(version: u64, last: &str, expected: u64, writer: &str) -> Verdict {
+    if version == expected {
+        return Verdict::Open;
+    }
+    if version == expected + 1 && last == writer { Verdict::Applied } else { Verdict::Refused }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,6 +140,14 @@ mod tests {
         assert_eq!(take(&head(4, 8, 9, MINE, OTHER), ASKED, &MINE), Verdict::Applied);
         assert_eq!(take(&head(3, 7, 2, OTHER, OTHER), ASKED, &MINE), Verdict::Open);
         assert_eq!(take(&head(4, 8, 2, OTHER, OTHER), ASKED, &MINE), Verdict::Refused);
+    }
+
+    #[test]
+    fn hazard_3_a_lost_lease_is_settled_by_who_wrote_last() {
+        assert_eq!(lease(7, "other/3", 7, "me/1"), Verdict::Open);
+        assert_eq!(lease(8, "me/1", 7, "me/1"), Verdict::Applied);
+        assert_eq!(lease(8, "other/3", 7, "me/1"), Verdict::Refused);
+        assert_eq!(lease(9, "me/1", 7, "me/1"), Verdict::Refused, "that was another write");
     }
 
     #[test]

@@ -67,6 +67,10 @@ statements! {
         WHERE page = ? IF epoch = ? AND seq = ? AND owned = true";
     ledger_command: Conditional = "UPDATE {ks}.page_ledger SET control = ? WHERE page = ? IF control = ?";
 
+    quota_create: Conditional = "INSERT INTO {ks}.quotas (scope, version, writer, body) VALUES (?, 0, '', ?) IF NOT EXISTS";
+    quota_read: Serial = "SELECT version, writer, body FROM {ks}.quotas WHERE scope = ?";
+    quota_lease: Conditional = "UPDATE {ks}.quotas SET version = ?, writer = ?, body = ? WHERE scope = ? IF version = ?";
+
     recipients_write: Plain = "INSERT INTO {ks}.recipients (chunk, block, first, digest, rows) VALUES (?, ?, ?, ?, ?)";
     recipients_read: Large = "SELECT block, rows FROM {ks}.recipients WHERE chunk = ? AND block IN ?";
 

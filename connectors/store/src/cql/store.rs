@@ -7,18 +7,19 @@ use super::inspect::LocalTime;
 use super::options::CqlOptions;
 use super::statements::Statements;
 use super::{
-    campaigns, check, chunk_states, committed, correlation, expiry, generations, ledgers, open, recipients,
-    session, suppressions,
+    campaigns, check, chunk_states, committed, correlation, expiry, generations, ledgers, open, quotas,
+    recipients, session, suppressions,
 };
 use async_trait::async_trait;
 use sluice_core::chunk_state::Stamp;
 use sluice_core::{
-    CampaignId, CampaignRow, ChunkId, ChunkRow, ChunkState, Counters, IndexSet, LedgerBody, PageId, Seal,
+    CampaignId, CampaignRow, ChunkId, ChunkRow, ChunkState, Counters, IndexSet, LedgerBody, PageId, QuotaBody,
+    Seal,
 };
 use sluice_runtime::ports::log::Generations;
 use sluice_runtime::ports::store::{
-    ChunkSave, CorrelatedSend, CorrelationKey, Created, EarlyFact, ExpansionLease, Fence, Granted, LedgerRow,
-    RecipientRow, Store, StoreResult, Taken, Transition,
+    ChunkSave, CorrelatedSend, CorrelationKey, Created, EarlyFact, ExpansionLease, Fence, Granted, Leased,
+    LedgerRow, QuotaRow, RecipientRow, Store, StoreResult, Taken, Transition,
 };
 use sluice_schemas::{Channel, ReceiptEntry};
 use std::fmt;
@@ -127,6 +128,20 @@ impl Store for CqlStore {
 
     async fn ledger(&self, page: &PageId) -> StoreResult<Option<LedgerRow>> {
         ledgers::get(&self.access, page).await
+    }
+
+    async fn quota(&self, scope: &str) -> StoreResult<Option<QuotaRow>> {
+        quotas::get(&self.access, scope).await
+    }
+
+    async fn lease(
+        &self,
+        scope: &str,
+        expected_version: u64,
+        writer: &str,
+        body: &QuotaBody,
+    ) -> StoreResult<Leased> {
+        quotas::lease(&self.access, scope, expected_version, writer, body).await
     }
 
     async fn write_recipients(&self, chunk: ChunkId, rows: Vec<RecipientRow>) -> StoreResult<()> {

@@ -11,6 +11,7 @@ pub(crate) mod codec;
 pub(crate) mod correlation;
 pub(crate) mod keys;
 mod ledgers;
+mod quotas;
 pub(crate) mod recipients;
 mod store;
 mod suppressions;

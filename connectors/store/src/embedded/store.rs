@@ -2,16 +2,17 @@
 
 use super::chunks::Conflicts;
 use super::tables::{Access, Tables};
-use super::{campaigns, chunks, correlation, ledgers, recipients, suppressions};
+use super::{campaigns, chunks, correlation, ledgers, quotas, recipients, suppressions};
 use async_trait::async_trait;
 use sluice_core::chunk_state::Stamp;
 use sluice_core::{
-    CampaignId, CampaignRow, ChunkId, ChunkRow, ChunkState, Counters, IndexSet, LedgerBody, PageId, Seal,
+    CampaignId, CampaignRow, ChunkId, ChunkRow, ChunkState, Counters, IndexSet, LedgerBody, PageId, QuotaBody,
+    Seal,
 };
 use sluice_engine::{Engine, EngineError};
 use sluice_runtime::ports::store::{
-    ChunkSave, CorrelatedSend, CorrelationKey, Created, EarlyFact, ExpansionLease, Fence, Granted, LedgerRow,
-    RecipientRow, Store, StoreResult, Taken, Transition,
+    ChunkSave, CorrelatedSend, CorrelationKey, Created, EarlyFact, ExpansionLease, Fence, Granted, Leased,
+    LedgerRow, QuotaRow, RecipientRow, Store, StoreResult, Taken, Transition,
 };
 use sluice_schemas::{Channel, ReceiptEntry};
 use std::sync::Arc;
@@ -103,6 +104,21 @@ impl Store for EmbeddedStore {
 
     async fn ledger(&self, page: &PageId) -> StoreResult<Option<LedgerRow>> {
         ledgers::get(&self.access, page)
+    }
+
+    async fn quota(&self, scope: &str) -> StoreResult<Option<QuotaRow>> {
+        quotas::get(&self.access, scope)
+    }
+
+    async fn lease(
+        &self,
+        scope: &str,
+        expected_version: u64,
+        writer: &str,
+        body: &QuotaBody,
+    ) -> StoreResult<Leased> {
+        let (scope, writer) = (scope.to_owned(), writer.to_owned());
+        quotas::lease(&self.access, scope, expected_version, writer, body.encode()).await
     }
 
     async fn write_recipients(&self, chunk: ChunkId, rows: Vec<RecipientRow>) -> StoreResult<()> {

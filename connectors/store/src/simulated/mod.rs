@@ -9,6 +9,7 @@ mod campaigns;
 mod chunk_states;
 mod ledgers;
 mod lookups;
+mod quotas;
 mod raw;
 mod replicas;
 mod snapshot;
@@ -18,11 +19,12 @@ use async_trait::async_trait;
 use raw::Session;
 use sluice_core::chunk_state::Stamp;
 use sluice_core::{
-    CampaignId, CampaignRow, ChunkId, ChunkRow, ChunkState, Counters, IndexSet, LedgerBody, PageId, Seal,
+    CampaignId, CampaignRow, ChunkId, ChunkRow, ChunkState, Counters, IndexSet, LedgerBody, PageId, QuotaBody,
+    Seal,
 };
 use sluice_runtime::ports::store::{
-    ChunkSave, CorrelatedSend, CorrelationKey, Created, EarlyFact, ExpansionLease, Fence, Granted, LedgerRow,
-    RecipientRow, Store, StoreResult, Taken, Transition,
+    ChunkSave, CorrelatedSend, CorrelationKey, Created, EarlyFact, ExpansionLease, Fence, Granted, Leased,
+    LedgerRow, QuotaRow, RecipientRow, Store, StoreResult, Taken, Transition,
 };
 use sluice_schemas::{Channel, ReceiptEntry};
 use sluice_simulation::{ProcessId, World};
@@ -125,6 +127,20 @@ impl Store for Session {
 
     async fn ledger(&self, page: &PageId) -> StoreResult<Option<LedgerRow>> {
         self.look("ledger?", |tables| tables.ledgers.get(page).map(|cell| cell.row.clone())).await
+    }
+
+    async fn quota(&self, scope: &str) -> StoreResult<Option<QuotaRow>> {
+        self.look("quota?", |tables| tables.quotas.get(scope).map(|cell| cell.row.clone())).await
+    }
+
+    async fn lease(
+        &self,
+        scope: &str,
+        expected_version: u64,
+        writer: &str,
+        body: &QuotaBody,
+    ) -> StoreResult<Leased> {
+        self.lease_quota(scope, expected_version, writer, body).await
     }
 
     async fn write_recipients(&self, chunk: ChunkId, rows: Vec<RecipientRow>) -> StoreResult<()> {

@@ -2,7 +2,7 @@
 
 use super::replicas::Replicas;
 use sluice_core::{CampaignId, CampaignRow, ChunkId, ChunkRow, PageId};
-use sluice_runtime::ports::store::{CorrelatedSend, CorrelationKey, EarlyFact, LedgerRow, RecipientRow};
+use sluice_runtime::ports::store::{CorrelatedSend, CorrelationKey, EarlyFact, LedgerRow, QuotaRow, RecipientRow};
 use sluice_schemas::Channel;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +13,7 @@ pub(super) type OperationId = u64;
 pub(super) struct Tables {
     pub(super) campaigns: BTreeMap<CampaignId, CampaignCell>,
     pub(super) ledgers: BTreeMap<PageId, LedgerCell>,
+    pub(super) quotas: BTreeMap<String, QuotaCell>,
     pub(super) recipients: BTreeMap<ChunkId, BTreeMap<u16, RecipientRow>>,
     pub(super) states: Replicas,
     pub(super) sends: BTreeMap<CorrelationKey, BTreeSet<CorrelatedSend>>,
@@ -35,6 +36,12 @@ pub(super) struct LedgerCell {
     pub(super) row: LedgerRow,
     /// The call that took the present epoch.
     pub(super) taken_by: OperationId,
+}
+
+pub(super) struct QuotaCell {
+    pub(super) row: QuotaRow,
+    /// The last write.
+    pub(super) writer: String,
 }
 
 impl CampaignCell {

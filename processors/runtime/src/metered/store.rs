@@ -6,13 +6,14 @@ use crate::Clock;
 use crate::metrics::store::{StoreMetrics, StoreOperation as Op};
 use crate::metrics::{Engine, Metrics};
 use crate::ports::store::{
-    ChunkSave, CorrelatedSend, CorrelationKey, Created, EarlyFact, ExpansionLease, Fence, Granted, LedgerRow,
-    RecipientRow, Store, StoreResult, Taken, Transition,
+    ChunkSave, CorrelatedSend, CorrelationKey, Created, EarlyFact, ExpansionLease, Fence, Granted, Leased,
+    LedgerRow, QuotaRow, RecipientRow, Store, StoreResult, Taken, Transition,
 };
 use async_trait::async_trait;
 use sluice_core::chunk_state::Stamp;
 use sluice_core::{
-    CampaignId, CampaignRow, ChunkId, ChunkRow, ChunkState, Counters, IndexSet, LedgerBody, PageId, Seal,
+    CampaignId, CampaignRow, ChunkId, ChunkRow, ChunkState, Counters, IndexSet, LedgerBody, PageId, QuotaBody,
+    Seal,
 };
 use sluice_schemas::{Channel, ReceiptEntry};
 use std::fmt;
@@ -164,6 +165,20 @@ impl Store for MeteredStore {
 
     async fn ledger(&self, page: &PageId) -> StoreResult<Option<LedgerRow>> {
         self.measure(Op::Ledger, self.inner.ledger(page)).await
+    }
+
+    async fn quota(&self, scope: &str) -> StoreResult<Option<QuotaRow>> {
+        self.measure(Op::Quota, self.inner.quota(scope)).await
+    }
+
+    async fn lease(
+        &self,
+        scope: &str,
+        expected_version: u64,
+        writer: &str,
+        body: &QuotaBody,
+    ) -> StoreResult<Leased> {
+        self.measure(Op::Lease, self.inner.lease(scope, expected_version, writer, body)).await
     }
 
     async fn write_recipients(&self, chunk: ChunkId, rows: Vec<RecipientRow>) -> StoreResult<()> {

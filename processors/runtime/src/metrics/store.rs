@@ -25,6 +25,8 @@ crate::label_words! {
     Release = "release",
     BumpControl = "bump_control",
     Ledger = "ledger",
+    Quota = "quota",
+    Lease = "lease",
     WriteRecipients = "write_recipients",
     Recipients = "recipients",
     SaveChunks = "save_chunks",

@@ -4,7 +4,7 @@
 //! - Every write is durable when it returns. A compare-and-set whose answer was lost is settled inside (each
 //!   carries a sequence number or a version, hazard 3); [`StoreError::Unavailable`] means "nothing is known",
 //!   and asking again is safe.
-//! - Campaign rows and ledgers are linearisable; chunk states are ordered by their stamp alone, the higher
+//! - Campaign rows, ledgers and quotas are linearisable; chunk states are ordered by their stamp alone, the higher
 //!   wins whatever the order of writes (hazards 15, 16).
 //! - What was written by a fenced epoch after a newer one took over is refused (hazards 2, 5).
 
@@ -13,8 +13,8 @@ use bytes::Bytes;
 pub use sluice_core::Transition;
 use sluice_core::chunk_state::Stamp;
 use sluice_core::{
-    CampaignId, CampaignRow, ChunkId, ChunkRow, ChunkState, Counters, IndexSet, LedgerBody, PageId, Seal,
-    SendId,
+    CampaignId, CampaignRow, ChunkId, ChunkRow, ChunkState, Counters, IndexSet, LedgerBody, PageId, QuotaBody,
+    Seal, SendId,
 };
 use sluice_schemas::{Channel, Fact, ReceiptEntry};
 
@@ -117,6 +117,26 @@ pub enum Granted {
     No(Fence),
 }
 
+/// A quota, for those who lease of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuotaRow {
+    /// Grows with every write; 0 before the first.
+    pub version: u64,
+    /// What is booked.
+    pub body: QuotaBody,
+}
+
+/// The answer to a lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leased {
+    /// It is durable, and the row has this version.
+    Yes(u64),
+    /// Nothing was written, and never will be: somebody else was faster, the row is this. Where the same write was
+    /// asked for before and had no answer, and the row's version lies more than one beyond the expected one, nobody can
+    /// tell any more whether that first one was written.
+    No(QuotaRow),
+}
+
 /// One recipient as the expander wrote it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecipientRow {
@@ -143,6 +163,9 @@ pub struct ChunkSave {
     pub counters: Counters,
     /// The entries merged since the last save: times, errors, provider ids.
     pub details: Vec<ReceiptEntry>,
+    /// The prefix that ends with them, by which they are kept. Below `stamp` where they are saved once more, because
+    /// the owner who saved this state may have died in the middle of it.
+    pub details_to: Stamp,
 }
 
 /// By what a webhook names a send, where no echo tag comes back.
@@ -163,9 +186,6 @@ pub struct CorrelatedSend {
     pub attempt: u8,
     /// When it was accepted, ms since 1970.
     pub sent_at_ms: i64,
-    /// The prefix that ends with them, by which they are kept. Below `stamp` where they are saved once more, because
-    /// the owner who saved this state may have died in the middle of it.
-    pub details_to: Stamp,
 }
 
 /// A fact that a webhook told before its send was known.
@@ -231,6 +251,20 @@ pub trait Store: Send + Sync + 'static {
     async fn bump_control(&self, page: &PageId) -> StoreResult<u64>;
     /// Looks at a ledger.
     async fn ledger(&self, page: &PageId) -> StoreResult<Option<LedgerRow>>;
+
+    // Quotas: linearisable.
+
+    /// Looks at a quota; `None` where nobody leased of it yet.
+    async fn quota(&self, scope: &str) -> StoreResult<Option<QuotaRow>>;
+    /// Replaces the body if the version is still this one, 0 where there is no row. `writer` names this write and no
+    /// other: the same write may be asked for again, and is written once.
+    async fn lease(
+        &self,
+        scope: &str,
+        expected_version: u64,
+        writer: &str,
+        body: &QuotaBody,
+    ) -> StoreResult<Leased>;
 
     // Recipients: written once by the expander, before the chunk's commit point.
 

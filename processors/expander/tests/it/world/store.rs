@@ -4,11 +4,11 @@ use super::fuel::{Fate, Fuel};
 use async_trait::async_trait;
 use sluice_core::{
     CampaignId, CampaignRow, CampaignState, ChunkId, ChunkRow, ChunkState, Counters, IndexSet, LedgerBody,
-    PageId, Seal, Stamp,
+    PageId, QuotaBody, Seal, Stamp,
 };
 use sluice_runtime::ports::store::{
-    ChunkSave, CorrelatedSend, CorrelationKey, Created, EarlyFact, ExpansionLease, Fence, Granted, LedgerRow,
-    RecipientRow, Store, StoreError, StoreResult, Taken, Transition,
+    ChunkSave, CorrelatedSend, CorrelationKey, Created, EarlyFact, ExpansionLease, Fence, Granted, Leased,
+    LedgerRow, QuotaRow, RecipientRow, Store, StoreError, StoreResult, Taken, Transition,
 };
 use sluice_schemas::{Channel, ReceiptEntry};
 use std::collections::{BTreeMap, BTreeSet};
@@ -233,6 +233,12 @@ impl Store for MemoryStore {
         Ok(1)
     }
     async fn ledger(&self, _: &PageId) -> StoreResult<Option<LedgerRow>> {
+        foreign()
+    }
+    async fn quota(&self, _: &str) -> StoreResult<Option<QuotaRow>> {
+        foreign()
+    }
+    async fn lease(&self, _: &str, _: u64, _: &str, _: &QuotaBody) -> StoreResult<Leased> {
         foreign()
     }
     async fn save_chunks(&self, _: Vec<ChunkSave>) -> StoreResult<()> {
