@@ -9,13 +9,16 @@
 //!
 //! - [`Sender`]: the consumer of `chunks`; hands descriptors to pages.
 //! - `page`: the actor of one page: lanes → grant → calls → receipts.
-//! - `watermark`: which prefix of `chunks` is done.
+//! - `watermark`: which prefix of `chunks` is done; `backlog`: which unfinished records are in memory;
+//!   `handle`: both for one partition.
 //! - `campaigns`: campaign rows, compiled messages, gates; `watch`: whether rows have changed.
 //! - [`board`]: what each page is doing, for people.
 //! - [`options`]: every limit.
 
+mod backlog;
 pub mod board;
 mod campaigns;
+mod handle;
 pub mod options;
 mod page;
 mod shard;

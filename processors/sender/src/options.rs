@@ -38,8 +38,9 @@ pub struct SenderOptions {
     /// How long calls under way may take to end when the process stops, before they are left to become
     /// `unknown`. Default 30,000; a supervisor's patience has to be longer.
     pub drain_ms: u64,
-    /// Unfinished records of `chunks` in memory, per partition. Default 20,000, about 25 MB: each
-    /// holds a bitmap of up to 1 KiB, and beyond it the partition is paused.
+    /// Unfinished records of `chunks` in memory, per partition. Default 20,000, about 25 MB: each holds a bitmap of up
+    /// to 1 KiB. Beyond it each campaign of a page has its share of them; what is more is parked and read again
+    /// later. With ten times as many parked, about 20 MB, the partition is paused.
     pub records_max: usize,
     /// An unfinished record with so many newer ones is produced again at the end, so that it does not pin the
     /// committed offset. Default 10,000 (hazard 27).

@@ -1,17 +1,17 @@
 //! The consumer of `chunks`: one group decides who has a shard; each page of it is an actor.
 
 use crate::board::Board;
+use crate::handle::ShardHandle;
 use crate::options::SenderOptions;
 use crate::page::{Descriptor, OpenWork, Page, StopMode};
 use crate::watch::Watch;
-use crate::watermark::Watermark;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use sluice_core::{ChunkId, PageId};
 use sluice_runtime::ports::caller::Caller;
 use sluice_runtime::ports::log::{
-    AppendTicket, Committer, Deliveries, Delivery, Log, LogError, NewRecord, Partition, Position, ReadLimit,
-    RevokeGuard, StoredRecord, Topic,
+    AppendTicket, Committer, Deliveries, Delivery, Log, LogError, NewRecord, Partition, Position, RevokeGuard,
+    StoredRecord, Topic,
 };
 use sluice_runtime::ports::messages::Messages;
 use sluice_runtime::ports::store::{Store, StoreError};
@@ -19,7 +19,7 @@ use sluice_runtime::{Clock, Shutdown};
 use sluice_schemas::{ChunkReady, DeadLetter, RetryReady, decode, encode, is};
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
@@ -33,7 +33,10 @@ const GROUP: &str = "sender";
 const LAST_COMMIT: Duration = Duration::from_secs(2);
 
 /// Something that waits for the log.
-type Work = Pin<Box<dyn Future<Output = Result<(), SenderError>> + Send>>;
+type Work<T> = Pin<Box<dyn Future<Output = Result<T, SenderError>> + Send>>;
+
+/// Records that were parked, or lie between such.
+type Reread = Vec<(Partition, Vec<StoredRecord>)>;
 
 /// What the sender stands on.
 #[derive(Clone)]
@@ -78,41 +81,6 @@ pub(crate) struct Context {
     pub(crate) owner: String,
     pub(crate) board: Board,
     pub(crate) watch: Watch,
-}
-
-/// One assigned partition, as its pages use it.
-pub(crate) struct ShardHandle {
-    pub(crate) partition: Partition,
-    committer: Arc<dyn Committer>,
-    watermark: Mutex<Watermark>,
-    /// The newest committed position; held while committing, so that commits never go backwards.
-    committed: tokio::sync::Mutex<Option<u64>>,
-}
-
-impl ShardHandle {
-    fn watermark(&self) -> MutexGuard<'_, Watermark> {
-        self.watermark.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The records need nothing any more.
-    pub(crate) fn finish(&self, records: &[u64]) {
-        let mut watermark = self.watermark();
-        records.iter().for_each(|&offset| watermark.finish(offset));
-    }
-
-    /// A synchronous commit; refused for a former member, so that one can't take pages back (hazard 6).
-    pub(crate) async fn commit(&self) -> Result<(), LogError> {
-        let mut committed = self.committed.lock().await;
-        let position = self.watermark().position();
-        self.committer.commit(self.partition, Position(position)).await?;
-        *committed = Some(position);
-        Ok(())
-    }
-
-    async fn commit_if_moved(&self) -> Result<(), LogError> {
-        let moved = *self.committed.lock().await != Some(self.watermark().position());
-        if moved { self.commit().await } else { Ok(()) }
-    }
 }
 
 struct Shard {
@@ -206,8 +174,8 @@ impl Consumer {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut draining: JoinSet<Result<(), SenderError>> = JoinSet::new();
         // Neither waits for the log in this loop, which hears of rebalances and of the shutdown.
-        let mut upkeep: Option<Work> = None;
-        let mut letters: FuturesUnordered<Work> = FuturesUnordered::new();
+        let mut upkeep: Option<Work<Reread>> = None;
+        let mut letters: FuturesUnordered<Work<()>> = FuturesUnordered::new();
         loop {
             tokio::select! {
                 biased;
@@ -231,8 +199,8 @@ impl Consumer {
                     ended.map_err(|error| SenderError::Page(error.to_string()))??;
                 }
                 ended = work(&mut upkeep) => {
-                    upkeep = None;
-                    ended?;
+                    // As long as there is room, more of what is parked is read.
+                    upkeep = self.unpark(ended?).then(|| self.upkeep());
                 }
                 Some(written) = letters.next(), if !letters.is_empty() => written?,
                 _ = tick.tick() => {
@@ -251,26 +219,29 @@ impl Consumer {
 
     fn assigned(&mut self, partition: Partition, position: Position) {
         info!(shard = partition.0, position = position.0, "shard assigned");
-        let handle = Arc::new(ShardHandle {
-            partition,
-            committer: self.committer.clone(),
-            watermark: Mutex::new(Watermark::new(position.0)),
-            committed: tokio::sync::Mutex::new(None),
-        });
+        let records_max = self.context.options.records_max;
+        let handle =
+            Arc::new(ShardHandle::new(partition, self.committer.clone(), position.0, records_max));
         let shard = Shard { handle, pages: BTreeMap::new(), stop: watch::Sender::new(None), paused: false };
         self.shards.insert(partition, shard);
     }
 
     /// Gives records to their pages; what is to be written for those nobody can use.
-    fn records(&mut self, partition: Partition, records: Vec<StoredRecord>) -> Vec<Work> {
-        let mut letters: Vec<Work> = Vec::new();
+    fn records(&mut self, partition: Partition, records: Vec<StoredRecord>) -> Vec<Work<()>> {
+        let mut letters: Vec<Work<()>> = Vec::new();
         for record in records {
             match parse(&record) {
-                Ok((page, descriptor)) => self.route(partition, record.offset.0, page, descriptor),
+                Ok((page, descriptor)) => {
+                    let Some(shard) = self.shards.get(&partition) else { continue };
+                    let line = descriptor.line(&page);
+                    if shard.handle.backlog().begin(record.offset.0, &line) {
+                        self.route(partition, record.offset.0, page, descriptor);
+                    }
+                }
                 Err(reason) => {
                     let Some(shard) = self.shards.get(&partition) else { continue };
                     let handle = shard.handle.clone();
-                    handle.watermark().begin(record.offset.0);
+                    handle.backlog().begin_apart(record.offset.0);
                     let letter = self.dead_letter(partition, &record, reason);
                     letters.push(Box::pin(async move {
                         letter.await?;
@@ -282,7 +253,7 @@ impl Consumer {
         }
         if let Some(shard) = self.shards.get_mut(&partition)
             && !shard.paused
-            && shard.handle.watermark().len() > self.context.options.records_max
+            && shard.handle.backlog().is_full()
         {
             shard.paused = true;
             self.committer.pause(partition);
@@ -292,7 +263,6 @@ impl Consumer {
 
     fn route(&mut self, partition: Partition, offset: u64, page: PageId, descriptor: Descriptor) {
         let Some(shard) = self.shards.get_mut(&partition) else { return };
-        shard.handle.watermark().begin(offset);
         let command = OpenWork { record: offset, descriptor };
         let undelivered = match shard.pages.get(&page) {
             Some(commands) => commands.send(command).err().map(|refused| refused.0),
@@ -308,6 +278,22 @@ impl Consumer {
                 shard.pages.insert(page, commands);
             }
         }
+    }
+
+    /// Gives parked records to their pages, as far as there is room. Whether there was any.
+    fn unpark(&mut self, reread: Reread) -> bool {
+        let mut any = false;
+        for (partition, records) in reread {
+            let Some(handle) = self.shards.get(&partition).map(|shard| shard.handle.clone()) else { continue };
+            for record in records {
+                let is_let_in = handle.backlog().unpark(record.offset.0);
+                if let (true, Ok((page, descriptor))) = (is_let_in, parse(&record)) {
+                    any = true;
+                    self.route(partition, record.offset.0, page, descriptor);
+                }
+            }
+        }
+        any
     }
 
     fn dead_letter(&self, partition: Partition, record: &StoredRecord, reason: String) -> AppendTicket {
@@ -352,9 +338,8 @@ impl Consumer {
                 ended.map_err(|error| SenderError::Page(error.to_string()))??;
             }
         }
-        let low = self.context.options.records_max / 2;
         for (partition, shard) in &mut self.shards {
-            if shard.paused && shard.handle.watermark().len() <= low {
+            if shard.paused && !shard.handle.backlog().is_full() {
                 shard.paused = false;
                 self.committer.resume(*partition);
             }
@@ -362,11 +347,12 @@ impl Consumer {
         Ok(())
     }
 
-    /// Lets the committed offsets follow.
-    fn upkeep(&self) -> Work {
+    /// Lets the committed offsets follow, and reads what is parked and has room now.
+    fn upkeep(&self) -> Work<Reread> {
         let handles: Vec<Arc<ShardHandle>> = self.shards.values().map(|shard| shard.handle.clone()).collect();
         let context = self.context.clone();
         Box::pin(async move {
+            let mut reread = Reread::new();
             for handle in handles {
                 match handle.commit_if_moved().await {
                     Ok(()) => {}
@@ -375,34 +361,10 @@ impl Consumer {
                     Err(error) => return Err(error.into()),
                 }
                 handle.carry_forward(&context).await?;
+                reread.push((handle.partition, handle.read_parked(&context).await?));
             }
-            Ok(())
+            Ok(reread)
         })
-    }
-}
-
-impl ShardHandle {
-    /// An old unfinished record is produced again at the end, then counts as done (hazard 27).
-    async fn carry_forward(&self, context: &Context) -> Result<(), SenderError> {
-        let handle = self;
-        let Some(offset) = handle.watermark().pinned(context.options.carry_after) else { return Ok(()) };
-        let limit = ReadLimit { records_max: 1, bytes_max: usize::MAX };
-        let log = &context.ports.log;
-        let records = match log.read(Topic::Chunks, handle.partition, Position(offset), limit).await {
-            Ok(records) => records,
-            Err(LogError::BelowStart { .. }) => {
-                // The page still has it; a restart would not find it (hazard 26).
-                warn!(shard = handle.partition.0, offset, "retention removed an unfinished record of chunks");
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        };
-        if let Some(record) = records.into_iter().find(|record| record.offset.0 == offset) {
-            let copy = NewRecord { key: record.key, value: record.value };
-            log.append(Topic::Chunks, handle.partition, vec![copy]).await?;
-            handle.finish(&[offset]);
-        }
-        Ok(())
     }
 }
 
@@ -446,7 +408,7 @@ impl Draining {
 }
 
 /// The work's end, or never where there is none.
-async fn work(work: &mut Option<Work>) -> Result<(), SenderError> {
+async fn work<T>(work: &mut Option<Work<T>>) -> Result<T, SenderError> {
     match work {
         Some(work) => work.await,
         None => std::future::pending().await,

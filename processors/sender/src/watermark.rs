@@ -31,11 +31,6 @@ impl Watermark {
         self.unfinished.first().copied().unwrap_or(self.next)
     }
 
-    /// Records that are not done.
-    pub(crate) fn len(&self) -> usize {
-        self.unfinished.len()
-    }
-
     /// The first unfinished record, once `carry_after` finished ones lie above it: those a restart reads in vain. What
     /// is unfinished as well has to be read again anyway, so a page that is held for hours has nothing carried.
     pub(crate) fn pinned(&self, carry_after: u64) -> Option<u64> {

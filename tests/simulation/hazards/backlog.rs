@@ -1,7 +1,8 @@
-//! Hazards 26, 27: descriptors that wait for long.
+//! Hazards 26, 27, G6: descriptors that wait for long.
 
-use super::run::{Run, for_each};
+use super::run::{Run, for_each, ms};
 use crate::cluster::{PARTITIONS, Scenario};
+use sluice_completion::{pause, resume};
 use sluice_core::{CampaignId, CampaignState, ChunkId};
 use sluice_runtime::ports::log::{NewRecord, Partition, Position, Topic};
 use sluice_schemas::{ChunkReady, GateClass, Span, encode};
@@ -108,5 +109,40 @@ fn hazard_27_an_old_descriptor_does_not_pin_the_position_under_thousands_of_newe
         let reached = recipients_reached(&cluster.provider.truth()).len() as u64;
         assert_eq!(reached, cluster.audience.sendable());
         cluster.assert_no_attempt_twice();
+    });
+}
+
+#[test]
+fn g6_a_paused_campaign_of_more_chunks_than_fit_into_memory_holds_up_no_other_and_loses_nobody() {
+    for_each("seed", 0..6, |seed| async move {
+        let faults = Faults { latency_ms_max: 20, ..Faults::none() };
+        let scenario = Scenario { faults, pages: 1, rows: 80, chunk_rows: 2, ..Scenario::default() };
+        let mut run = Run::new(seed, &scenario).await;
+        run.cluster.options.sender.records_max = 8;
+        run.start_all();
+        run.until("the campaign", |cluster| !cluster.store.snapshot().campaigns.is_empty()).await;
+        pause(&run.cluster.commands(), run.cluster.id()).await.unwrap();
+        run.until("the seal", |cluster| cluster.is_sealed()).await;
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        let held = run.cluster.calls().len();
+
+        let first = run.cluster.launch.campaign.clone();
+        run.cluster.launch.campaign = "another".to_owned();
+        run.cluster.launch().await;
+        run.reaches(CampaignState::Completed).await;
+        run.cluster.launch.campaign = first;
+        assert!(run.cluster.calls().len() > held, "the other one was sent");
+        // A restart reads all of it again.
+        let process = run.nodes[0].process;
+        run.kill(process);
+        run.start("node-3");
+        tokio::time::sleep(ms(30_000)).await;
+
+        resume(&run.cluster.commands(), run.cluster.id()).await.unwrap();
+        run.reaches(CampaignState::Completed).await;
+        let twice = sluice_simulation::truth::accepted_twice(&run.cluster.provider.truth());
+        assert!(twice.is_empty(), "G1: {twice:#?}");
+        let Run { cluster, nodes, .. } = run;
+        cluster.stop(nodes).await;
     });
 }

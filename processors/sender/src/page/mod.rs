@@ -19,9 +19,11 @@ mod receipts;
 mod settle;
 mod templates;
 
+use crate::backlog::Line;
 use crate::board::{Lift, PageStatus};
 use crate::campaigns::Campaign;
-use crate::shard::{Context, SenderError, ShardHandle};
+use crate::handle::ShardHandle;
+use crate::shard::{Context, SenderError};
 use crate::watch::Watched;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -47,6 +49,17 @@ use tokio::task::JoinSet;
 pub(crate) enum Descriptor {
     First { chunk: ChunkId, size: u32, spans: Vec<Span>, class: GateClass },
     Retry { chunk: ChunkId, attempt: u8, not_before_ms: i64, indexes: IndexSet, class: GateClass },
+}
+
+impl Descriptor {
+    /// What its record waits together with.
+    pub(crate) fn line(&self, page: &PageId) -> Line {
+        let (chunk, is_retry) = match self {
+            Self::First { chunk, .. } => (chunk, false),
+            Self::Retry { chunk, .. } => (chunk, true),
+        };
+        Line { page: page.clone(), campaign: chunk.campaign(), is_retry }
+    }
 }
 
 /// How a page ends.
