@@ -12,6 +12,7 @@
 //! - `watermark`: which prefix of `chunks` is done; `backlog`: which unfinished records are in memory;
 //!   `handle`: both for one partition.
 //! - `campaigns`: campaign rows, compiled messages, gates; `watch`: whether rows have changed.
+//! - `quotas`: tokens of limits above pages; [`metrics`]: what is told of them.
 //! - [`board`]: what each page is doing, for people.
 //! - [`options`]: every limit.
 
@@ -19,8 +20,10 @@ mod backlog;
 pub mod board;
 mod campaigns;
 mod handle;
+pub mod metrics;
 pub mod options;
 mod page;
+mod quotas;
 mod shard;
 mod watch;
 mod watermark;

@@ -2,16 +2,20 @@
 
 use crate::board::Board;
 use crate::handle::ShardHandle;
+use crate::metrics::QuotaStats;
 use crate::options::SenderOptions;
 use crate::page::{Descriptor, OpenWork, Page, StopMode};
+use crate::quotas::Quotas;
+use crate::quotas::leasing::{self, Lessee};
 use crate::watch::Watch;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use sluice_core::quota::Quota;
 use sluice_core::{ChunkId, PageId};
 use sluice_runtime::ports::caller::Caller;
 use sluice_runtime::ports::log::{
-    AppendTicket, Committer, Deliveries, Delivery, Log, LogError, NewRecord, Partition, Position, RevokeGuard,
-    StoredRecord, Topic,
+    AppendTicket, Committer, Deliveries, Delivery, Log, LogError, NewRecord, Partition, Position,
+    RevokeGuard, StoredRecord, Topic,
 };
 use sluice_runtime::ports::messages::Messages;
 use sluice_runtime::ports::store::{Store, StoreError};
@@ -31,6 +35,9 @@ const GROUP: &str = "sender";
 
 /// How long a log that is away may hold the end of a shard up.
 const LAST_COMMIT: Duration = Duration::from_secs(2);
+
+/// The same for a store and the last give-back of tokens.
+const LAST_GIVE_BACK: Duration = Duration::from_secs(2);
 
 /// Something that waits for the log.
 type Work<T> = Pin<Box<dyn Future<Output = Result<T, SenderError>> + Send>>;
@@ -81,6 +88,7 @@ pub(crate) struct Context {
     pub(crate) owner: String,
     pub(crate) board: Board,
     pub(crate) watch: Watch,
+    pub(crate) quotas: Arc<Quotas>,
 }
 
 struct Shard {
@@ -94,7 +102,8 @@ struct Shard {
 /// The processor.
 #[derive(Debug)]
 pub struct Sender {
-    context: Arc<Context>,
+    context: Context,
+    quota_stats: QuotaStats,
 }
 
 impl std::fmt::Debug for Context {
@@ -113,8 +122,20 @@ struct Draining {
 impl Sender {
     /// `owner` names this start of the process in ledgers; no two starts share one.
     pub fn new(ports: SenderPorts, options: SenderOptions, owner: String) -> Self {
-        let (board, watch) = (Board::default(), Watch::default());
-        Self { context: Arc::new(Context { ports, options, owner, board, watch }) }
+        let (board, watch, quotas) = (Board::default(), Watch::default(), Arc::default());
+        let context = Context { ports, options, owner, board, watch, quotas };
+        Self { context, quota_stats: QuotaStats::default() }
+    }
+
+    /// Keeps these limits above pages, too, by their names; without it there are none.
+    pub fn with_quotas(mut self, quotas: BTreeMap<String, Quota>) -> Self {
+        self.context.quotas = Arc::new(Quotas::new(quotas));
+        self
+    }
+
+    /// What is told of leases.
+    pub fn quota_stats(&self) -> QuotaStats {
+        self.quota_stats.clone()
     }
 
     /// What the pages are doing.
@@ -132,10 +153,12 @@ impl Sender {
             () = shutdown.stopping() => return Ok(()),
             joined = self.context.ports.log.join(GROUP, Topic::Chunks) => joined?,
         };
+        let context = Arc::new(self.context);
         let mut watching = JoinSet::new();
-        watching.spawn(self.context.watch.clone().run(self.context.ports.store.clone()));
+        watching.spawn(context.watch.clone().run(context.ports.store.clone()));
+        let mut leasing = start_leasing(&context, &self.quota_stats);
         let mut consumer = Consumer {
-            context: self.context,
+            context: context.clone(),
             committer: membership.committer,
             shards: BTreeMap::new(),
             tasks: BTreeMap::new(),
@@ -153,8 +176,28 @@ impl Sender {
         } else {
             draining.finish().await
         };
+        context.quotas.pools().for_each(|pool| pool.end());
+        // What is not given back then counts until its window is over.
+        let given_back = async { while leasing.join_next().await.is_some() {} };
+        tokio::time::timeout(LAST_GIVE_BACK, given_back).await.unwrap_or(());
         result.and(drained)
     }
+}
+
+/// The tasks of all quotas.
+fn start_leasing(context: &Context, stats: &QuotaStats) -> JoinSet<()> {
+    let lessee = Lessee {
+        store: context.ports.store.clone(),
+        clock: context.ports.clock.clone(),
+        owner: context.owner.clone(),
+        again: Duration::from_millis(context.options.again_ms),
+        stats: stats.clone(),
+    };
+    let mut tasks = JoinSet::new();
+    for pool in context.quotas.pools() {
+        tasks.spawn(leasing::run(pool, lessee.clone()));
+    }
+    tasks
 }
 
 struct Consumer {
@@ -220,8 +263,7 @@ impl Consumer {
     fn assigned(&mut self, partition: Partition, position: Position) {
         info!(shard = partition.0, position = position.0, "shard assigned");
         let records_max = self.context.options.records_max;
-        let handle =
-            Arc::new(ShardHandle::new(partition, self.committer.clone(), position.0, records_max));
+        let handle = Arc::new(ShardHandle::new(partition, self.committer.clone(), position.0, records_max));
         let shard = Shard { handle, pages: BTreeMap::new(), stop: watch::Sender::new(None), paused: false };
         self.shards.insert(partition, shard);
     }
@@ -284,7 +326,9 @@ impl Consumer {
     fn unpark(&mut self, reread: Reread) -> bool {
         let mut any = false;
         for (partition, records) in reread {
-            let Some(handle) = self.shards.get(&partition).map(|shard| shard.handle.clone()) else { continue };
+            let Some(handle) = self.shards.get(&partition).map(|shard| shard.handle.clone()) else {
+                continue;
+            };
             for record in records {
                 let is_let_in = handle.backlog().unpark(record.offset.0);
                 if let (true, Ok((page, descriptor))) = (is_let_in, parse(&record)) {

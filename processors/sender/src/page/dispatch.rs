@@ -1,6 +1,7 @@
 //! From granted sends to calls at their time, and from outcomes to receipts.
 
 use super::{Calling, GrantedSend, Page, Ready};
+use crate::quotas::CallTokens;
 use sluice_core::chunk_state::entry;
 use sluice_core::pairs;
 use sluice_core::throttle::HoldReason;
@@ -90,13 +91,18 @@ impl Page {
                 if !too_late && start > horizon {
                     continue;
                 }
+                // Without tokens the campaign waits; others go on (G6).
+                let tokens =
+                    if too_late { Some(CallTokens::new()) } else { self.tokens.take(&state.quotas, start) };
+                let Some(tokens) = tokens else { continue };
                 let Some(GrantedSend { ready, .. }) = state.granted.pop_front() else { continue };
                 some = true;
                 if too_late {
                     expired.push((*id, ready));
                     continue;
                 }
-                let mut start_by = not_after;
+                let until = tokens.iter().map(|(_, token)| token.until).min();
+                let mut start_by = until.map_or(not_after, |until| until.min(not_after));
                 if pair.is_some() {
                     start_by = start_by.min(start + pairs::LATE_MAX);
                 }
@@ -118,7 +124,7 @@ impl Page {
                     not_after,
                     outcomes: Outcomes::new(self.outcomes.0.clone()),
                 });
-                self.calling.insert((ready.chunk, ready.index), Calling { slot: start, ready });
+                self.calling.insert((ready.chunk, ready.index), Calling { slot: start, ready, tokens });
             }
         }
         for (id, ready) in expired.into_iter().rev() {
@@ -157,9 +163,14 @@ impl Page {
             .values()
             .filter(|state| !state.granted.is_empty() || (state.has_next(now) && self.grant.is_none()))
             .filter(|state| free && !self.template_waits(&state.template, now))
-            .map(|state| state.campaign.gcra.map_or(page, |gcra| gcra.next().max(page)))
-            .filter(|next| *next > now)
-            .map(|next| next.saturating_sub(ahead).max(now + Duration::from_millis(1)))
+            .map(|state| (state, state.campaign.gcra.map_or(page, |gcra| gcra.next().max(page))))
+            .filter(|(_, next)| *next > now)
+            .filter_map(|(state, next)| match next.saturating_sub(ahead) {
+                from if from > now => Some(from),
+                // It hears when tokens come.
+                _ if !self.tokens.has_each(&state.quotas, now) => None,
+                _ => Some(now + Duration::from_millis(1)),
+            })
             .min()
     }
 
@@ -231,6 +242,7 @@ impl Page {
             }
             CallResult::NotCalled { reason } => {
                 self.release_slot(chunk.campaign(), calling.slot);
+                self.tokens.give_back(calling.tokens, now);
                 if let Some(reason) = reason {
                     self.hold(reason, None, now);
                 }

@@ -127,6 +127,7 @@ impl Page {
             }
             candidates.push((*id, state.campaign.gate.rules.priority, available));
         }
+        self.keep_within_quotas(&mut candidates, limit, now);
         let mut batch = Vec::new();
         for (id, count) in self.shares.allot(&candidates, limit) {
             if let Some(state) = self.lanes.get_mut(&id) {

@@ -50,7 +50,7 @@ pub(super) struct Ownership {
 
 /// A grant whose answer is awaited.
 pub(super) struct PendingGrant {
-    batch: Vec<(CampaignId, Ready)>,
+    pub(super) batch: Vec<(CampaignId, Ready)>,
     /// With the new claims. What is settled or given back meanwhile is taken out here too.
     pub(super) body: LedgerBody,
     /// As it was asked for: a question without an answer is asked again with the same bytes.
@@ -180,6 +180,7 @@ impl Page {
 
     /// What can be called next, within all limits.
     fn next_batch(&mut self, now: Duration) -> Vec<(CampaignId, Ready)> {
+        self.tokens.forget_more();
         let limit = self.grantable(now);
         if limit == 0 || self.lanes.values().all(|state| state.window.is_empty() && state.deferred.is_empty())
         {
@@ -307,6 +308,7 @@ impl Page {
     pub(super) fn disown(&mut self) {
         self.ownership = None;
         self.grant = None;
+        self.tokens.forget_more();
         for state in self.lanes.values_mut() {
             state.granted.clear();
             state.window.clear();

@@ -15,6 +15,7 @@ mod idle;
 mod lifting;
 mod load;
 mod loading;
+mod quotas;
 mod receipts;
 mod settle;
 mod templates;
@@ -23,6 +24,7 @@ use crate::backlog::Line;
 use crate::board::{Lift, PageStatus};
 use crate::campaigns::Campaign;
 use crate::handle::ShardHandle;
+use crate::quotas::{CallTokens, QuotaPlace};
 use crate::shard::{Context, SenderError};
 use crate::watch::Watched;
 use futures_util::StreamExt;
@@ -123,6 +125,8 @@ struct Calling {
     /// The slot that the limits gave it.
     slot: Duration,
     ready: Ready,
+    /// What it uses of limits above the page.
+    tokens: CallTokens,
 }
 
 /// One campaign on this page.
@@ -134,6 +138,8 @@ struct LaneState {
     granted: VecDeque<GrantedSend>,
     /// Decoded sends to people who were called a moment ago, by when they may be called again.
     deferred: BTreeMap<(Duration, ChunkId, u16), Ready>,
+    /// The limits above the page that its calls are under.
+    quotas: Vec<QuotaPlace>,
     /// What waits together when the provider does not take it.
     template: templates::TemplateKey,
     /// What is being decoded for it.
@@ -169,6 +175,8 @@ pub(crate) struct Page {
     shares: Shares,
     /// When people were called, as long as a campaign here limits that.
     pairs: Pairs,
+    /// The page's part of limits above it.
+    tokens: quotas::PageTokens,
     /// Those that the provider does not take at present.
     templates: templates::Templates,
     lifting: lifting::Lifting,
@@ -213,6 +221,7 @@ impl Page {
         stop_signal: StopSignal,
     ) -> Self {
         let shares = Shares::new(context.options.shares);
+        let tokens = quotas::PageTokens::new(context.quotas.user());
         Self {
             context,
             shard,
@@ -227,6 +236,7 @@ impl Page {
             waiting: Vec::new(),
             shares,
             pairs: Pairs::default(),
+            tokens,
             templates: templates::Templates::new(),
             lifting: lifting::Lifting::default(),
             lifted: Lift::default(),
@@ -268,6 +278,7 @@ impl Page {
             self.report_if_due();
             self.finish_closing();
             self.forget_idle_lanes();
+            self.want_tokens();
             self.show();
             if self.is_drained() {
                 return self.hand_over().await;
@@ -300,6 +311,7 @@ impl Page {
                     self.reported(chunks);
                 }
                 () = self.lifted.notified() => self.lift_holds(),
+                () = self.tokens.came() => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -484,7 +496,8 @@ impl Page {
                     .away
                     .as_ref()
                     .or(self.load_away.as_ref())
-                    .map(|reason| format!("waiting for the store: {reason}")),
+                    .map(|reason| format!("waiting for the store: {reason}"))
+                    .or_else(|| self.tokens.trouble()),
             },
             &self.lifted,
         );

@@ -9,6 +9,7 @@ mod gates;
 mod idle;
 mod limits;
 mod pressure;
+mod quotas;
 mod rows;
 mod support;
 mod templates;

@@ -1,6 +1,7 @@
 //! A world with one campaign on one page.
 
 use sluice_core::chunk_state::{Stamp, entry};
+use sluice_core::quota::Quota;
 use sluice_core::rate::{PerDay, Rate};
 use sluice_core::{
     CampaignId, CampaignRow, CampaignState, ChunkId, ChunkState, IndexSet, LedgerBody, PageId, Terms,
@@ -65,6 +66,8 @@ pub(crate) struct Bench {
     pub(crate) page_rate: Option<Rate>,
     /// Its limit of the day.
     pub(crate) page_daily: Option<PerDay>,
+    /// Limits above pages.
+    pub(crate) quotas: BTreeMap<String, Quota>,
 }
 
 /// A process that sends; dropped, it is not told to stop.
@@ -72,6 +75,7 @@ pub(crate) struct Running {
     task: JoinHandle<Result<(), SenderError>>,
     trigger: ShutdownTrigger,
     pub(crate) board: Board,
+    pub(crate) process: ProcessId,
 }
 
 impl Running {
@@ -87,7 +91,7 @@ impl Bench {
         let (log, store) = (SimLog::new(&world), SimStore::new(&world));
         let provider = SimProvider::new(&world, ProviderFaults::none());
         let hand = world.observer("hand");
-        Self { world, log, store, provider, hand, page_rate: None, page_daily: None }
+        Self { world, log, store, provider, hand, page_rate: None, page_daily: None, quotas: BTreeMap::new() }
     }
 
     pub(crate) fn store(&self) -> Arc<dyn Store> {
@@ -155,7 +159,29 @@ impl Bench {
     }
 
     async fn announce_of(&self, chunk: ChunkId, class: GateClass) {
-        self.announce_in(SHARD, chunk, class).await;
+        self.announce_in(&page(), SHARD, chunk, class).await;
+    }
+
+    /// A campaign of `tenant` on a page of its own shard, with so many chunks whose rows are there.
+    pub(crate) async fn campaign_on(&self, name: &str, tenant: &str, page: &str, shard: u32, chunks: u32) {
+        let launch =
+            CampaignLaunch { tenant: tenant.to_owned(), pages: vec![page.to_owned()], ..launch(name) };
+        let row = CampaignRow::launched(launch, self.world.wall_ms());
+        let id = row.id;
+        self.store().create_campaign(row).await.unwrap();
+        for number in 0..chunks {
+            let chunk = ChunkId::new(id, 0, 1, number);
+            self.write_rows(chunk).await;
+            self.announce_in(&PageId::from(page), Partition(shard), chunk, GateClass::default()).await;
+        }
+    }
+
+    /// When the calls of a campaign were made, and by which process.
+    pub(crate) fn callers_of(&self, name: &str, tenant: &str) -> Vec<(Duration, ProcessId)> {
+        let id = CampaignId::of(tenant, name);
+        let calls = self.provider.truth().calls;
+        let of_campaign = calls.iter().filter(|call| call.send.chunk.campaign() == id);
+        of_campaign.map(|call| (call.at, call.process)).collect()
     }
 
     /// A campaign on the same page whose chunk is announced in another partition, as after they were made more.
@@ -163,13 +189,13 @@ impl Bench {
         self.ruled_campaign(name, None, Rules::default(), &[]).await;
         let chunk = ChunkId::new(CampaignId::of("t", name), 0, 1, 0);
         self.write_rows(chunk).await;
-        self.announce_in(Partition(SHARD.0 - 1), chunk, GateClass::default()).await;
+        self.announce_in(&page(), Partition(SHARD.0 - 1), chunk, GateClass::default()).await;
     }
 
-    async fn announce_in(&self, shard: Partition, chunk: ChunkId, class: GateClass) {
+    async fn announce_in(&self, page: &PageId, shard: Partition, chunk: ChunkId, class: GateClass) {
         let ready = ChunkReady {
             chunk: chunk.0.into(),
-            page: page().as_str().to_owned(),
+            page: page.as_str().to_owned(),
             size: SIZE as i32,
             spans: Vec::new(),
             class,
@@ -203,8 +229,9 @@ impl Bench {
         };
         let (trigger, stop) = shutdown::channel();
         let sender = Sender::new(ports, SenderOptions::default(), name.to_owned());
+        let sender = sender.with_quotas(self.quotas.clone());
         let board = sender.board();
-        Running { task: tokio::spawn(sender.run(stop)), trigger, board }
+        Running { task: tokio::spawn(sender.run(stop)), trigger, board, process }
     }
 
     pub(crate) fn calls(&self) -> usize {
@@ -272,7 +299,8 @@ impl Bench {
         state.merge(&entry(Fact::Closed, 0, SIZE as u16 - 1, 0, 0));
         let counters = state.counters();
         let stamp = Stamp::new(1, position);
-        let save = ChunkSave { chunk: chunk(), stamp, state, counters, details: Vec::new(), details_to: stamp };
+        let save =
+            ChunkSave { chunk: chunk(), stamp, state, counters, details: Vec::new(), details_to: stamp };
         self.store().save_chunks(vec![save]).await.unwrap();
     }
 

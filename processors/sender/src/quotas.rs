@@ -1,0 +1,218 @@
+//! Limits above pages, as this process keeps them: the tokens that it has leased, for its pages.
+//!
+//! Guarantee: a call under a quota has a token of it, which was leased durably and is not older than its life when the
+//! call starts (G4). Nobody waits here: a page says what it could use, goes on with what else it has to do, and hears
+//! when tokens have come (G6).
+//!
+//! - [`Quotas`]: all of a process; [`User`]: one page's part of them.
+//! - [`leasing`]: the task of each quota that leases while somebody wants tokens.
+
+pub(crate) mod leasing;
+
+use sluice_core::PageId;
+use sluice_core::quota::{Booking, Quota, Token, Tokens};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// The place of a quota among those of the process.
+pub(crate) type QuotaPlace = usize;
+
+/// The tokens of one call: one of each quota that it is under.
+pub(crate) type CallTokens = Vec<(QuotaPlace, Token)>;
+
+/// All quotas of a process.
+#[derive(Debug, Default)]
+pub(crate) struct Quotas {
+    all: Vec<Arc<Pool>>,
+    users: AtomicU64,
+}
+
+/// One quota in this process.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    name: String,
+    quota: Quota,
+    state: Mutex<State>,
+    /// Somebody wants more, or the end has come.
+    changed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    tokens: Tokens,
+    /// How users hear of their tokens.
+    told: BTreeMap<u64, Arc<Notify>>,
+    /// Why nothing can be leased: the store gives no answer.
+    trouble: Option<String>,
+    /// Nothing is free for longer than tokens live, as the last look showed.
+    is_dry: bool,
+    is_ending: bool,
+}
+
+impl Quotas {
+    pub(crate) fn new(quotas: BTreeMap<String, Quota>) -> Self {
+        let pool = |(name, quota): (String, Quota)| {
+            let state = State {
+                tokens: Tokens::new(quota.life()),
+                told: BTreeMap::new(),
+                trouble: None,
+                is_dry: false,
+                is_ending: false,
+            };
+            Arc::new(Pool { name, quota, state: Mutex::new(state), changed: Notify::new() })
+        };
+        Self { all: quotas.into_iter().map(pool).collect(), users: AtomicU64::new(0) }
+    }
+
+    /// Those that a call of a campaign of `tenant` from `page` is under.
+    pub(crate) fn of(&self, page: &PageId, tenant: &str) -> Vec<QuotaPlace> {
+        let covering = self.all.iter().enumerate();
+        covering
+            .filter(|(_, pool)| pool.quota.covers(page.as_str(), tenant))
+            .map(|(place, _)| place)
+            .collect()
+    }
+
+    /// A page's part.
+    pub(crate) fn user(self: &Arc<Self>) -> User {
+        User {
+            quotas: self.clone(),
+            number: self.users.fetch_add(1, Ordering::Relaxed),
+            told: Arc::default(),
+            wanted: vec![0; self.all.len()],
+        }
+    }
+
+    /// Each of them.
+    pub(crate) fn pools(&self) -> impl Iterator<Item = Arc<Pool>> {
+        self.all.iter().cloned()
+    }
+}
+
+impl Pool {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is not used is given back once more, then its task ends.
+    pub(crate) fn end(&self) {
+        self.state().is_ending = true;
+        self.changed.notify_one();
+    }
+
+    fn leased(&self, booking: Booking, begun: Duration, count: u32, now: Duration) {
+        let mut state = self.state();
+        let State { tokens, told, .. } = &mut *state;
+        for user in tokens.allot(booking, begun, count, now) {
+            told.get(&user).into_iter().for_each(|told| told.notify_one());
+        }
+        (state.trouble, state.is_dry) = (None, false);
+    }
+}
+
+/// One page's part of the quotas. Dropped, it wants nothing, and what it has is given back.
+#[derive(Debug)]
+pub(crate) struct User {
+    quotas: Arc<Quotas>,
+    number: u64,
+    told: Arc<Notify>,
+    /// What it said last, of each quota.
+    wanted: Vec<u32>,
+}
+
+impl User {
+    /// Of how many quotas it could want tokens.
+    pub(crate) fn quotas(&self) -> usize {
+        self.quotas.all.len()
+    }
+
+    /// Resolves when tokens have come.
+    pub(crate) async fn tokens_came(&self) {
+        self.told.notified().await;
+    }
+
+    /// Of each quota: so many calls could be made within a moment, those with tokens included.
+    pub(crate) fn want(&mut self, wanted: Vec<u32>) {
+        for (place, (pool, count)) in self.quotas.all.iter().zip(&wanted).enumerate() {
+            if self.wanted[place] == *count {
+                continue;
+            }
+            let mut state = pool.state();
+            state.told.entry(self.number).or_insert_with(|| self.told.clone());
+            state.tokens.want(self.number, *count);
+            drop(state);
+            if *count > self.wanted[place] {
+                pool.changed.notify_one();
+            }
+        }
+        self.wanted = wanted;
+    }
+
+    /// Tokens of a quota that a call at `start` could use.
+    pub(crate) fn available(&self, place: QuotaPlace, start: Duration) -> usize {
+        let pool = self.quotas.all.get(place);
+        pool.map_or(0, |pool| pool.state().tokens.available(self.number, start) as usize)
+    }
+
+    /// Whether a call at `start` could use a token of each of `places`.
+    pub(crate) fn has_each(&self, places: &[QuotaPlace], start: Duration) -> bool {
+        places.iter().all(|place| self.available(*place, start) > 0)
+    }
+
+    /// Takes a token of each of `places` for a call at `start`; `None`: one of them has none, and nothing is taken.
+    pub(crate) fn take(&self, places: &[QuotaPlace], start: Duration) -> Option<CallTokens> {
+        if !self.has_each(places, start) {
+            return None;
+        }
+        let mut taken = CallTokens::new();
+        for place in places {
+            match self.quotas.all.get(*place).and_then(|pool| pool.state().tokens.take(self.number, start)) {
+                Some(token) => taken.push((*place, token)),
+                None => {
+                    self.give_back(taken, start);
+                    return None;
+                }
+            }
+        }
+        Some(taken)
+    }
+
+    /// The call was certainly not made.
+    pub(crate) fn give_back(&self, tokens: CallTokens, now: Duration) {
+        for (place, token) in tokens {
+            if let Some(pool) = self.quotas.all.get(place) {
+                pool.state().tokens.give_back(self.number, token, now);
+                pool.changed.notify_one();
+            }
+        }
+    }
+
+    /// Whether a quota lets nothing through for longer than tokens of others would live.
+    pub(crate) fn is_dry(&self, place: QuotaPlace) -> bool {
+        self.quotas.all.get(place).is_some_and(|pool| pool.state().is_dry)
+    }
+
+    /// Why nothing can be leased for what it wants.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        let wanting = self.quotas.all.iter().zip(&self.wanted).filter(|(_, wanted)| **wanted > 0);
+        wanting.map(|(pool, _)| pool).find_map(|pool| {
+            let trouble = pool.state().trouble.clone()?;
+            Some(format!("waiting for tokens of quota {}: {trouble}", pool.name))
+        })
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        for pool in &self.quotas.all {
+            let mut state = pool.state();
+            state.tokens.leave(self.number);
+            state.told.remove(&self.number);
+            drop(state);
+            pool.changed.notify_one();
+        }
+    }
+}

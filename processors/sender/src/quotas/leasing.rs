@@ -1,0 +1,206 @@
+//! The task of one quota: leases slices of it while pages want tokens, and gives back what they did not use.
+//!
+//! One lease is under way at a time. A lease without an answer is asked for again as it was, until it is known whether
+//! it is written: only then its tokens are anybody's, and only then what it gives back is given back.
+
+use super::Pool;
+use crate::metrics::{LeaseResult, QuotaStats, TokenFate};
+use sluice_core::QuotaBody;
+use sluice_core::partition::murmur2;
+use sluice_core::quota::{Booking, slice};
+use sluice_runtime::Clock;
+use sluice_runtime::ports::store::{Leased, QuotaRow, Store, StoreError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::warn;
+
+/// Between two leases: small wants are gathered, and others come by turns.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Up to so much longer, in ms: where processes wait for the same token, not always the same one comes first.
+const SPREAD_MS: u32 = 12;
+
+/// A quota of which nothing is free is looked at so often: others may give back what they have leased.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// The shortest wait for what becomes free, in ms.
+const WAIT_MS_MIN: i64 = 5;
+
+/// What is unused is written only for its own sake where it would count for longer than this, in ms; otherwise its time
+/// is over before long.
+const GIVE_BACK_FROM_MS: i64 = 600_000;
+
+/// What leases stand on.
+#[derive(Clone)]
+pub(crate) struct Lessee {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Names this process start.
+    pub(crate) owner: String,
+    /// Pause before the store is asked again.
+    pub(crate) again: Duration,
+    pub(crate) stats: QuotaStats,
+}
+
+impl Lessee {
+    /// By chance, and the same for the same run of the simulation.
+    fn pause(&self, turn: u64) -> Duration {
+        let spread = murmur2(format!("{}{turn}", self.owner).as_bytes()) % SPREAD_MS;
+        PAUSE + Duration::from_millis(u64::from(spread))
+    }
+}
+
+/// What is to be done.
+enum Work {
+    /// Lease as many as this, perhaps none, and give back what is unused.
+    Lease(u32),
+    /// Nothing until something changes, or until a time.
+    Wait(Option<Duration>),
+    End,
+}
+
+/// A lease that was decided and not yet written.
+struct Lease {
+    /// The version that it was decided on.
+    version: u64,
+    body: QuotaBody,
+    booking: Booking,
+    begun: Duration,
+    count: u32,
+    unused: BTreeMap<Booking, u32>,
+}
+
+impl Pool {
+    fn work(&self, now: Duration) -> Work {
+        let mut state = self.state();
+        state.tokens.expire(now);
+        let lacking = state.tokens.lacking(now);
+        let counts_long = self.quota.windows().any(|window| window.length_ms >= GIVE_BACK_FROM_MS);
+        if lacking > 0 && !state.is_ending || counts_long && state.tokens.has_unused() {
+            return Work::Lease(if state.is_ending { 0 } else { lacking });
+        }
+        if state.is_ending { Work::End } else { Work::Wait(state.tokens.next_expiry()) }
+    }
+
+    /// Decides a lease on the row as it is known; `None`: there is nothing to write.
+    fn decide(&self, row: &QuotaRow, lacking: u32, clock: &dyn Clock) -> Option<Lease> {
+        // In this order: the bucket must not have begun before the token's life.
+        let begun = clock.monotonic();
+        let wall_ms = clock.wall_ms();
+        let mut body = row.body.clone();
+        let unused = self.state().tokens.take_unused();
+        unused.iter().for_each(|(booking, count)| body.give_back(*booking, *count));
+        let count = slice(body.free(&self.quota, wall_ms), lacking);
+        if count == 0 && body == row.body {
+            return None;
+        }
+        let booking = body.book(&self.quota, count, wall_ms);
+        Some(Lease { version: row.version, body, booking, begun, count, unused })
+    }
+
+    fn fails(&self, error: &StoreError) {
+        let mut state = self.state();
+        if state.trouble.is_none() {
+            warn!(quota = self.name, %error, "nothing can be leased; its pages wait");
+        }
+        state.trouble = Some(error.to_string());
+    }
+
+    /// How long nothing is free, and what of the row is still worth knowing then.
+    fn waits(&self, row: QuotaRow, clock: &dyn Clock) -> (Duration, Option<QuotaRow>) {
+        let wall_ms = clock.wall_ms();
+        let wait_ms = row.body.frees_at_ms(&self.quota, wall_ms).saturating_sub(wall_ms).max(WAIT_MS_MIN);
+        let wait = Duration::from_millis(wait_ms.unsigned_abs());
+        let is_long = wait > LOOK;
+        let mut state = self.state();
+        (state.trouble, state.is_dry) = (None, is_long);
+        (wait.min(LOOK), (!is_long).then_some(row))
+    }
+}
+
+/// Leases until [`Pool::end`].
+pub(crate) async fn run(pool: Arc<Pool>, lessee: Lessee) {
+    let mut known: Option<QuotaRow> = None;
+    let mut number = 0_u64;
+    loop {
+        number += 1;
+        let now = lessee.clock.monotonic();
+        let lacking = match pool.work(now) {
+            Work::Lease(lacking) => lacking,
+            Work::End => return,
+            Work::Wait(until) => {
+                let pause = until.map_or(Duration::MAX, |until| until.saturating_sub(now) + PAUSE);
+                // It says so at once where something has changed meanwhile.
+                tokio::time::timeout(pause, pool.changed.notified()).await.unwrap_or(());
+                continue;
+            }
+        };
+        let row = match known.take() {
+            Some(row) => row,
+            None => match lessee.store.quota(&pool.name).await {
+                Ok(row) => row.unwrap_or(QuotaRow { version: 0, body: QuotaBody::new() }),
+                Err(error) => {
+                    pool.fails(&error);
+                    tokio::time::sleep(lessee.again).await;
+                    continue;
+                }
+            },
+        };
+        let Some(lease) = pool.decide(&row, lacking, &*lessee.clock) else {
+            let (pause, kept) = pool.waits(row, &*lessee.clock);
+            known = kept;
+            tokio::time::sleep(pause + lessee.pause(number)).await;
+            continue;
+        };
+        known = write(&pool, &lessee, lease, number).await;
+        tokio::time::sleep(lessee.pause(number)).await;
+    }
+}
+
+/// Writes a lease; gives the row as it is then, as far as that is known.
+async fn write(pool: &Pool, lessee: &Lessee, lease: Lease, number: u64) -> Option<QuotaRow> {
+    let Lease { version, body, booking, begun, count, unused } = lease;
+    let writer = format!("{}/{number}", lessee.owner);
+    let mut in_doubt = false;
+    let answer = loop {
+        match lessee.store.lease(&pool.name, version, &writer, &body).await {
+            Err(error @ StoreError::Unavailable(_)) => {
+                in_doubt = true;
+                pool.fails(&error);
+                tokio::time::sleep(lessee.again).await;
+            }
+            answer => break answer,
+        }
+    };
+    let given_back = unused.values().sum();
+    let stats = &lessee.stats;
+    match answer {
+        Ok(Leased::Yes(version)) => {
+            stats.lease(LeaseResult::Written);
+            stats.tokens(TokenFate::Leased, count);
+            stats.tokens(TokenFate::GivenBack, given_back);
+            pool.leased(booking, begun, count, lessee.clock.monotonic());
+            Some(QuotaRow { version, body })
+        }
+        // It may have been written: then its tokens are booked and nobody has them, and what it gave back must not be
+        // given back twice.
+        Ok(Leased::No(row)) if in_doubt && row.version > version + 1 => {
+            stats.lease(LeaseResult::Lost);
+            stats.tokens(TokenFate::Lost, count + given_back);
+            Some(row)
+        }
+        Ok(Leased::No(row)) => {
+            stats.lease(LeaseResult::Refused);
+            pool.state().tokens.put_back(unused);
+            Some(row)
+        }
+        Err(error) => {
+            stats.lease(LeaseResult::Lost);
+            stats.tokens(TokenFate::Lost, count + given_back);
+            pool.fails(&error);
+            tokio::time::sleep(lessee.again).await;
+            None
+        }
+    }
+}

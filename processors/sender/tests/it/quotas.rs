@@ -1,0 +1,138 @@
+//! Limits above pages, over two pages of two processes on one store, judged by the provider's list of calls.
+
+use crate::support::{Bench, SIZE};
+use sluice_core::quota::Quota;
+use sluice_simulation::{Faults, StoreFaults};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(86_400);
+
+fn quota(rate: Option<&str>, daily: Option<&str>) -> Quota {
+    Quota {
+        rate: rate.map(|rate| rate.parse().unwrap()),
+        daily: daily.map(|daily| daily.parse().unwrap()),
+        tenants: vec!["acme".to_owned()],
+        ..Quota::default()
+    }
+}
+
+fn bench(quota: Quota) -> Bench {
+    let mut bench = Bench::new();
+    bench.quotas.insert("acme".to_owned(), quota);
+    bench
+}
+
+/// The most calls that any window of `window` holds. A call is heard up to 20 ms after it started.
+fn most_in(window: Duration, calls: &[Duration]) -> usize {
+    let window = window - Duration::from_millis(20);
+    let inside = |from: &Duration| calls.iter().filter(|at| (*from..*from + window).contains(at)).count();
+    calls.iter().map(inside).max().unwrap_or(0)
+}
+
+fn times(bench: &Bench) -> Vec<Duration> {
+    bench.heard().into_iter().map(|(at, _)| at).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn g4_a_tenants_limit_holds_across_pages_of_two_processes_and_nearly_all_of_it_is_used() {
+    for (rate, window, chunks) in [("20/s", SECOND, 30), ("60/min", MINUTE, 12)] {
+        let bench = bench(quota(Some(rate), None));
+        let (one, two) = (bench.start("one"), bench.start("two"));
+        bench.campaign_on("left", "acme", "left page", 0, chunks).await;
+        bench.campaign_on("right", "acme", "right page", 3, chunks).await;
+        tokio::time::sleep(5 * window).await;
+        let calls = times(&bench);
+        let most = rate.split_once('/').unwrap().0.parse::<usize>().unwrap();
+        assert!(most_in(window, &calls) <= most, "{rate}: {calls:?}");
+        assert!(calls.len() * 4 >= most * 5 * 3, "{rate}: only {} calls", calls.len());
+        let (left, right) = (bench.callers_of("left", "acme"), bench.callers_of("right", "acme"));
+        let callers: BTreeSet<_> = left.iter().chain(&right).map(|(_, process)| *process).collect();
+        assert_eq!(callers.len(), 2, "each page has a process of its own");
+        assert!(
+            left.len().min(right.len()) * 4 >= left.len().max(right.len()),
+            "both get some: {} {}",
+            left.len(),
+            right.len()
+        );
+        one.stop().await;
+        two.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g6_another_tenants_campaign_on_the_same_page_goes_on_while_the_quota_is_used_up() {
+    let bench = bench(quota(None, Some("4/day")));
+    let running = bench.start("sender");
+    bench.campaign_on("limited", "acme", "page", 1, 2).await;
+    tokio::time::sleep(10 * SECOND).await;
+    assert_eq!(bench.callers_of("limited", "acme").len(), 4);
+    bench.campaign_on("free", "other", "page", 1, 3).await;
+    tokio::time::sleep(2 * SECOND).await;
+    assert_eq!(bench.callers_of("free", "other").len(), 3 * SIZE as usize);
+    assert_eq!(bench.callers_of("limited", "acme").len(), 4);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn g4_no_day_holds_more_than_the_limit_and_what_was_not_called_is_used_after_a_restart() {
+    let bench = bench(quota(None, Some("7/day")));
+    bench.campaign_on("daily", "acme", "page", 1, 2).await;
+    for (name, most, of_day) in [("first", 7, 7), ("second", 14, 7), ("third", 20, 6)] {
+        let running = bench.start(name);
+        tokio::time::sleep(10 * MINUTE).await;
+        assert_eq!(times(&bench).len(), most, "{name}");
+        running.stop().await;
+        let row = bench.store().quota("acme").await.unwrap().unwrap();
+        let window = bench.quotas["acme"].windows().next().unwrap();
+        let used = row.body.used(&window, bench.world.wall_ms());
+        assert_eq!(used, of_day, "all others were given back");
+        tokio::time::sleep(DAY + 10 * MINUTE).await;
+    }
+    assert!(most_in(DAY, &times(&bench)) <= 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g4_a_process_that_stood_still_calls_nobody_with_its_old_tokens() {
+    let bench = bench(quota(Some("30/min"), None));
+    let one = bench.start("one");
+    bench.campaign_on("left", "acme", "left page", 0, 6).await;
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    bench.world.freeze(one.process);
+    let (world, frozen) = (bench.world.clone(), one.process);
+    tokio::spawn(async move {
+        tokio::time::sleep(40 * SECOND).await;
+        world.thaw(frozen);
+    });
+    let two = bench.start("two");
+    bench.campaign_on("right", "acme", "right page", 3, 6).await;
+    tokio::time::sleep(4 * MINUTE).await;
+    let calls = times(&bench);
+    assert!(most_in(MINUTE, &calls) <= 30, "{calls:?}");
+    assert!(calls.len() > 80, "{}", calls.len());
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_store_is_away_nothing_is_leased_and_the_page_says_what_it_waits_for() {
+    let bench = bench(quota(Some("30/min"), None));
+    let running = bench.start("one");
+    bench.campaign_on("left", "acme", "page", 1, 6).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let away = StoreFaults { unavailable_ppm: 1_000_000, ..Faults::none().store };
+    bench.world.set_faults(Faults { store: away, ..Faults::none() });
+    let mut waits = Vec::new();
+    for _ in 0..40 {
+        tokio::time::sleep(SECOND / 2).await;
+        waits.extend(running.board.pages().into_values().filter_map(|page| page.waits_for));
+    }
+    assert!(waits.len() > 20, "{waits:?}");
+    assert!(times(&bench).len() <= 30);
+    bench.world.set_faults(Faults::none());
+    tokio::time::sleep(MINUTE).await;
+    assert!(times(&bench).len() > 30, "it goes on by itself");
+    running.stop().await;
+}
