@@ -1,22 +1,26 @@
-//! The body of a page's ledger: which sends are claimed and not yet settled, and how much of the daily limits is
-//! used.
+//! The body of a page's ledger: which sends are claimed and not yet settled, how much of the daily limits is used, and
+//! what waits because of the provider.
 //!
 //! A call is made only for what was claimed here first, in one compare-and-set with the page's epoch (G1).
 //! A claim leaves the ledger only when the chunk state shows its outcome, or when the call was certainly not
 //! made; so `ledger ∪ chunk state` covers every call that may ever have started (hazard 4).
+
+mod holds;
 
 use crate::chunk_state::ChunkState;
 use crate::ids::{CampaignId, ChunkId};
 use crate::index_set::IndexSet;
 use crate::usage::{Bucket, DailyUse};
 use crate::{ATTEMPTS_MAX, CHUNK_ROWS_MAX};
+pub use holds::{HOLDS_MAX, Held, LedgerHold};
 use std::collections::BTreeMap;
 
-/// Claims of one page by chunk and attempt, and its use of the last 24 hours.
+/// Claims of one page by chunk and attempt, its use of the last 24 hours, and its holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LedgerBody {
     claims: BTreeMap<(ChunkId, u8), IndexSet>,
     used: BTreeMap<Scope, DailyUse>,
+    held: Vec<LedgerHold>,
 }
 
 /// What a daily limit is counted for.
@@ -46,7 +50,9 @@ pub struct Damaged(pub &'static str);
 /// Claims only.
 const FORMAT_CLAIMS: u8 = 1;
 /// Uses, then claims.
-const FORMAT: u8 = 2;
+const FORMAT_USES: u8 = 2;
+/// Holds, uses, then claims.
+const FORMAT: u8 = 3;
 
 impl LedgerBody {
     /// Without claims.
@@ -152,11 +158,31 @@ impl LedgerBody {
         self.used.get(&scope)
     }
 
-    /// The stored form: format, uses by scope, then per (chunk, attempt) the claimed ranges as variable-length
-    /// numbers. Without uses as it was before there were any.
+    /// What waits on the page because of its provider.
+    pub fn held(&self) -> &[LedgerHold] {
+        &self.held
+    }
+
+    /// Replaces what waits; the first [`HOLDS_MAX`] are kept.
+    pub fn hold(&mut self, mut held: Vec<LedgerHold>) {
+        held.truncate(HOLDS_MAX);
+        self.held = held;
+    }
+
+    /// The stored form: format, holds, uses by scope, then per (chunk, attempt) the claimed ranges as variable-length
+    /// numbers. Without holds and without uses as it was before there were any.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = vec![if self.used.is_empty() { FORMAT_CLAIMS } else { FORMAT }];
-        if !self.used.is_empty() {
+        let format = match (self.held.is_empty(), self.used.is_empty()) {
+            (true, true) => FORMAT_CLAIMS,
+            (true, false) => FORMAT_USES,
+            (false, _) => FORMAT,
+        };
+        let mut out = vec![format];
+        if format == FORMAT {
+            put_number(&mut out, self.held.len() as u32);
+            self.held.iter().for_each(|hold| hold.encode_into(&mut out));
+        }
+        if format != FORMAT_CLAIMS {
             put_number(&mut out, self.used.len() as u32);
             for (scope, used) in &self.used {
                 match scope {
@@ -193,7 +219,11 @@ impl LedgerBody {
         let mut body = Self::new();
         match format {
             FORMAT_CLAIMS => {}
-            FORMAT => body.used = decode_used(&mut rest)?,
+            FORMAT_USES => body.used = decode_used(&mut rest)?,
+            FORMAT => {
+                body.held = decode_holds(&mut rest)?;
+                body.used = decode_used(&mut rest)?;
+            }
             _ => return Err(Damaged("unknown format")),
         }
         while !rest.is_empty() {
@@ -217,6 +247,13 @@ impl LedgerBody {
             body.claim(ChunkId(*chunk), attempt, &indexes).map_err(|_| Damaged("an index claimed twice"))?;
         }
         Ok(body)
+    }
+}
+
+fn decode_holds(rest: &mut &[u8]) -> Result<Vec<LedgerHold>, Damaged> {
+    match take_number(rest)? as usize {
+        count if count <= HOLDS_MAX => (0..count).map(|_| LedgerHold::decode_from(rest)).collect(),
+        _ => Err(Damaged("too many holds")),
     }
 }
 
@@ -264,6 +301,7 @@ pub(crate) fn take_number(rest: &mut &[u8]) -> Result<u32, Damaged> {
 mod tests {
     use super::*;
     use crate::chunk_state::entry;
+    use crate::throttle::HoldReason;
     use proptest::prelude::*;
     use sluice_schemas::Fact;
 
@@ -311,11 +349,19 @@ mod tests {
         }
 
         #[test]
-        fn the_stored_form_holds_every_claim_and_use(
+        fn the_stored_form_holds_every_claim_use_and_hold(
+            holds in 0i64..3,
             sets in prop::collection::vec((0u32..50, 1u8..4, indexes()), 0..10),
             uses in prop::collection::vec((0u8..3, 1u32..2_000), 0..6),
         ) {
             let mut body = LedgerBody::new();
+            let hold = |until_ms| LedgerHold {
+                what: Held::Page,
+                reason: HoldReason::Account("190".to_owned()),
+                until_ms,
+                in_a_row: 1,
+            };
+            body.hold((0..holds).map(hold).collect());
             for (scope, count) in uses {
                 let scope = match scope {
                     0 => Scope::Page,

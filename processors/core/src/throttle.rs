@@ -95,6 +95,16 @@ pub struct Hold {
 }
 
 impl Hold {
+    /// The wait that another owner of the page left.
+    pub fn inherited(reason: HoldReason, until: Duration, in_a_row: u32) -> Self {
+        Self { until, in_a_row, reason: Some(reason) }
+    }
+
+    /// Refusals since the last call that was taken.
+    pub fn in_a_row(&self) -> u32 {
+        self.in_a_row
+    }
+
     /// The time and the reason to wait for, if any.
     pub fn waits(&self, now: Duration) -> Option<(Duration, &HoldReason)> {
         self.reason.as_ref().filter(|_| now < self.until).map(|reason| (self.until, reason))

@@ -1,0 +1,159 @@
+//! What waits on a page because of its provider, as the page's ledger has it: whichever process is asked can tell it,
+//! and the next owner goes on waiting where the last one stood (B6).
+
+use super::{Damaged, put_number, take_number};
+use crate::ids::CampaignId;
+use crate::throttle::HoldReason;
+
+/// Holds that are kept, at most: a page with more templates that wait has told enough.
+pub const HOLDS_MAX: usize = 32;
+
+/// Bytes of a text that are kept, at most: the ledger is written with every grant.
+const TEXT_MAX: usize = 240;
+
+/// What waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// All of the page.
+    Page,
+    /// The campaigns of one template, by its name and language.
+    Template(String),
+    /// One campaign, whose messages are made from no template.
+    Campaign(CampaignId),
+}
+
+/// One wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerHold {
+    /// What waits.
+    pub what: Held,
+    /// What the provider said, cut where it is long.
+    pub reason: HoldReason,
+    /// When one call finds out whether it is over, ms since 1970 on the owner's clock.
+    pub until_ms: i64,
+    /// Refusals since the last call that was taken: the next wait follows from them.
+    pub in_a_row: u32,
+}
+
+impl LedgerHold {
+    pub(super) fn encode_into(&self, out: &mut Vec<u8>) {
+        match &self.what {
+            Held::Page => out.push(0),
+            Held::Template(name) => {
+                out.push(1);
+                put_text(out, name);
+            }
+            Held::Campaign(id) => {
+                out.push(2);
+                out.extend_from_slice(&id.0);
+            }
+        }
+        out.push(match &self.reason {
+            HoldReason::Unreachable(_) => 0,
+            HoldReason::Throttled(_) => 1,
+            HoldReason::Account(_) => 2,
+            HoldReason::Template(_) => 3,
+        });
+        put_text(out, self.reason.detail());
+        out.extend_from_slice(&self.until_ms.to_be_bytes());
+        put_number(out, self.in_a_row);
+    }
+
+    pub(super) fn decode_from(rest: &mut &[u8]) -> Result<Self, Damaged> {
+        let what = match take_byte(rest)? {
+            0 => Held::Page,
+            1 => Held::Template(take_text(rest)?),
+            2 => Held::Campaign(CampaignId(take_array(rest)?)),
+            _ => return Err(Damaged("unknown kind of a hold")),
+        };
+        let reason = match take_byte(rest)? {
+            0 => HoldReason::Unreachable,
+            1 => HoldReason::Throttled,
+            2 => HoldReason::Account,
+            3 => HoldReason::Template,
+            _ => return Err(Damaged("unknown reason of a hold")),
+        };
+        let reason = reason(take_text(rest)?);
+        let until_ms = i64::from_be_bytes(take_array(rest)?);
+        Ok(Self { what, reason, until_ms, in_a_row: take_number(rest)? })
+    }
+}
+
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    let text = &text[..text.floor_char_boundary(TEXT_MAX)];
+    put_number(out, text.len() as u32);
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn take_text(rest: &mut &[u8]) -> Result<String, Damaged> {
+    let length = take_number(rest)? as usize;
+    let (text, after) = rest.split_at_checked(length).ok_or(Damaged("cut short"))?;
+    *rest = after;
+    String::from_utf8(text.to_vec()).map_err(|_| Damaged("a text is not UTF-8"))
+}
+
+fn take_byte(rest: &mut &[u8]) -> Result<u8, Damaged> {
+    take_array::<1>(rest).map(|[byte]| byte)
+}
+
+fn take_array<const LENGTH: usize>(rest: &mut &[u8]) -> Result<[u8; LENGTH], Damaged> {
+    let (bytes, after) = rest.split_first_chunk().ok_or(Damaged("cut short"))?;
+    *rest = after;
+    Ok(*bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn hold() -> impl Strategy<Value = LedgerHold> {
+        let what = prop_oneof![
+            Just(Held::Page),
+            "[a-zäß_]{0,40}".prop_map(Held::Template),
+            any::<[u8; 8]>().prop_map(|id| Held::Campaign(CampaignId(id))),
+        ];
+        let reason = ("[ -~ä€]{0,60}", 0..4u8).prop_map(|(detail, kind)| match kind {
+            0 => HoldReason::Unreachable(detail),
+            1 => HoldReason::Throttled(detail),
+            2 => HoldReason::Account(detail),
+            _ => HoldReason::Template(detail),
+        });
+        (what, reason, any::<i64>(), any::<u32>()).prop_map(|(what, reason, until_ms, in_a_row)| LedgerHold {
+            what,
+            reason,
+            until_ms,
+            in_a_row,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_stored_form_holds_all_of_it(hold in hold()) {
+            let mut bytes = Vec::new();
+            hold.encode_into(&mut bytes);
+            let mut rest = bytes.as_slice();
+            prop_assert_eq!(LedgerHold::decode_from(&mut rest), Ok(hold));
+            prop_assert!(rest.is_empty());
+        }
+
+        #[test]
+        fn damaged_bytes_are_an_error_and_never_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            let _either = LedgerHold::decode_from(&mut bytes.as_slice());
+        }
+    }
+
+    #[test]
+    fn g9_a_long_text_is_cut_between_characters() {
+        let long = LedgerHold {
+            what: Held::Page,
+            reason: HoldReason::Account("ä".repeat(1_000)),
+            until_ms: 0,
+            in_a_row: 1,
+        };
+        let mut bytes = Vec::new();
+        long.encode_into(&mut bytes);
+        let read = LedgerHold::decode_from(&mut bytes.as_slice()).unwrap();
+        assert_eq!(read.reason.detail(), "ä".repeat(120));
+    }
+}
