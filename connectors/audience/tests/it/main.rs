@@ -3,7 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod check;
+#[cfg(feature = "object-store")]
+mod clouds;
 mod csv;
+#[cfg(feature = "object-store")]
+mod identity;
 #[cfg(feature = "object-store")]
 mod moto;
 mod ndjson;

@@ -1,5 +1,7 @@
 //! A web server of the test's own: ranges of one content, with whatever goes wrong on the way.
 
+use crate::identity::Identity;
+use rustls::{ServerConnection, StreamOwned};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -27,6 +29,8 @@ pub(crate) struct State {
     pub(crate) content: Vec<u8>,
     pub(crate) etag: Option<String>,
     pub(crate) modified: Option<String>,
+    /// Every request: method, path, `Authorization`.
+    pub(crate) requests: Vec<(String, String, Option<String>)>,
     /// Ranges that were asked for, the last byte excluded, with their `If-Match`.
     pub(crate) asked: Vec<(u64, u64, Option<String>)>,
     /// Decides about the request of this number, from 0.
@@ -37,27 +41,46 @@ pub(crate) struct State {
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) state: Arc<Mutex<State>>,
+    scheme: &'static str,
 }
 
 impl Server {
     pub(crate) fn new(content: impl Into<Vec<u8>>) -> Self {
+        Self::serving(content.into(), "http", serve)
+    }
+
+    /// The same with TLS, by the name `localhost`.
+    pub(crate) fn with_tls(content: impl Into<Vec<u8>>, identity: &Identity) -> Self {
+        let config = Arc::clone(&identity.config);
+        Self::serving(content.into(), "https", move |stream, state| {
+            let connection = ServerConnection::new(Arc::clone(&config)).map_err(std::io::Error::other)?;
+            serve(StreamOwned::new(connection, stream), state)
+        })
+    }
+
+    fn serving(
+        content: Vec<u8>,
+        scheme: &'static str,
+        serve: impl Fn(TcpStream, &Mutex<State>) -> std::io::Result<()> + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let state = Arc::new(Mutex::new(State {
-            content: content.into(),
+            content,
             etag: Some("\"v1\"".to_owned()),
             modified: None,
+            requests: Vec::new(),
             asked: Vec::new(),
             answer: Box::new(|_| Answer::Serve),
         }));
-        let served = Arc::clone(&state);
+        let served = (Arc::clone(&state), Arc::new(serve));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let state = Arc::clone(&served);
+                let (state, serve) = served.clone();
                 std::thread::spawn(move || drop(serve(stream, &state)));
             }
         });
-        Server { address, state }
+        Server { address, state, scheme }
     }
 
     pub(crate) fn answering(self, answer: impl FnMut(usize) -> Answer + Send + 'static) -> Self {
@@ -66,13 +89,19 @@ impl Server {
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}/{path}", self.address)
+        format!("{}/{path}", self.root())
+    }
+
+    /// Without a path.
+    pub(crate) fn root(&self) -> String {
+        let host =
+            if self.scheme == "https" { "localhost".to_owned() } else { self.address.ip().to_string() };
+        format!("{}://{host}:{}", self.scheme, self.address.port())
     }
 }
 
-fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
-    let mut stream = stream;
+fn serve(stream: impl Read + Write, state: &Mutex<State>) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream);
     loop {
         let mut head = Vec::new();
         loop {
@@ -92,6 +121,10 @@ fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
                 .find(|(key, _)| key.eq_ignore_ascii_case(name))
                 .map(|(_, value)| value.to_owned())
         };
+        let mut line = head[0].split(' ').map(str::to_owned);
+        let (method, path) = (line.next().unwrap(), line.next().unwrap());
+        let is_head = method == "HEAD";
+        state.lock().unwrap().requests.push((method, path, header("authorization")));
         let range = header("range").unwrap_or_default();
         let (first, last) =
             range.strip_prefix("bytes=").and_then(|r| r.split_once('-')).unwrap_or(("0", "0"));
@@ -101,8 +134,13 @@ fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
             let number = state.asked.len();
             state.asked.push((from, to, header("if-match")));
             let answer = (state.answer)(number);
-            (answer, reply(&state, answer, from, to, header("if-match").as_deref()))
+            let reply = match answer {
+                Answer::Serve | Answer::CutAfter(_) if is_head => whole_head(&state),
+                _ => reply(&state, answer, from, to, header("if-match").as_deref()),
+            };
+            (answer, reply)
         };
+        let stream = reader.get_mut();
         match answer {
             Answer::CutAfter(bytes) => {
                 let head = reply.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
@@ -117,6 +155,14 @@ fn serve(stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
             _ => stream.write_all(&reply)?,
         }
     }
+}
+
+/// What a store says of an object.
+fn whole_head(state: &State) -> Vec<u8> {
+    let (etag, modified) = (state.etag.as_deref().unwrap(), state.modified.as_deref().unwrap());
+    let length = state.content.len();
+    format!("HTTP/1.1 200 x\r\nContent-Length: {length}\r\nETag: {etag}\r\nLast-Modified: {modified}\r\n\r\n")
+        .into_bytes()
 }
 
 fn reply(state: &State, answer: Answer, from: u64, to: u64, if_match: Option<&str>) -> Vec<u8> {
