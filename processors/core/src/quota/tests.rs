@@ -39,8 +39,17 @@ fn steps() -> impl Strategy<Value = Vec<(usize, i64, Step)>> {
 struct Owner {
     skew_ms: i64,
     tokens: Option<Tokens>,
-    /// Version that it was read at, what is to be written, since when, how many, and what is given back.
-    begun: Option<(u64, QuotaBody, i64, u32, Booking, BTreeMap<Booking, u32>)>,
+    begun: Option<Begun>,
+}
+
+/// A lease that is not written yet.
+struct Begun {
+    version: u64,
+    body: QuotaBody,
+    at_ms: i64,
+    count: u32,
+    booking: Booking,
+    unused: BTreeMap<Booking, u32>,
 }
 
 fn monotonic(ms: i64) -> Duration {
@@ -66,21 +75,21 @@ fn run(quota: &Quota, skews_ms: [i64; 3], steps: &[(usize, i64, Step)]) -> Vec<i
                 let wall_ms = START_MS + now_ms + owner.skew_ms;
                 let count = slice(body.free(quota, wall_ms), tokens.lacking(now));
                 let booking = body.book(quota, count, wall_ms);
-                owner.begun = Some((version, body, now_ms, count, booking, unused));
+                owner.begun = Some(Begun { version, body, at_ms: now_ms, count, booking, unused });
             }
             Step::Write { dies } => {
-                let Some((expected, body, begun_ms, count, booking, unused)) = owner.begun.take() else {
-                    continue;
-                };
-                let is_written = expected == version;
+                let Some(begun) = owner.begun.take() else { continue };
+                let is_written = begun.version == version;
                 if is_written {
                     // Also through its stored form.
-                    (row, version) = (QuotaBody::decode(&body.encode()).unwrap(), version + 1);
+                    (row, version) = (QuotaBody::decode(&begun.body.encode()).unwrap(), version + 1);
                 }
                 match (dies, is_written) {
                     (true, _) => owner.tokens = None,
-                    (false, true) => drop(tokens.allot(booking, monotonic(begun_ms), count, now)),
-                    (false, false) => tokens.put_back(unused),
+                    (false, true) => {
+                        tokens.allot(begun.booking, monotonic(begun.at_ms), begun.count, now);
+                    }
+                    (false, false) => tokens.put_back(begun.unused),
                 }
             }
             Step::Call(count) => {

@@ -32,7 +32,7 @@ pub struct Explained {
 /// Explains a campaign.
 pub async fn explain(sight: &Sight, row: &CampaignRow) -> Outcome<Explained> {
     let store = sight.store.as_ref();
-    let stored = Stored::read_all(store, row).await?;
+    let stored = sight.read_all(row).await?;
     let mut status = sight.status(&stored);
     if row.state == CampaignState::Running {
         let others = beside(sight, row).await?;

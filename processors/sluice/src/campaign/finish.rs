@@ -1,6 +1,7 @@
 //! When a campaign will have ended, by the gate simulated forward with everything else that its pages send. Pure.
 
 use super::preview::UNLIMITED_PER_SECOND;
+use super::quotas::flow_above;
 use super::stored::Stored;
 use crate::page::facts::PageLimits;
 use crate::view::moment::about;
@@ -121,9 +122,10 @@ pub fn finish(
             let used = body.and_then(|body| body.used(Scope::Campaign(part.stored.row.id)));
             part.load(used, &never, &always)
         });
+        let own = limits.rate.map_or(UNLIMITED_PER_SECOND, Rate::per_second);
         loads.push(PageLoad {
             page: page.clone(),
-            per_second: limits.rate.map_or(UNLIMITED_PER_SECOND, Rate::per_second),
+            per_second: flow_above(target, page, now_ms).map_or(own, |(above, _)| above.min(own)),
             daily: limits.daily.map(|cap| DailyLimit { cap: cap.0.get(), used }),
             shares,
             campaigns: campaigns.collect(),
@@ -132,7 +134,13 @@ pub fn finish(
     let found = forecast(&loads, row.id, now_ms);
     let last = found.pages.iter().max_by_key(|(_, of)| of.ends_ms.unwrap_or(i64::MAX));
     let (page, limit) = last.map(|(page, of)| (page.clone(), of.limited_by))?;
-    let says = words(limit, row.rate(), row.rules().daily_send_limit, &page, limits_of(channel, &page));
+    let limits = limits_of(channel, &page);
+    let own = limits.rate.map_or(UNLIMITED_PER_SECOND, Rate::per_second);
+    let above = flow_above(target, &page, now_ms).filter(|(above, _)| *above < own);
+    let says = match (limit, above) {
+        (Limit::PageRate, Some((_, quota))) => quota,
+        _ => words(limit, row.rate(), row.rules().daily_send_limit, &page, limits),
+    };
     Some(Finish { ends_ms: found.whole.ends_ms, limited_by: limit.as_str().to_owned(), says })
 }
 

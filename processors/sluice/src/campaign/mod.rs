@@ -17,6 +17,7 @@ pub mod gates;
 mod held;
 pub mod people;
 pub mod preview;
+pub mod quotas;
 pub mod rejected;
 pub mod status;
 pub mod stored;

@@ -1,5 +1,6 @@
 //! What the store has of a campaign, read once for everything that is derived from it.
 
+use super::quotas::QuotaUse;
 use crate::error::Outcome;
 use sluice_core::{CampaignRow, ChunkId, ChunkRow, Counters, LedgerBody, PageId};
 use sluice_runtime::ports::store::{LedgerRow, Store};
@@ -20,6 +21,8 @@ pub struct Stored {
     pub counters: Vec<(ChunkId, Counters)>,
     /// Those of its pages that are there and were asked for.
     pub ledgers: BTreeMap<PageId, LedgerRow>,
+    /// The limits above its pages, where they were asked for.
+    pub quotas: Vec<QuotaUse>,
 }
 
 impl Stored {
@@ -47,7 +50,7 @@ impl Stored {
                 ledgers.insert(page, ledger);
             }
         }
-        Ok(Self { row: row.clone(), chunks, counters, ledgers })
+        Ok(Self { row: row.clone(), chunks, counters, ledgers, quotas: Vec::new() })
     }
 
     /// The ledger's body of a page.
@@ -108,7 +111,7 @@ pub(crate) mod tests {
             class: GateClass::default(),
         };
         let chunks = waiting.iter().enumerate().map(chunk).collect();
-        Stored { row, chunks, counters: Vec::new(), ledgers: BTreeMap::new() }
+        Stored { row, chunks, counters: Vec::new(), ledgers: BTreeMap::new(), quotas: Vec::new() }
     }
 
     /// A ledger in which `count` calls of `row` were booked at `at_ms`.

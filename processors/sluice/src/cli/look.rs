@@ -60,6 +60,7 @@ fn sight(engines: Engines, config: &Config) -> Sight {
         log: engines.log(),
         messages: Arc::new(ProviderMessages::new(config.provider_pages())),
         shares: config.sender.shares,
+        quotas: config.quotas.clone(),
         board: Board::default(),
         stalled: StalledCampaigns::default(),
         trouble: engines.trouble(),

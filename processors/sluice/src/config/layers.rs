@@ -4,6 +4,7 @@ use super::model::{CHANNELS, Config, PageSettings};
 use crate::error::{Failure, Outcome};
 use serde::Deserialize;
 use sluice_core::launch::nearest;
+use sluice_core::quota::Quota;
 use sluice_providers::Secret;
 use sluice_schemas::Channel;
 use std::collections::BTreeMap;
@@ -195,14 +196,16 @@ fn known_keys() -> Table {
         headers,
     };
     config.pages.insert("*".to_owned(), page);
+    config.quotas.insert("*".to_owned(), Quota { rate, daily, ..Quota::default() });
     table_of(&config)
 }
 
-/// The keys that every configuration has, outside of channels and pages, with a value of their kind.
+/// The keys that every configuration has, outside of channels, pages and quotas, with a value of their kind.
 pub(super) fn plain_settings() -> Vec<(String, Value)> {
     let mut known = known_keys();
     known.remove("channels");
     known.remove("pages");
+    known.remove("quotas");
     flatten(&known)
         .into_iter()
         .map(|(key, value)| match key.strip_suffix(".*") {

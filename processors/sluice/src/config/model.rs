@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sluice_audience::{AudienceError, AudienceOptions};
 use sluice_completion::CompletionOptions;
+use sluice_core::quota::Quota;
 use sluice_core::rate::{PerDay, Rate};
 use sluice_expander::ExpanderOptions;
 use sluice_log::KafkaOptions;
@@ -42,6 +43,8 @@ pub struct Config {
     pub channels: ChannelsConfig,
     /// Single pages, by their id; what is left out comes from the channel.
     pub pages: BTreeMap<String, PageSettings>,
+    /// Limits that several pages share, by names of one's own choice.
+    pub quotas: BTreeMap<String, Quota>,
     /// The client that calls providers.
     pub calls: CallsConfig,
     /// Where audiences may come from, and how they are read.
@@ -72,6 +75,7 @@ impl Default for Config {
             metrics: MetricsConfig::default(),
             channels: ChannelsConfig::default(),
             pages: BTreeMap::new(),
+            quotas: BTreeMap::new(),
             calls: CallsConfig::default(),
             audience: AudienceOptions::default(),
             expander: ExpanderOptions::default(),
@@ -371,6 +375,9 @@ impl Config {
             if page.channel == Some(Channel::Sms) {
                 return Err(format!("pages.{id}.channel is sms, which has no provider yet"));
             }
+        }
+        for (name, quota) in &self.quotas {
+            quota.validate().map_err(|problem| format!("quotas.{name}.{problem}"))?;
         }
         self.audience.validate().map_err(|error| match error {
             AudienceError::Option { option, problem } => format!("audience.{option}: {problem}"),

@@ -60,6 +60,7 @@ impl NodeControl {
             log: self.engines.log(),
             messages: self.messages.clone(),
             shares: self.options.config.sender.shares,
+            quotas: self.options.config.quotas.clone(),
             board: self.board.clone(),
             stalled: self.stalled.clone(),
             trouble: self.engines.trouble(),

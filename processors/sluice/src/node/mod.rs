@@ -199,7 +199,9 @@ impl Node {
             messages: self.telemetry.messages(messages),
             clock: self.clock(),
         };
-        let sender = Sender::new(ports, options.config.sender.clone(), owner(self.wall_ms()));
+        let sender = Sender::new(ports, options.config.sender.clone(), owner(self.wall_ms()))
+            .with_quotas(options.config.quotas.clone());
+        sender.quota_stats().register(&self.telemetry.metrics);
         self.board = sender.board();
         self.telemetry.watch(&self.board);
         self.caller = Some(caller);

@@ -35,6 +35,9 @@ pub struct PageFacts {
     pub in_24_h: Option<u64>,
     /// All of them are used: when how many are free again, in ms since 1970.
     pub frees: Option<(i64, u64)>,
+    /// The limits above it that name it, each with its use.
+    #[serde(default)]
+    pub quotas: Vec<String>,
     /// What its owner does, where that is the process that was asked.
     pub live: Option<PageLine>,
     /// Templates that its provider does not take at present, where that is the process that was asked.
@@ -72,6 +75,7 @@ impl PageFacts {
             daily: daily.map(|cap| cap.0.get()),
             in_24_h: used.map(|used| used.used(now_ms)),
             frees: used.zip(daily).and_then(|(used, cap)| frees(used, cap.0.get(), now_ms)),
+            quotas: Vec::new(),
             live,
             templates: Vec::new(),
         }

@@ -72,5 +72,6 @@ pub async fn report(sight: &Sight, page: &PageId) -> Outcome<PageReport> {
         ));
     }
     let limits = channel.map(|channel| sight.limits(channel, page)).unwrap_or_default();
-    Ok(PageReport { facts: sight.facts(page, ledger.as_ref(), limits), campaigns })
+    let facts = PageFacts { quotas: sight.above(page).await?, ..sight.facts(page, ledger.as_ref(), limits) };
+    Ok(PageReport { facts, campaigns })
 }

@@ -3,11 +3,13 @@
 use super::facts::{PageFacts, PageLimits};
 use super::lag::{Lag, lags};
 use crate::campaign::gates::page_gate;
+use crate::campaign::quotas::{QuotaUse, quota_gates};
 use crate::campaign::status::{self, CampaignStatus, page_line};
 use crate::campaign::stored::Stored;
 use crate::error::Outcome;
 use sluice_completion::StalledCampaigns;
 use sluice_core::partition::partition_of;
+use sluice_core::quota::Quota;
 use sluice_core::share::ShareOptions;
 use sluice_core::{CampaignRow, PageId};
 use sluice_runtime::ports::log::{Log, Topic};
@@ -15,6 +17,7 @@ use sluice_runtime::ports::messages::Messages;
 use sluice_runtime::ports::store::{LedgerRow, Store};
 use sluice_schemas::Channel;
 use sluice_sender::Board;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +32,8 @@ pub struct Sight {
     pub messages: Arc<dyn Messages>,
     /// What lower priorities keep of a page.
     pub shares: ShareOptions,
+    /// Limits above pages.
+    pub quotas: BTreeMap<String, Quota>,
     /// The pages of this process.
     pub board: Board,
     /// What its completion processor has found.
@@ -53,9 +58,29 @@ impl Sight {
         let channel = row.launch.channel;
         let is_counted = |page: &String| self.limits(channel, &PageId::from(page.as_str())).daily.is_some();
         match row.launch.pages.iter().any(is_counted) {
-            true => Stored::read_all(self.store.as_ref(), row).await,
-            false => Stored::read(self.store.as_ref(), row).await,
+            true => self.read_all(row).await,
+            false => self.with_quotas(Stored::read(self.store.as_ref(), row).await?).await,
         }
+    }
+
+    /// All that a status can be derived from.
+    pub async fn read_all(&self, row: &CampaignRow) -> Outcome<Stored> {
+        self.with_quotas(Stored::read_all(self.store.as_ref(), row).await?).await
+    }
+
+    async fn with_quotas(&self, stored: Stored) -> Outcome<Stored> {
+        let launch = &stored.row.launch;
+        let covers = |quota: &Quota| launch.pages.iter().any(|page| quota.covers(page, &launch.tenant));
+        let is_asked = |quota: &Quota| !stored.row.state.is_ended() && covers(quota);
+        let quotas = QuotaUse::read(self.store.as_ref(), &self.quotas, is_asked).await?;
+        Ok(Stored { quotas, ..stored })
+    }
+
+    /// The limits above a page, each with its use: `acme: 100/s, 97 used`.
+    pub async fn above(&self, page: &PageId) -> Outcome<Vec<String>> {
+        let names = |quota: &Quota| quota.pages.iter().any(|name| name == page.as_str());
+        let uses = QuotaUse::read(self.store.as_ref(), &self.quotas, names).await?;
+        Ok(uses.iter().map(|used| format!("{}: {}", used.name, used.says(self.now_ms))).collect())
     }
 
     /// The status of a campaign, with what this process knows beside the store.
@@ -63,6 +88,7 @@ impl Sight {
         let mut status = status::derived(stored, self.now_ms);
         let channel = stored.row.launch.channel;
         status.gates.extend(page_gate(stored, |page| self.limits(channel, page).daily, self.now_ms));
+        status.gates.extend(quota_gates(stored, self.now_ms));
         status.add_pages(&self.board, &stored.row.launch.pages, self.monotonic);
         status.add_stalled(&stored.row, &self.stalled);
         status.trouble = self.trouble.clone();

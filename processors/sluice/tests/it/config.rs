@@ -82,3 +82,29 @@ fn limits_that_can_not_work_are_refused_by_name() {
     assert_eq!(said.exit, 2);
     assert!(said.err.contains("sender.in_flight_max must be at least 1"), "{said:?}");
 }
+
+#[test]
+fn g4_a_quota_names_its_limits_and_its_members_and_a_wrong_one_is_named() {
+    let place = Place::new();
+    let fine =
+        "[quotas.acme]\nrate = \"100/s\"\ndaily = \"1,000/day\"\ntenants = [\"acme\"]\npages = [\"1065\"]\n";
+    place.write("sluice.toml", fine);
+    let said = place.run(&["config", "show", "--json"]);
+    assert_eq!(said.exit, 0, "{said:?}");
+    let all = object(&said.out);
+    let find = |key: &str| all.as_array().unwrap().iter().find(|entry| entry["key"] == key).unwrap().clone();
+    assert_eq!(find("quotas.acme.rate")["value"], "100/s");
+    let wrong = [
+        ("rate = \"100/s\"", "quotas.acme.pages or tenants has to name at least one"),
+        ("tenants = [\"acme\"]", "quotas.acme.rate or daily is needed"),
+        ("rate = \"fast\"\ntenants = [\"acme\"]", "quotas.acme.rate: 'fast' is not a rate"),
+        ("daily = \"5/s\"\ntenants = [\"acme\"]", "quotas.acme.daily: '5/s' is not a limit of a day"),
+        ("tenant = [\"acme\"]", "perhaps `quotas.acme.tenants` is meant"),
+    ];
+    for (text, reason) in wrong {
+        place.write("sluice.toml", &format!("[quotas.acme]\n{text}\n"));
+        let said = place.run(&["config", "show"]);
+        assert_eq!(said.exit, 2);
+        assert!(said.err.contains(reason), "{text}: {said:?}");
+    }
+}

@@ -5,6 +5,7 @@
 mod check;
 mod config;
 mod lift;
+mod quotas;
 mod refusals;
 mod send;
 mod service;
