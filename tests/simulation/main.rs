@@ -23,3 +23,4 @@ mod messages;
 mod node;
 mod seeds;
 mod webhooks;
+mod year;
