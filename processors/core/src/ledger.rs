@@ -360,6 +360,7 @@ mod tests {
                 reason: HoldReason::Account("190".to_owned()),
                 until_ms,
                 in_a_row: 1,
+                control: 3,
             };
             body.hold((0..holds).map(hold).collect());
             for (scope, count) in uses {

@@ -100,6 +100,11 @@ impl Hold {
         Self { until, in_a_row, reason: Some(reason) }
     }
 
+    /// The end of the latest wait that no success has ended.
+    pub fn until(&self) -> Option<Duration> {
+        self.reason.as_ref().map(|_| self.until)
+    }
+
     /// Refusals since the last call that was taken.
     pub fn in_a_row(&self) -> u32 {
         self.in_a_row

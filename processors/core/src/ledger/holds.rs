@@ -33,9 +33,16 @@ pub struct LedgerHold {
     pub until_ms: i64,
     /// Refusals since the last call that was taken: the next wait follows from them.
     pub in_a_row: u32,
+    /// The ledger's `control` that the owner had heard of. A command that came later lifts the hold.
+    pub control: u64,
 }
 
 impl LedgerHold {
+    /// Whether nothing is called because of it, in a ledger with this `control`.
+    pub fn waits(&self, control: u64, now_ms: i64) -> bool {
+        control <= self.control && now_ms < self.until_ms
+    }
+
     pub(super) fn encode_into(&self, out: &mut Vec<u8>) {
         match &self.what {
             Held::Page => out.push(0),
@@ -57,6 +64,7 @@ impl LedgerHold {
         put_text(out, self.reason.detail());
         out.extend_from_slice(&self.until_ms.to_be_bytes());
         put_number(out, self.in_a_row);
+        out.extend_from_slice(&self.control.to_be_bytes());
     }
 
     pub(super) fn decode_from(rest: &mut &[u8]) -> Result<Self, Damaged> {
@@ -75,7 +83,8 @@ impl LedgerHold {
         };
         let reason = reason(take_text(rest)?);
         let until_ms = i64::from_be_bytes(take_array(rest)?);
-        Ok(Self { what, reason, until_ms, in_a_row: take_number(rest)? })
+        let in_a_row = take_number(rest)?;
+        Ok(Self { what, reason, until_ms, in_a_row, control: u64::from_be_bytes(take_array(rest)?) })
     }
 }
 
@@ -119,11 +128,13 @@ mod tests {
             2 => HoldReason::Account(detail),
             _ => HoldReason::Template(detail),
         });
-        (what, reason, any::<i64>(), any::<u32>()).prop_map(|(what, reason, until_ms, in_a_row)| LedgerHold {
+        let numbers = (any::<i64>(), any::<u32>(), any::<u64>());
+        (what, reason, numbers).prop_map(|(what, reason, (until_ms, in_a_row, control))| LedgerHold {
             what,
             reason,
             until_ms,
             in_a_row,
+            control,
         })
     }
 
@@ -144,12 +155,21 @@ mod tests {
     }
 
     #[test]
+    fn b6_a_hold_ends_with_its_time_or_with_a_command_that_its_owner_had_not_heard_of() {
+        let reason = HoldReason::Account("190".to_owned());
+        let hold = LedgerHold { what: Held::Page, reason, until_ms: 1_000, in_a_row: 1, control: 7 };
+        assert!(hold.waits(7, 999));
+        assert!(!hold.waits(7, 1_000) && !hold.waits(8, 0));
+    }
+
+    #[test]
     fn g9_a_long_text_is_cut_between_characters() {
         let long = LedgerHold {
             what: Held::Page,
             reason: HoldReason::Account("ä".repeat(1_000)),
             until_ms: 0,
             in_a_row: 1,
+            control: 0,
         };
         let mut bytes = Vec::new();
         long.encode_into(&mut bytes);

@@ -3,7 +3,7 @@
 use super::{Booked, GrantedSend, Page, Ready};
 use crate::campaigns::is_kept;
 use crate::shard::SenderError;
-use sluice_core::ledger::Scope;
+use sluice_core::ledger::{Held, Scope};
 use sluice_core::pace::PageSlots;
 use sluice_core::pairs::Pairs;
 use sluice_core::partition::murmur2;
@@ -37,8 +37,8 @@ pub(super) struct Ownership {
     pub(super) body: LedgerBody,
     /// `body.len()`, kept for the board.
     pub(super) claims: u32,
-    /// Claims were given back that the stored ledger still holds.
-    pub(super) gave_back: bool,
+    /// The stored ledger says something else: claims were given back, a hold began or ended.
+    pub(super) is_unwritten: bool,
     /// Monotonic: a former owner may still be calling before this time, buckets are empty then.
     pub(super) grants_from: Duration,
     /// The page's own limit, and how fast its provider lets it go.
@@ -46,6 +46,8 @@ pub(super) struct Ownership {
     /// Calls of the page in any 24 hours.
     pub(super) daily: Option<PerDay>,
     pub(super) hold: Hold,
+    /// The holds that `body` has, and when each ends.
+    pub(super) kept_holds: Vec<(Held, Duration)>,
 }
 
 /// A grant whose answer is awaited.
@@ -135,13 +137,15 @@ impl Page {
         self.ownership = Some(Ownership {
             fence: taken.fence,
             claims: taken.body.len(),
-            gave_back: false,
+            is_unwritten: false,
             body: taken.body,
             grants_from: now + wait,
             slots,
             daily,
             hold: Hold::default(),
+            kept_holds: Vec::new(),
         });
+        self.inherit_holds();
         // Whom the former owner called a moment ago is not known.
         self.pairs = Pairs::default();
         // The lanes were opened before `control` was read: a command in between would never be heard of (G7).
@@ -197,9 +201,10 @@ impl Page {
             return;
         }
         let now = self.now();
+        self.keep_holds();
         let mut batch = self.next_batch(now);
         let Some(ownership) = &mut self.ownership else { return };
-        if batch.is_empty() && !ownership.gave_back {
+        if batch.is_empty() && !ownership.is_unwritten {
             return;
         }
         let mut body = ownership.body.clone();
@@ -216,10 +221,10 @@ impl Page {
                 batch.retain(|(_, ready)| (ready.chunk, ready.attempt) != (*chunk, *attempt));
             }
         }
-        if batch.is_empty() && !ownership.gave_back {
+        if batch.is_empty() && !ownership.is_unwritten {
             return;
         }
-        ownership.gave_back = false;
+        ownership.is_unwritten = false;
         let fence = ownership.fence;
         self.book(&mut body, &mut batch);
         let answer = self.ask(body.clone(), fence, Duration::ZERO);
@@ -274,9 +279,10 @@ impl Page {
                     // A command: what runs has to be looked at again under the new control.
                     if let Some(ownership) = &mut self.ownership {
                         ownership.fence = found;
-                        ownership.gave_back = true;
+                        ownership.is_unwritten = true;
                     }
                     self.look_at_campaigns = true;
+                    self.hear_of_command(found.control);
                 }
             }
             Err(StoreError::Unavailable(_)) => {
@@ -387,7 +393,7 @@ impl Page {
             return;
         }
         let given_back: IndexSet = [ready.index].into_iter().collect();
-        ownership.gave_back = true;
+        ownership.is_unwritten = true;
         let granting = self.grant.as_mut().map(|grant| &mut grant.body);
         for body in [&mut ownership.body].into_iter().chain(granting) {
             body.give_back(ready.chunk, ready.attempt, &given_back);
@@ -404,12 +410,13 @@ impl Page {
 
     /// The end of a page: the next owner finds what is still claimed, and nobody else calls.
     pub(super) async fn hand_over(&mut self) -> Result<(), SenderError> {
+        self.keep_holds();
         let Some(ownership) = &self.ownership else { return Ok(()) };
         // An owner that stays in the ledger makes the next one wait for calls and outcomes that are under way.
         let is_quiet = self.calling.is_empty() && self.is_reported();
         if !is_quiet {
             warn!(page = %self.id, calls = self.calling.len(), "calls were still under way at the end of the drain");
-            if !ownership.gave_back {
+            if !ownership.is_unwritten {
                 return Ok(());
             }
         }

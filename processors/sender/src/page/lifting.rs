@@ -19,7 +19,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 pub(super) struct Lifting {
     look_at: Duration,
     /// The `control` of the ledger that the present holds have heard of.
-    control: u64,
+    pub(super) control: u64,
 }
 
 impl Page {
@@ -35,12 +35,25 @@ impl Page {
         }
     }
 
+    /// A grant was refused because of a command.
+    pub(super) fn hear_of_command(&mut self, control: u64) {
+        self.lifting.control = control;
+        if self.waits_for_a_person(self.now()) {
+            self.lift_holds();
+        }
+    }
+
+    fn waits_for_a_person(&self, now: Duration) -> bool {
+        let waits = |hold: &Hold| hold.waits(now).is_some_and(|(_, reason)| reason.needs_a_person());
+        self.ownership.as_ref().is_some_and(|ownership| waits(&ownership.hold))
+            || self.templates.values().any(waits)
+    }
+
     /// Hears of commands while only a person can end what the page waits for.
     pub(super) async fn look_for_lift(&mut self) -> Result<(), SenderError> {
         let now = self.now();
         let Some(ownership) = &self.ownership else { return Ok(()) };
-        let waits = |hold: &Hold| hold.waits(now).is_some_and(|(_, reason)| reason.needs_a_person());
-        if now < self.lifting.look_at || !waits(&ownership.hold) && !self.templates.values().any(waits) {
+        if now < self.lifting.look_at || !self.waits_for_a_person(now) {
             return Ok(());
         }
         let fence = ownership.fence;

@@ -11,6 +11,7 @@ mod dispatch;
 mod fresh;
 mod gated;
 mod grant;
+mod held;
 mod idle;
 mod lifting;
 mod load;

@@ -4,6 +4,7 @@
 use super::Page;
 use crate::board::HeldTemplate;
 use sluice_core::CampaignId;
+use sluice_core::ledger::Held;
 use sluice_core::throttle::{Hold, HoldReason};
 use sluice_runtime::ports::messages::MessagePlan;
 use std::collections::BTreeMap;
@@ -22,6 +23,23 @@ pub(super) enum TemplateKey {
 impl TemplateKey {
     pub(super) fn new(plan: &dyn MessagePlan, id: CampaignId) -> Self {
         plan.template().map_or(Self::Of(id), |name| Self::Named(name.to_owned()))
+    }
+
+    /// Of what a ledger says; `None` where it is the page itself.
+    pub(super) fn of(what: &Held) -> Option<Self> {
+        match what {
+            Held::Page => None,
+            Held::Template(name) => Some(Self::Named(name.clone())),
+            Held::Campaign(id) => Some(Self::Of(*id)),
+        }
+    }
+
+    /// As a ledger says it.
+    pub(super) fn held(&self) -> Held {
+        match self {
+            Self::Named(name) => Held::Template(name.clone()),
+            Self::Of(id) => Held::Campaign(*id),
+        }
     }
 
     fn name(&self) -> Option<&str> {

@@ -1,6 +1,7 @@
 //! A provider that refuses a page's account until a person has acted, judged by its own list of calls.
 
 use crate::support::{Bench, Running, page};
+use sluice_core::ledger::Held;
 use sluice_schemas::{GateClass, Rules};
 use sluice_simulation::ProviderFaults;
 use std::time::Duration;
@@ -68,4 +69,45 @@ async fn b6_a_hold_that_is_lifted_too_early_costs_one_call() {
     assert_eq!(bench.heard().len(), before + 1);
     assert_eq!(running.board.pages()[&page()].hold.clone().unwrap().1.as_str(), "account");
     running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn b6_a_hold_goes_to_the_next_owner_and_everybody_can_read_it_in_the_ledger() {
+    for is_killed in [false, true] {
+        let (bench, running) = refused().await;
+        let ledger = bench.store().ledger(&page()).await.unwrap().unwrap();
+        let [held] = ledger.body.held() else { panic!("{:?}", ledger.body.held()) };
+        assert!(
+            held.what == Held::Page && held.waits(ledger.fence.control, bench.world.wall_ms()),
+            "{held:?}"
+        );
+        let until = running.board.pages()[&page()].hold.clone().unwrap().0;
+        match is_killed {
+            true => bench.world.kill(running.process),
+            false => running.stop().await,
+        }
+        let next = bench.start("next");
+        tokio::time::sleep(20 * SECOND).await;
+        let (inherited, reason) = next.board.pages()[&page()].hold.clone().unwrap();
+        assert!(inherited.abs_diff(until) < SECOND && reason.detail() == "simulated: the token is refused");
+        let called = bench.heard().len();
+        bench.store().bump_control(&page()).await.unwrap();
+        tokio::time::sleep(40 * SECOND).await;
+        assert!(bench.heard().len() > called, "a person lifted it");
+        let ledger = bench.store().ledger(&page()).await.unwrap().unwrap();
+        assert_eq!(ledger.body.held(), []);
+        next.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn b6_a_hold_that_is_lifted_while_nobody_has_the_page_is_over_for_the_next_owner() {
+    let (bench, running) = refused().await;
+    running.stop().await;
+    bench.store().bump_control(&page()).await.unwrap();
+    let lifted = bench.world.now();
+    let next = bench.start("next");
+    tokio::time::sleep(40 * SECOND).await;
+    assert!(next_call(&bench, lifted) < 4 * SECOND);
+    next.stop().await;
 }

@@ -1,0 +1,66 @@
+//! What waits because of the provider, kept in the page's ledger: whichever process is asked can tell it, and the next
+//! owner goes on waiting where this one stood (B6).
+
+use super::Page;
+use super::templates::TemplateKey;
+use sluice_core::ledger::{Held, LedgerHold};
+use sluice_core::throttle::Hold;
+use std::time::Duration;
+
+/// A shorter wait is over before anybody could ask for it, and is not worth a write.
+const KEPT_FROM: Duration = Duration::from_secs(5);
+
+/// A clock that is far off makes no page wait longer than this.
+const INHERITED_MAX: Duration = Duration::from_secs(86_400);
+
+impl Page {
+    /// Brings the ledger's holds up to date, where they have changed; they are written with the next grant.
+    pub(super) fn keep_holds(&mut self) {
+        let (now, wall) = (self.now(), self.context.ports.clock.wall_ms());
+        let Some(ownership) = &self.ownership else { return };
+        let known = |what: &Held, until: Duration| ownership.kept_holds.contains(&(what.clone(), until));
+        let page = [(Held::Page, &ownership.hold)];
+        let templates = self.templates.iter().map(|(key, hold)| (key.held(), hold));
+        let lasting: Vec<(Held, Duration, &Hold)> = page
+            .into_iter()
+            .chain(templates)
+            .filter_map(|(what, hold)| Some((what, hold.until()?, hold)))
+            .filter(|(what, until, _)| *until >= now + KEPT_FROM || known(what, *until))
+            .collect();
+        let kept: Vec<(Held, Duration)> =
+            lasting.iter().map(|(what, until, _)| (what.clone(), *until)).collect();
+        if kept == ownership.kept_holds {
+            return;
+        }
+        let control = ownership.fence.control.max(self.lifting.control);
+        let held = lasting.into_iter().filter_map(|(what, until, hold)| {
+            let left_ms = until.saturating_sub(now).as_millis() as i64;
+            let (reason, in_a_row) = (hold.reason()?.clone(), hold.in_a_row());
+            Some(LedgerHold { what, reason, until_ms: wall + left_ms, in_a_row, control })
+        });
+        let held = held.collect();
+        if let Some(ownership) = &mut self.ownership {
+            ownership.body.hold(held);
+            ownership.kept_holds = kept;
+            ownership.is_unwritten = true;
+        }
+    }
+
+    /// Goes on waiting for what the former owner waited for, unless a command came since.
+    pub(super) fn inherit_holds(&mut self) {
+        let (now, wall) = (self.now(), self.context.ports.clock.wall_ms());
+        let Some(ownership) = &mut self.ownership else { return };
+        let control = ownership.fence.control;
+        let waits = ownership.body.held().iter().filter(|held| held.waits(control, wall));
+        for LedgerHold { what, reason, until_ms, in_a_row, .. } in waits {
+            let left = Duration::from_millis(until_ms.saturating_sub(wall).unsigned_abs());
+            let hold = Hold::inherited(reason.clone(), now + left.min(INHERITED_MAX), *in_a_row);
+            match TemplateKey::of(what) {
+                None => ownership.hold = hold,
+                Some(key) => {
+                    self.templates.entry(key).or_insert(hold);
+                }
+            }
+        }
+    }
+}
