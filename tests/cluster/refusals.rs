@@ -1,5 +1,6 @@
 //! What is wrong with the engines is said at the start, with what to do about it.
 
+use crate::launches::over_pages;
 use sluice_tests::{Cluster, Ended, free_port};
 use std::time::Duration;
 
@@ -87,4 +88,29 @@ fn too_few_replicas_are_refused_with_both_numbers() {
     other.place_mut().set_variable("SLUICE_KAFKA_REPLICATION", "3");
     other.place_mut().set_variable("SLUICE_KAFKA_MIN_INSYNC", "2");
     other.place().run(&["topics", "create"]).expect(3).says(&["kafka.replication"]);
+}
+
+#[test]
+fn pages_of_a_campaign_that_is_being_sent_are_not_moved_by_more_partitions() {
+    let mut cluster = Cluster::new();
+    cluster.place_mut().set_variable("SLUICE_HTTP_URL", &format!("http://{}", nobody()));
+    // Nobody sends: the campaign stays open.
+    let node = cluster.start_with("expander,gateway");
+    let launch = cluster.place().launch("moved.json", &over_pages(cluster.place(), "moved", 40, 2, "10/s"));
+    cluster.launch(&node, &launch).expect(0);
+    cluster.place_mut().set_variable("SLUICE_KAFKA_PARTITIONS_SENDS", "32");
+    let refused = cluster.place().run(&["topics", "create"]).expect(3);
+    refused.says(&[
+        "32 partitions instead of 16",
+        "1 campaign is open",
+        "moved is running",
+        "--move-pages-of-open-campaigns",
+    ]);
+    // More partitions of receipts move nobody.
+    cluster.place_mut().set_variable("SLUICE_KAFKA_PARTITIONS_SENDS", "16");
+    cluster.place_mut().set_variable("SLUICE_KAFKA_PARTITIONS_RECEIPTS", "32");
+    cluster.place().run(&["topics", "create"]).expect(0);
+    cluster.place_mut().set_variable("SLUICE_KAFKA_PARTITIONS_SENDS", "32");
+    cluster.place().run(&["topics", "create", "--move-pages-of-open-campaigns"]).expect(0);
+    cluster.place().run(&["topics", "check"]).expect(0);
 }
