@@ -2,7 +2,7 @@
 //!
 //! Three `sluice run` share a Kafka and a Cassandra. While campaigns run on two channels, processes are killed, frozen,
 //! ended and added, engines are killed and paused, connections are cut, hung and delayed, webhooks come twice and
-//! late: in schedules that a seed decides. After each round the judge compares what the providers noted (each process
+//! late, and persons pause, resume, cancel and set limits: in schedules that a seed decides. After each round the judge compares what the providers noted (each process
 //! calls a simulator of its own, so every call has a caller) with states, counters and events.
 //!
 //! **Guarantee.** The judge shares no code with the judged: it reads the providers' logs, `campaign export`,
@@ -12,6 +12,7 @@
 //! **What it does not do.** It measures no throughput; rates are low, so that campaigns last through their faults.
 //!
 //! - [`schedule`], [`fault`], [`chance`]: what happens when. Pure.
+//! - [`plan`], [`rules`], [`order`]: campaigns, what they have to keep, what persons do to them. Pure.
 //! - [`judge`]: what is wrong, how long pages were silent. Pure.
 //! - [`tally`], [`report`]: sums by kind of fault, the table. Pure.
 //! - [`drive`]: engines, processes, providers, one round after the other.
@@ -20,7 +21,10 @@ pub mod chance;
 pub mod drive;
 pub mod fault;
 pub mod judge;
+pub mod order;
+pub mod plan;
 pub mod report;
+pub mod rules;
 pub mod schedule;
 pub mod settings;
 pub mod tally;

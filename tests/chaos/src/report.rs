@@ -1,6 +1,7 @@
 //! The final table: plain text that is a table in Markdown, too.
 
 use crate::drive::run::Outcome;
+use crate::settings::{KIOSK, KIOSK_DAILY};
 use crate::tally::{Sums, Tally};
 use std::fmt::Write;
 
@@ -20,6 +21,10 @@ pub fn summary(seed: u64, outcome: &Outcome) -> String {
             "page {}: {}/s allowed, at most {second} in 1 s, {ten} in 10 s",
             page.page, page.per_second
         ));
+    }
+    line(&format!("page {KIOSK}: {KIOSK_DAILY} in 24 h allowed, {} called", outcome.kiosk.len()));
+    for (order, (times, longest_ms)) in &outcome.orders {
+        line(&format!("{order}: {times} times, answered within {:.1} s", *longest_ms as f64 / 1_000.0));
     }
     outcome.campaigns.iter().for_each(|campaign| line(campaign));
     outcome.slow.iter().for_each(|slow| line(&format!("slow: {slow}")));

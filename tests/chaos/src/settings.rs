@@ -10,7 +10,7 @@ pub struct Settings {
     pub seed: u64,
     /// A new round begins until so many minutes are over; 0: there is one round.
     pub minutes: u64,
-    /// People of a round at most, over both channels. Rates are chosen so that they last for about 100 seconds.
+    /// People of the two large campaigns of a round at most. Rates are chosen so that they last for about 100 seconds.
     pub recipients: u64,
     /// Which faults.
     pub kinds: Vec<Kind>,
@@ -37,6 +37,12 @@ pub const HTTP_PAGES: [&str; 6] = ["shop-1", "shop-2", "shop-3", "shop-4", "shop
 /// Pages of channel `whatsapp`, whose webhooks settle what an answer did not.
 pub const WHATSAPP_PAGES: [&str; 4] =
     ["106540352242901", "106540352242902", "106540352242903", "106540352242904"];
+/// A page of channel `http` with limits of its own.
+pub const KIOSK: &str = "kiosk";
+/// What it may call in a second.
+pub const KIOSK_RATE: u64 = 3;
+/// What it may call in any 24 hours, over all rounds.
+pub const KIOSK_DAILY: u64 = 60;
 /// A member of a group that is not heard of for so long loses its partitions (`group.consumer.session.timeout.ms` of
 /// the test broker).
 pub const SESSION_MS: u64 = 6_000;

@@ -1,10 +1,10 @@
-//! The short schedule: one round of the faults that break simpler designs.
+//! The short schedule: one round of the faults that break simpler designs, while persons command campaigns with rules.
 
 use chaos::{Kind, Settings};
 use std::path::Path;
 
 #[test]
-fn g1_g2_g3_g4_g8_hold_while_processes_engines_and_connections_fail() {
+fn g1_g2_g3_g4_g5_g7_g8_hold_while_processes_engines_and_connections_fail() {
     let test = std::env::current_exe().unwrap();
     // …/target/<profile>/deps/short-0123456789abcdef
     let profile = test.parent().and_then(Path::parent).unwrap();
@@ -37,5 +37,7 @@ fn g1_g2_g3_g4_g8_hold_while_processes_engines_and_connections_fail() {
     let sums = outcome.tally.total();
     assert_eq!((sums.doubled, sums.lost), (0, 0));
     assert!(sums.sent > 1_000, "hardly anything was sent");
+    let ordered: Vec<_> = outcome.orders.keys().copied().collect();
+    assert_eq!(ordered, ["cancel", "limits", "pause", "resume"]);
     assert!(sums.times >= 6, "the campaigns ended before the faults");
 }

@@ -1,6 +1,8 @@
-//! The two campaigns of a round.
+//! Audiences and launches of a round.
 
-use crate::settings::{HTTP_PAGES, Settings, WHATSAPP_PAGES};
+use crate::order::Order;
+use crate::plan::Draft;
+use crate::rules::Rules;
 use crate::{Error, Result};
 use serde_json::{Value, json};
 use sluice_simulator::Channel;
@@ -15,73 +17,86 @@ pub struct Planned {
     pub name: String,
     /// Its channel.
     pub channel: Channel,
+    /// Its pages.
+    pub pages: Vec<&'static str>,
+    /// What it has to keep.
+    pub rules: Rules,
+    /// What persons do to it, in order of time.
+    pub orders: Vec<Order>,
     /// As the provider writes them.
     pub audience: BTreeSet<String>,
     /// LAUNCH.json.
     pub launch: PathBuf,
 }
 
-/// Writes audiences and launches of a round. Nobody is in two rounds: a second message is a double, whatever for.
+/// Writes audiences and launches of a round. Nobody is in two campaigns: a second message is a double, whatever for.
 ///
 /// # Errors
 /// Nothing can be written to `directory`.
-pub fn plan(settings: &Settings, directory: &Path, round: u64, length_ms: u64) -> Result<[Planned; 2]> {
-    let per_page = settings.people_per_page(length_ms);
-    let http: Vec<String> = (0..per_page * HTTP_PAGES.len() as u64)
-        .map(|person| format!("r{round}-{person:06}@example.com"))
-        .collect();
-    let phones: Vec<String> = (0..per_page * WHATSAPP_PAGES.len() as u64)
-        .map(|person| format!("55119{:03}{person:05}", round % 1_000))
-        .collect();
-    let rows = |people: &[String], header: &str, row: fn(&str, usize) -> String| {
-        let mut text = format!("{header}\n");
-        people.iter().enumerate().for_each(|(number, person)| {
-            // Writing to a String cannot fail.
-            let _infallible = writeln!(text, "{}", row(person, number));
+pub fn write(drafts: Vec<Draft>, directory: &Path, round: u64) -> Result<Vec<Planned>> {
+    // Phone numbers of one round are told apart by their place among all of its people.
+    let mut people_before = 0;
+    let mut planned = Vec::with_capacity(drafts.len());
+    let mut text = String::new();
+    for draft in drafts {
+        let orders: Vec<String> = draft.orders.iter().map(ToString::to_string).collect();
+        // Writing to a String cannot fail.
+        let _infallible = writeln!(text, "{}: {}; {}", draft.name, draft.rules, orders.join(", "));
+        let people = (people_before..people_before + draft.people).map(|person| match draft.channel {
+            Channel::WhatsApp => format!("55119{:03}{person:05}", round % 1_000),
+            _ => format!("r{round}-{person:06}@example.com"),
         });
-        text
+        let people: Vec<String> = people.collect();
+        people_before += draft.people;
+        planned.push(one(draft, people, directory, round)?);
+    }
+    let path = directory.join(format!("campaigns-{round}.txt"));
+    std::fs::write(&path, text).map_err(Error::io(format!("write {}", path.display())))?;
+    Ok(planned)
+}
+
+fn one(draft: Draft, people: Vec<String>, directory: &Path, round: u64) -> Result<Planned> {
+    let name = format!("{}-{round}", draft.name);
+    let save = |ending: &str, text: &str| {
+        let path = directory.join(format!("{name}.{ending}"));
+        std::fs::write(&path, text).map_err(Error::io(format!("write {}", path.display())))?;
+        Ok::<_, Error>(path)
     };
-    let http_rows = rows(&http, "address,first_name", |person, number| format!("{person},N{number}"));
-    let phone_rows = rows(&phones, "phone,whatsapp_opt_in,first_name", |person, number| {
-        format!("+{person},true,N{number}")
+    let audience = save("csv", &rows(draft.channel, &people))?;
+    let mut launch = json!({
+        "campaign": name, "channel": draft.channel, "pages": draft.pages, "audience": { "path": audience },
+        "message": message(draft.channel), "max_retries": crate::judge::campaign::RETRIES_MAX,
+        "rules": draft.rules.json(),
     });
-    let http_message = json!({ "http": { "body": { "to": "{{address}}", "text": "Hi {{first_name}}" } } });
-    let whatsapp_message = json!({ "template": { "name": "spring_sale", "language": "en_US", "components": [
-        { "type": "body", "parameters": [{ "type": "text", "text": "{{first_name}}" }] },
-    ] } });
-    let files = Files { directory, round };
-    Ok([
-        files.write(Channel::Http, &HTTP_PAGES, http, &http_rows, &http_message)?,
-        files.write(Channel::WhatsApp, &WHATSAPP_PAGES, phones, &phone_rows, &whatsapp_message)?,
-    ])
+    if let Some(rate) = draft.rules.rate {
+        launch["rate"] = json!(rate.to_string());
+    }
+    let launch = save("json", &format!("{launch:#}"))?;
+    let Draft { channel, pages, rules, orders, .. } = draft;
+    Ok(Planned { name, channel, pages, rules, orders, audience: people.into_iter().collect(), launch })
 }
 
-struct Files<'a> {
-    directory: &'a Path,
-    round: u64,
-}
-
-impl Files<'_> {
-    fn write(
-        &self,
-        channel: Channel,
-        pages: &[&str],
-        people: Vec<String>,
-        rows: &str,
-        message: &Value,
-    ) -> Result<Planned> {
-        let name = format!("{channel}-{}", self.round);
-        let save = |ending: &str, text: &str| {
-            let path = self.directory.join(format!("{name}.{ending}"));
-            std::fs::write(&path, text).map_err(Error::io(format!("write {}", path.display())))?;
-            Ok::<_, Error>(path)
+fn rows(channel: Channel, people: &[String]) -> String {
+    let whatsapp = channel == Channel::WhatsApp;
+    let mut text =
+        String::from(if whatsapp { "phone,whatsapp_opt_in,first_name\n" } else { "address,first_name\n" });
+    for (number, person) in people.iter().enumerate() {
+        // Writing to a String cannot fail.
+        let _infallible = match whatsapp {
+            true => writeln!(text, "+{person},true,N{number}"),
+            false => writeln!(text, "{person},N{number}"),
         };
-        let audience = save("csv", rows)?;
-        let launch = json!({
-            "campaign": name, "channel": channel, "pages": pages, "audience": { "path": audience },
-            "message": message, "max_retries": crate::judge::campaign::RETRIES_MAX,
-        });
-        let launch = save("json", &format!("{launch:#}"))?;
-        Ok(Planned { name, channel, audience: people.into_iter().collect(), launch })
+    }
+    text
+}
+
+fn message(channel: Channel) -> Value {
+    match channel {
+        Channel::WhatsApp => {
+            json!({ "template": { "name": "spring_sale", "language": "en_US", "components": [
+            { "type": "body", "parameters": [{ "type": "text", "text": "{{first_name}}" }] },
+        ] } })
+        }
+        _ => json!({ "http": { "body": { "to": "{{address}}", "text": "Hi {{first_name}}" } } }),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::node::{Recipe, last_lines};
 use crate::judge::Exported;
+use crate::order::Action;
 use crate::{Error, Result};
 use serde_json::Value;
 use sluice_tests::http;
@@ -78,4 +79,28 @@ pub fn status(ports: &[u16], campaign: &str) -> Option<Value> {
         let status = http::get(&format!("http://127.0.0.1:{port}/v1/campaigns/{campaign}")).ok()?;
         status["state"].is_string().then_some(status)
     })
+}
+
+/// What a gateway said to a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said {
+    /// It holds.
+    Done,
+    /// It is not possible as the campaign stands, and never will be.
+    Refused,
+    /// Nobody is there: nothing was asked.
+    NotThere,
+    /// No answer, or that it can't be answered now: it may have been done, or be done later.
+    Nothing,
+}
+
+/// Gives a command to the gateway on `port`.
+pub fn act(port: u16, campaign: &str, action: Action) -> Said {
+    let url = format!("http://127.0.0.1:{port}/v1/campaigns/{campaign}/{}", action.path());
+    match http::request("POST", &url, &[], action.body().as_bytes()) {
+        Ok(answer) if answer.status == 200 => Said::Done,
+        Ok(answer) if answer.status == 409 => Said::Refused,
+        Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => Said::NotThere,
+        Ok(_) | Err(_) => Said::Nothing,
+    }
 }

@@ -4,6 +4,7 @@
 //! - [`round`]: campaigns, their schedule, their end, the judgement.
 //! - [`world`]: everything that runs.
 //! - [`strike`]: one fault, begun and ended.
+//! - [`person`]: commands, given until they are answered.
 //! - [`engines`], [`node`], [`provider`], [`balancer`]: the parts.
 //! - [`campaign`], [`command`], [`events`], [`program`]: launching, asking, reading.
 
@@ -13,6 +14,7 @@ pub mod command;
 pub mod engines;
 pub mod events;
 pub mod node;
+pub mod person;
 pub mod program;
 pub mod provider;
 pub mod round;

@@ -39,8 +39,8 @@ pub fn usual() -> Faults {
     Faults {
         latency_ms: 5,
         latency_jitter_ms: 30,
-        error_500_percent: 1.0,
-        transient_percent: 1.0,
+        error_500_percent: 2.0,
+        transient_percent: 2.0,
         permanent_percent: 0.5,
         hang_accepted_percent: 0.1,
         closed_before_percent: 0.1,

@@ -1,11 +1,15 @@
-//! One round: two campaigns, their schedule, their end, the judgement.
+//! One round: its campaigns, their schedule, their end, the judgement.
 
-use super::campaign::{Planned, plan};
+use super::campaign::{self, Planned};
 use super::command::status;
+use super::person::Persons;
 use super::world::{LOOK_EVERY, World};
 use super::{events, now_us, say, strike};
+use crate::chance::Chance;
+use crate::judge::given::Given;
 use crate::judge::takeover::Struck;
 use crate::judge::{Evidence, Judged, Line, Violation, judge};
+use crate::plan;
 use crate::schedule::Step;
 use crate::{Error, Result};
 use sluice_runtime::{Clock, SystemClock};
@@ -27,13 +31,26 @@ const QUIET_LOOKS: u32 = 8;
 /// Looks at most until they are taken as they are.
 const LOOKS_MAX: u32 = 240;
 
+/// What came of a campaign.
+#[derive(Debug)]
+pub struct Ended {
+    /// What it was.
+    pub planned: Planned,
+    /// What persons did to it.
+    pub given: Vec<Given>,
+    /// In ms from its launch to its end; `None`: it did not end.
+    pub took_ms: Option<u64>,
+    /// What the judge found.
+    pub judged: Judged,
+}
+
 /// What came of a round.
 #[derive(Debug)]
 pub struct Played {
     /// Faults that were carried out.
     pub struck: Vec<Struck>,
-    /// Of each campaign: its name, how many people, ms until it had ended, what the judge found.
-    pub campaigns: Vec<(String, usize, Option<u64>, Judged)>,
+    /// Its campaigns.
+    pub campaigns: Vec<Ended>,
     /// Everything the providers noted.
     pub lines: Vec<Line>,
 }
@@ -42,10 +59,12 @@ pub struct Played {
 ///
 /// # Errors
 /// The run can't go on: an engine or a process does not come up, or a command fails at the end.
-pub async fn play(world: &mut World, number: u64, steps: &[Step]) -> Result<Played> {
+pub async fn play(world: &mut World, chance: &mut Chance, number: u64, steps: &[Step]) -> Result<Played> {
     let length_ms = steps.iter().map(Step::ends_ms).max().unwrap_or(20_000);
-    let planned = plan(&world.settings, &world.settings.directory, number, length_ms)?;
     world.all_up().await?;
+    let minute = now_us() / 60_000_000;
+    let drafts = plan::draw(chance, &world.settings, length_ms, minute);
+    let planned = campaign::write(drafts, &world.settings.directory, number)?;
     let calls = world.providers.calls();
     for campaign in &planned {
         let port = world.port(0);
@@ -54,6 +73,7 @@ pub async fn play(world: &mut World, number: u64, steps: &[Step]) -> Result<Play
     let launched_us = now_us();
     let watch = Watch::start(world, &planned);
     wait_for_calls(world, calls).await?;
+    let persons = Persons::start(&world.gateways, &planned);
     let mut struck = carry_out(world, steps, &watch).await?;
     struck.sort_by_key(|struck| struck.at_us);
     wait_for_end(world, &watch, &planned).await?;
@@ -64,10 +84,11 @@ pub async fn play(world: &mut World, number: u64, steps: &[Step]) -> Result<Play
     let ended = watch.ended();
     let clean = world.problems.is_empty() && struck.iter().all(|struck| struck.kind.is_clean());
     let mut campaigns = Vec::new();
-    for campaign in &planned {
-        let found = judged(world, campaign, &lines, clean).await?;
-        let took_ms = ended.get(&campaign.name).map(|ended| ended.saturating_sub(launched_us) / 1_000);
-        campaigns.push((campaign.name.clone(), campaign.audience.len(), took_ms, found));
+    for planned in planned {
+        let given = persons.given(&planned.name);
+        let judged = judged(world, &planned, &given, &lines, clean).await?;
+        let took_ms = ended.get(&planned.name).map(|ended| ended.saturating_sub(launched_us) / 1_000);
+        campaigns.push(Ended { planned, given, took_ms, judged });
     }
     Ok(Played { struck, campaigns, lines })
 }
@@ -165,7 +186,13 @@ async fn wait_for_quiet(world: &mut World, planned: &[Planned]) -> Result<()> {
 }
 
 /// Guarantees hold at any quiet moment; what a webhook changed while it was read is read again.
-async fn judged(world: &World, campaign: &Planned, lines: &[Line], clean: bool) -> Result<Judged> {
+async fn judged(
+    world: &World,
+    campaign: &Planned,
+    given: &[Given],
+    lines: &[Line],
+    clean: bool,
+) -> Result<Judged> {
     let mut tries = 0;
     loop {
         tries += 1;
@@ -177,6 +204,8 @@ async fn judged(world: &World, campaign: &Planned, lines: &[Line], clean: bool) 
             campaign: &campaign.name,
             channel: campaign.channel,
             audience: &campaign.audience,
+            rules: &campaign.rules,
+            given,
             lines,
             people: &people,
             verified: &verified,

@@ -7,7 +7,9 @@ use super::node::{Node, Recipe, State};
 use super::provider::{APP_SECRET, Providers};
 use super::say;
 use crate::judge::Violation;
-use crate::settings::{HTTP_PAGES, PROCESSES, SLOTS, Settings, WHATSAPP_PAGES};
+use crate::settings::{
+    HTTP_PAGES, KIOSK, KIOSK_DAILY, KIOSK_RATE, PROCESSES, SLOTS, Settings, WHATSAPP_PAGES,
+};
 use crate::{Error, Result};
 use sluice_log::KafkaOptions;
 use sluice_runtime::{Clock, SystemClock};
@@ -175,7 +177,7 @@ fn recipe(slot: usize, settings: &Settings, engines: &Engines, providers: &Provi
         ("SLUICE_WHATSAPP_URL".to_owned(), providers.whatsapp_url(slot)),
         ("SLUICE_METRICS_LISTEN".to_owned(), format!("127.0.0.1:{}", free_port())),
     ];
-    variables.extend(HTTP_PAGES.iter().map(|page| {
+    variables.extend(HTTP_PAGES.iter().chain([&KIOSK]).map(|page| {
         let name = format!("SLUICE_PAGE_{}_URL", page.to_uppercase().replace('-', "_"));
         (name, providers.http_url(slot, page))
     }));
@@ -234,10 +236,12 @@ unresolved_after_ms = 15000
         brokers = engines.kafka.bootstrap(),
         cql = engines.cassandra.contact_point(),
     );
+    // Writing to a String cannot fail.
     for page in HTTP_PAGES {
-        // Writing to a String cannot fail.
         let _infallible = writeln!(text, "\n[pages.{page}]\nchannel = \"http\"");
     }
+    let limits = format!("rate = \"{KIOSK_RATE}/s\"\ndaily = \"{KIOSK_DAILY}/day\"");
+    let _infallible = writeln!(text, "\n[pages.{KIOSK}]\nchannel = \"http\"\n{limits}");
     debug_assert!(
         WHATSAPP_PAGES.iter().all(|page| !text.contains(page)),
         "they need no section of their own"

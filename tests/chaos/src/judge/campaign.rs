@@ -1,7 +1,10 @@
 //! A whole campaign.
 
+use super::given::{End, Given, rulebook};
 use super::history::{History, histories};
+use super::rules::{self, Kept};
 use super::{Line, Violation, Violations};
+use crate::rules::Rules;
 use serde::Deserialize;
 use sluice_schemas::{CampaignEvent, CampaignEventKind};
 use sluice_simulator::Channel;
@@ -37,6 +40,10 @@ pub struct Evidence<'a> {
     pub channel: Channel,
     /// Everybody of the audience, as the provider writes their addresses.
     pub audience: &'a BTreeSet<String>,
+    /// What it was launched with.
+    pub rules: &'a Rules,
+    /// What persons did to it, in order.
+    pub given: &'a [Given],
     /// Calls and webhooks of everybody, in order of time.
     pub lines: &'a [Line],
     /// The program's states.
@@ -68,6 +75,8 @@ pub struct Judged {
     pub unknown_by_fault: Vec<u64>,
     /// Of these, those who were never called.
     pub never_called: u64,
+    /// How far its rules were used.
+    pub kept: Kept,
 }
 
 /// Judges one campaign.
@@ -92,7 +101,12 @@ pub fn judge(evidence: &Evidence<'_>) -> Judged {
             format!("{}: {count} are unknown, though processes ended in order", evidence.campaign),
         );
     }
+    let book = rulebook(evidence.rules, evidence.given);
+    let (breaches, kept) =
+        rules::check(evidence.campaign, evidence.channel, evidence.audience, evidence.lines, &book);
     (judged.violations, judged.left_out) = violations.into_parts();
+    judged.violations.extend(breaches);
+    judged.kept = kept;
     judged
 }
 
@@ -153,7 +167,7 @@ fn check_states(
         let to = to_of(person);
         let history = histories.get(to).unwrap_or(&nothing);
         let moment = moments.get(to).copied().unwrap_or(0);
-        let allowed = history.allowed();
+        let allowed = history.allowed(End::of(evidence.given).may_leave_people());
         if !allowed.contains(person.status.as_str()) {
             let lost = !history.is_accepted() && !history.calls.iter().any(|call| call.outcome.is_answered());
             if lost {
@@ -238,7 +252,7 @@ fn recount(people: &[Exported]) -> BTreeMap<&'static str, u64> {
     ])
 }
 
-/// G8: one end, by its id.
+/// G8: one end, by its id, of the kind that commands allow.
 fn check_end(evidence: &Evidence<'_>, violations: &mut Violations) {
     let is_end = |event: &&CampaignEvent| {
         event.campaign == evidence.campaign
@@ -253,159 +267,17 @@ fn check_end(evidence: &Evidence<'_>, violations: &mut Violations) {
         violations.add("G8", format!("{}: {} end events, {ids:?}", evidence.campaign, ids.len()));
     }
     let total = evidence.audience.len() as i64;
+    let expected: &[CampaignEventKind] = match End::of(evidence.given) {
+        End::Completed => &[CampaignEventKind::Completed],
+        End::Cancelled => &[CampaignEventKind::Cancelled],
+        End::Either => &[CampaignEventKind::Completed, CampaignEventKind::Cancelled],
+    };
     for event in ends {
-        if event.kind != CampaignEventKind::Completed || event.counters.get("total") != Some(&total) {
+        if !expected.contains(&event.kind) || event.counters.get("total") != Some(&total) {
             violations.add("G8", format!("{}: it ended as {event:?}", evidence.campaign));
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::history::tests::call;
-    use super::*;
-    use serde_json::{Value, json};
-    use sluice_simulator::Outcome;
-
-    struct World {
-        audience: BTreeSet<String>,
-        lines: Vec<Line>,
-        people: Vec<Exported>,
-        verified: Value,
-        events: Vec<CampaignEvent>,
-        clean: bool,
-    }
-
-    fn person(address: &str, line: u64, status: &str) -> Exported {
-        let (address, status) = (address.to_owned(), status.to_owned());
-        Exported { address, line, page: "p".to_owned(), status, retry_count: 0, reason: None }
-    }
-
-    fn end(id: &str, total: i64) -> CampaignEvent {
-        CampaignEvent {
-            id: id.to_owned(),
-            campaign: "c".to_owned(),
-            tenant: "default".to_owned(),
-            kind: CampaignEventKind::Completed,
-            run: 1,
-            at_ms: 9,
-            counters: BTreeMap::from([("total".to_owned(), total)]),
-            reason: None,
-        }
-    }
-
-    /// Three people: sent, unknown without an answer, failed.
-    fn world() -> World {
-        World {
-            audience: ["a", "b", "c"].map(str::to_owned).into(),
-            lines: vec![
-                call(1_000, 0, "p", "a", Outcome::Accepted),
-                call(2_000, 0, "p", "b", Outcome::HangAccepted),
-                call(3_000, 1, "p", "c", Outcome::Rejected),
-            ],
-            people: vec![person("a", 2, "sent"), person("b", 3, "unknown"), person("c", 4, "failed")],
-            verified: json!({ "agrees": true, "counters": {
-                "total": 3, "pending": 0, "sent": 1, "delivered": 0, "read": 0, "responded": 0, "failed": 1,
-                "opted_out": 0, "skipped": 0, "cancelled": 0, "unknown": 1, "retries": 0,
-            } }),
-            events: vec![end("e1", 3), end("e1", 3)],
-            clean: true,
-        }
-    }
-
-    fn judged(world: &World) -> Judged {
-        judge(&Evidence {
-            campaign: "c",
-            channel: Channel::Http,
-            audience: &world.audience,
-            lines: &world.lines,
-            people: &world.people,
-            verified: &world.verified,
-            events: &world.events,
-            clean: world.clean,
-        })
-    }
-
-    fn guarantees(world: &World) -> Vec<&'static str> {
-        judged(world).violations.iter().map(|violation| violation.guarantee).collect()
-    }
-
-    #[test]
-    fn what_agrees_is_not_complained_about() {
-        let judged = judged(&world());
-        assert_eq!(judged.violations, []);
-        // Calls are folded through a map: their order says nothing.
-        let mut sent = judged.sent.clone();
-        sent.sort_unstable();
-        assert_eq!((sent, judged.unknown_by_provider), (vec![1_000, 2_000], vec![2_000]));
-        assert!(judged.unknown_by_fault.is_empty() && judged.lost.is_empty() && judged.doubled.is_empty());
-    }
-
-    #[test]
-    fn g1_a_second_call_is_found_with_its_moment() {
-        let mut world = world();
-        world.lines.push(call(5_000, 2, "p", "a", Outcome::Accepted));
-        assert_eq!(guarantees(&world), ["G1"]);
-        assert_eq!(judged(&world).doubled, [5_000]);
-    }
-
-    #[test]
-    fn g2_somebody_without_a_state_or_with_two_is_found() {
-        let mut lost = world();
-        lost.people.remove(1);
-        assert!(guarantees(&lost).contains(&"G2"));
-        assert_eq!(judged(&lost).lost.len(), 1);
-        let mut twice = world();
-        twice.people.push(person("a", 9, "sent"));
-        assert!(guarantees(&twice).contains(&"G2"));
-    }
-
-    #[test]
-    fn g2_sent_and_never_called_is_lost_at_the_moment_of_the_neighbour() {
-        let mut world = world();
-        world.lines.remove(1);
-        world.people[1].status = "sent".to_owned();
-        let judged = judged(&world);
-        assert_eq!(judged.lost, [1_000]);
-        assert!(judged.violations.iter().any(|violation| violation.guarantee == "G2"), "{judged:?}");
-    }
-
-    #[test]
-    fn g3_accepted_and_failed_is_found() {
-        let mut world = world();
-        world.people[0].status = "failed".to_owned();
-        assert!(guarantees(&world).contains(&"G3"));
-    }
-
-    #[test]
-    fn g3_a_counter_that_is_off_by_one_is_found() {
-        let mut world = world();
-        world.verified["counters"]["sent"] = json!(2);
-        assert_eq!(guarantees(&world), ["G3"]);
-        world.verified["agrees"] = json!(false);
-        assert_eq!(guarantees(&world), ["G3", "G3"]);
-    }
-
-    #[test]
-    fn g8_no_end_two_ends_and_a_wrong_end_are_found() {
-        let mut world = world();
-        world.events = vec![end("e1", 3), end("e2", 3)];
-        assert_eq!(guarantees(&world), ["G8"]);
-        world.events.clear();
-        assert_eq!(guarantees(&world), ["G8"]);
-        world.events = vec![end("e1", 2)];
-        assert_eq!(guarantees(&world), ["G8"]);
-    }
-
-    #[test]
-    fn g2_unknown_after_a_clean_end_of_processes_is_found_and_after_a_kill_it_is_a_figure() {
-        let mut world = world();
-        world.people[0].status = "unknown".to_owned();
-        world.verified["counters"]["sent"] = json!(0);
-        world.verified["counters"]["unknown"] = json!(2);
-        assert_eq!(guarantees(&world), ["G2"]);
-        world.clean = false;
-        let judged = judged(&world);
-        assert_eq!((judged.violations.len(), judged.unknown_by_fault.as_slice()), (0, &[1_000][..]));
-    }
-}
+mod tests;

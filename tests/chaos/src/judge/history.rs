@@ -66,13 +66,20 @@ impl History {
     }
 
     /// The states that are true. An answer that a dying process had, and nobody else, leaves the person `unknown`
-    /// unless a webhook tells; a webhook that was taken always counts.
-    pub fn allowed(&self) -> BTreeSet<&'static str> {
-        let Some(last) = self.calls.last() else { return BTreeSet::from(["unknown"]) };
+    /// unless a webhook tells; a webhook that was taken always counts. In a campaign that ended before its time
+    /// (`is_cut_short`) whoever was not called, or waited for another attempt, is `cancelled`.
+    pub fn allowed(&self, is_cut_short: bool) -> BTreeSet<&'static str> {
+        let cancelled = is_cut_short.then_some("cancelled");
+        let Some(last) = self.calls.last() else {
+            return cancelled.into_iter().chain(["unknown"]).collect();
+        };
         if !self.is_accepted() {
-            return match last.outcome.is_answered() {
-                true => BTreeSet::from(["failed", "unknown"]),
-                false => BTreeSet::from(["unknown"]),
+            return match last.outcome {
+                outcome if is_transient(outcome) => {
+                    cancelled.into_iter().chain(["failed", "unknown"]).collect()
+                }
+                outcome if outcome.is_answered() => BTreeSet::from(["failed", "unknown"]),
+                _ => BTreeSet::from(["unknown"]),
             };
         }
         let answered = self.calls.iter().any(|call| call.outcome == Outcome::Accepted);
@@ -157,15 +164,25 @@ pub(crate) mod tests {
 
     #[test]
     fn g2_somebody_who_was_never_called_is_unknown_or_nothing() {
-        assert_eq!(calls(&[]).allowed(), BTreeSet::from(["unknown"]));
+        assert_eq!(calls(&[]).allowed(false), BTreeSet::from(["unknown"]));
+    }
+
+    #[test]
+    fn c5_a_cancel_leaves_those_who_were_not_called_or_wait_for_another_attempt_and_nobody_else() {
+        assert_eq!(calls(&[]).allowed(true), BTreeSet::from(["cancelled", "unknown"]));
+        let waits = calls(&[Outcome::Failed]).allowed(true);
+        assert_eq!(waits, BTreeSet::from(["cancelled", "failed", "unknown"]));
+        for outcome in [Outcome::Accepted, Outcome::Rejected, Outcome::Hang, Outcome::ClosedAfter] {
+            assert!(!calls(&[outcome]).allowed(true).contains("cancelled"), "{outcome:?}");
+        }
     }
 
     #[test]
     fn an_answer_may_be_lost_with_its_process_but_never_invented() {
-        assert_eq!(calls(&[Outcome::Accepted]).allowed(), BTreeSet::from(["sent", "unknown"]));
-        assert_eq!(calls(&[Outcome::ClosedAfter]).allowed(), BTreeSet::from(["unknown"]));
-        assert_eq!(calls(&[Outcome::Failed]).allowed(), BTreeSet::from(["failed", "unknown"]));
-        assert_eq!(calls(&[Outcome::Hang]).allowed(), BTreeSet::from(["unknown"]));
+        assert_eq!(calls(&[Outcome::Accepted]).allowed(false), BTreeSet::from(["sent", "unknown"]));
+        assert_eq!(calls(&[Outcome::ClosedAfter]).allowed(false), BTreeSet::from(["unknown"]));
+        assert_eq!(calls(&[Outcome::Failed]).allowed(false), BTreeSet::from(["failed", "unknown"]));
+        assert_eq!(calls(&[Outcome::Hang]).allowed(false), BTreeSet::from(["unknown"]));
     }
 
     #[test]
@@ -173,7 +190,7 @@ pub(crate) mod tests {
         let sent = call(1, 0, "p", "a", Outcome::HangAccepted);
         let told = webhook(2, "a", "delivered", Outcome::Posted);
         let refused = webhook(3, "a", "read", Outcome::Unreachable);
-        assert_eq!(of(&[sent.clone(), told, refused.clone()]).allowed(), BTreeSet::from(["delivered"]));
-        assert_eq!(of(&[sent, refused]).allowed(), BTreeSet::from(["unknown"]));
+        assert_eq!(of(&[sent.clone(), told, refused.clone()]).allowed(false), BTreeSet::from(["delivered"]));
+        assert_eq!(of(&[sent, refused]).allowed(false), BTreeSet::from(["unknown"]));
     }
 }

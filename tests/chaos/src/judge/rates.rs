@@ -9,7 +9,7 @@ pub const WINDOWS_S: [u64; 2] = [1, 10];
 
 /// Calls are counted where they arrive. On a machine whose cores are busy some arrive late, and bunch up with those
 /// after them; two owners at once would double the rate, which is far more than this many milliseconds' worth.
-const LATE_MS_MAX: u64 = 300;
+pub(crate) const LATE_MS_MAX: u64 = 300;
 
 /// The busiest windows of one page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub fn busiest(lines: &[Line], limits: &BTreeMap<String, u64>) -> Vec<Busiest> {
 }
 
 /// The most of `times` (sorted) in any half-open window.
-fn in_window(times: &[u64], window_us: u64) -> u64 {
+pub(crate) fn in_window(times: &[u64], window_us: u64) -> u64 {
     let (mut first, mut most) = (0, 0);
     for (last, time) in times.iter().enumerate() {
         while times[first] + window_us <= *time {
