@@ -36,9 +36,9 @@ auto.create.topics.enable=false
 offsets.topic.num.partitions=3
 transaction.state.log.num.partitions=3
 group.initial.rebalance.delay.ms=0
-# KIP-848: members are told of a new assignment with their next heartbeat, so a short one makes short tests.
+# KIP-848: members are told of a new assignment with their next heartbeat: as docs/deploy.md wants it.
 group.coordinator.rebalance.protocols=classic,consumer
-group.consumer.heartbeat.interval.ms=500
+group.consumer.heartbeat.interval.ms=300
 group.consumer.min.heartbeat.interval.ms=200
 group.consumer.session.timeout.ms=6000
 group.consumer.min.session.timeout.ms=3000
