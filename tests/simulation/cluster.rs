@@ -93,6 +93,8 @@ impl Cluster {
         let pages: Vec<String> = (1..=scenario.pages).map(|page| format!("page-{page}")).collect();
         let observer = world.observer("test");
         let hands = Hands { process: observer, log: log.handle(observer), store: store.handle(observer) };
+        let mut options = NodeOptions::new(scenario.chunk_rows);
+        options.quotas = scenario.ruled.quotas(scenario.faults.skew_ms_max);
         let cluster = Self {
             provider: SimProvider::new(&world, scenario.provider.clone()),
             audience: SimAudience {
@@ -108,7 +110,7 @@ impl Cluster {
                 timeout_ms: 2_000,
             },
             launch: launch(pages, scenario),
-            options: NodeOptions::new(scenario.chunk_rows),
+            options,
             world,
             log,
             store,

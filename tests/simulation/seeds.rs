@@ -128,6 +128,17 @@ fn g4_the_limit_of_a_pair_holds_for_every_seed() {
 }
 
 #[test]
+fn g4_the_limit_of_several_pages_holds_for_every_seed_whatever_processes_own_them() {
+    for seed in (2..82).step_by(4) {
+        let free = scenario(seed);
+        let rate = ["30/min", "2/s", "12/min", "1/s"][(seed / 4 % 4) as usize];
+        let ruled = Ruled { quota: Some(rate), rate: None, ..free.ruled.clone() };
+        let scenario = Scenario { ruled, page_rate: None, pages: 3, nodes: 3, ..free };
+        run_scenario(seed, &scenario, false);
+    }
+}
+
+#[test]
 fn a_seed_gives_the_same_run_every_time() {
     for seed in [1, 2, 3] {
         let digest = || {

@@ -39,6 +39,8 @@ pub(crate) enum Scope {
     Page,
     /// Of the campaign, over all its pages.
     Campaign,
+    /// Of these pages together, whoever owns them.
+    Pages(&'static [&'static str]),
     /// From a page to a person.
     Pair,
     /// Of the campaign in any 24 hours, by the wall clock. Messages: a call that the provider asks to make later, as it
@@ -80,9 +82,17 @@ impl Limit {
         in_force.map(|change| change.count).reduce(|left, right| Some(left?.max(right?))).flatten()
     }
 
+    fn counts(&self, call: &TruthCall) -> bool {
+        match self.scope {
+            Scope::Day => call.is_accepted(),
+            Scope::Pages(pages) => pages.contains(&call.page.as_str()),
+            Scope::Page | Scope::Campaign | Scope::Pair => true,
+        }
+    }
+
     fn group(&self, call: &TruthCall) -> String {
         match self.scope {
-            Scope::Campaign | Scope::Day => String::new(),
+            Scope::Campaign | Scope::Day | Scope::Pages(_) => String::new(),
             Scope::Page => call.page.to_string(),
             Scope::Pair => format!("{} {}", call.page, call.address.as_deref().unwrap_or_default()),
         }
@@ -97,7 +107,7 @@ pub(crate) fn breaches(calls: &[TruthCall], rules: &Rulebook) -> Vec<String> {
 
 fn exceeded(calls: &[TruthCall], limit: &Limit, rules: &Rulebook) -> Vec<String> {
     let mut groups: BTreeMap<String, Vec<Duration>> = BTreeMap::new();
-    for call in calls.iter().filter(|call| limit.scope != Scope::Day || call.is_accepted()) {
+    for call in calls.iter().filter(|call| limit.counts(call)) {
         groups.entry(limit.group(call)).or_default().push(call.at);
     }
     let skew = if limit.scope == Scope::Day { 2 * rules.skew } else { Duration::ZERO };

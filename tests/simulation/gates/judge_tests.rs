@@ -48,6 +48,9 @@ fn g4_a_window_of_any_position_that_holds_one_call_too_many_is_found() {
     let campaign = constant(Scope::Campaign, ms(60_000), 2);
     assert_eq!(found(&[(0, "a", "x"), (1, "b", "y"), (59_999, "c", "z")], &campaign), 1);
     assert_eq!(found(&[(0, "a", "x"), (1, "b", "y"), (60_000, "c", "z")], &campaign), 0);
+    let together = constant(Scope::Pages(&["a", "b"]), ms(1_000), 2);
+    assert_eq!(found(&[(0, "a", "x"), (1, "b", "y"), (2, "c", "z"), (1_000, "b", "z")], &together), 0);
+    assert_eq!(found(&[(0, "a", "x"), (1, "b", "y"), (999, "b", "z")], &together), 1);
     let pair = constant(Scope::Pair, ms(60_000), 1);
     assert_eq!(found(&[(0, "a", "x"), (1, "a", "y"), (2, "b", "x"), (60_000, "a", "x")], &pair), 0);
     assert_eq!(found(&[(0, "a", "x"), (59_999, "a", "x")], &pair), 1);

@@ -3,12 +3,17 @@
 use super::judge::{Change, Limit, Rulebook, Scope};
 use super::person::Given;
 use crate::cluster::Scenario;
+use sluice_core::quota::Quota;
 use sluice_core::rate::Rate;
 use sluice_schemas::{OpenHours, Rules, SendWindow, WindowClock};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The timers of the runtime count in ms.
 const TIMER: Duration = Duration::from_millis(2);
+
+/// The pages that a quota is over; others have none.
+pub(crate) const QUOTA_PAGES: [&str; 2] = ["page-1", "page-2"];
 
 /// What a seed's campaign has to keep, beside the rate of its pages.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +21,8 @@ pub(crate) struct Ruled {
     pub(crate) rate: Option<&'static str>,
     pub(crate) pair: Option<&'static str>,
     pub(crate) daily: Option<u64>,
+    /// Of [`QUOTA_PAGES`] together.
+    pub(crate) quota: Option<&'static str>,
     /// Minutes after the start of the world in which it is open; the last hours never end.
     pub(crate) open: Vec<(u64, u64)>,
     /// What persons do meanwhile.
@@ -45,9 +52,21 @@ impl Ruled {
             rate: (!one_in(4, 3)).then_some(rates[(draw / 4 % 4) as usize]),
             pair: None,
             daily: one_in(5, 1).then_some(daily),
+            quota: one_in(3, 2).then_some(["20/min", "1/s", "45/min"][(draw / 3 % 3) as usize]),
             open: if one_in(3, 1) { open.clone() } else { Vec::new() },
             commands: (draw % 7) as u32,
         }
+    }
+
+    /// As processes are configured whose clocks are off by up to `skew_ms_max`, to either side.
+    pub(crate) fn quotas(&self, skew_ms_max: u64) -> BTreeMap<String, Quota> {
+        let quota = |rate: &str| Quota {
+            rate: Some(parsed(rate)),
+            pages: QUOTA_PAGES.map(str::to_owned).to_vec(),
+            clock_skew_ms: 2 * skew_ms_max,
+            ..Quota::default()
+        };
+        self.quota.map(|rate| ("portfolio".to_owned(), quota(rate))).into_iter().collect()
     }
 
     /// As a launch says it.
@@ -74,6 +93,7 @@ pub(crate) fn rulebook(scenario: &Scenario, given: &Given) -> Rulebook {
     };
     let ruled = &scenario.ruled;
     let mut limits: Vec<Limit> = scenario.page_rate.iter().map(|rate| constant(Scope::Page, rate)).collect();
+    limits.extend(ruled.quota.iter().map(|rate| constant(Scope::Pages(&QUOTA_PAGES), rate)));
     limits.extend(ruled.pair.iter().map(|rate| constant(Scope::Pair, rate)));
     limits.extend(ruled.rate.iter().map(|rate| {
         let mut limit = constant(Scope::Campaign, rate);
