@@ -17,6 +17,7 @@ pub(crate) fn read(name: &str) -> String {
 pub(crate) fn definitions() -> Vec<&'static Definition> {
     let crates = [
         sluice_runtime::metrics::definitions(),
+        sluice_sender::metrics::DEFINITIONS.to_vec(),
         sluice_http::metrics::DEFINITIONS.to_vec(),
         sluice_receipts::metrics::DEFINITIONS.to_vec(),
         sluice_completion::metrics::DEFINITIONS.to_vec(),
