@@ -3,7 +3,7 @@
 use crate::launches;
 use sluice_tests::people::judge;
 use sluice_tests::process::Signal;
-use sluice_tests::{Cluster, Sink, wait_for};
+use sluice_tests::{Cluster, Simulator, Sink, wait_for};
 use std::time::Duration;
 
 const WITHIN: Duration = Duration::from_secs(180);
@@ -64,4 +64,32 @@ fn c8_every_role_works_in_a_process_of_its_own() {
     let people = cluster.place().people("apart");
     assert_eq!(judge(&people, &sink.stop()), 0);
     assert_eq!((people.len(), cluster.ends("apart").len()), (2_000, 1));
+}
+
+#[test]
+fn g3_b6_a_process_that_sends_nothing_tells_what_a_page_of_another_one_waits_for() {
+    let mut cluster = Cluster::new();
+    let simulator = Simulator::start(cluster.place(), &["--access-token", "the-right-one"]);
+    cluster.place_mut().set_variable("SLUICE_HTTP_URL", &simulator.page_url("held-0"));
+    cluster.place_mut().set_variable("SLUICE_HTTP_TOKEN", "the-wrong-one");
+    let launch = launches::over_pages(cluster.place(), "held", 50, 1, "100/s");
+    let launch = cluster.place().launch("launch.json", &launch);
+    let asked = cluster.start_with("gateway,completion");
+    let sends = cluster.start_with("expander,sender,receipts");
+    cluster.launch(&asked, &launch).expect(0);
+    let run = |arguments: &[&str]| {
+        cluster.place().run(&[arguments, &["--server", &asked.url]].concat()).expect(0).stdout
+    };
+    let refused = "held-0: account (the endpoint answered with status 401), tried again in";
+    let held = format!("held waits for page {refused}");
+    wait_for("the reason", WITHIN, || run(&["explain", "held"]).starts_with(&held).then_some(()));
+    let page = run(&["page", "held-0"]);
+    assert!(page.contains(refused), "{page}");
+    assert!(run(&["page", "lift", "held-0"]).contains("hears of it within seconds"));
+    let called = simulator.stats().calls;
+    wait_for("another call", WITHIN, || (simulator.stats().calls > called).then_some(()));
+    for node in [asked, sends] {
+        node.process.stop(Signal::TERM, WITHIN).expect(0).says(&["stopped cleanly"]);
+    }
+    simulator.stop();
 }

@@ -11,7 +11,7 @@ use sluice_completion::{Stalled, StalledCampaigns};
 use sluice_core::{CampaignId, CampaignRow, CampaignState, Counters, PageId};
 use sluice_runtime::ports::store::Store;
 use sluice_schemas::Channel;
-use sluice_sender::{Board, PageDay, PageStatus};
+use sluice_sender::{PageDay, PageStatus};
 use std::time::Duration;
 
 /// One campaign as the API and the commands show it.
@@ -185,13 +185,16 @@ fn sum(counters: &Counters) -> u64 {
 }
 
 impl CampaignStatus {
-    /// Adds what the sender's board knows about the campaign's pages.
-    pub fn add_pages(&mut self, board: &Board, pages: &[String], now: Duration) {
+    /// Adds what is known of the campaign's pages.
+    pub fn add_pages(
+        &mut self,
+        pages: &[String],
+        known: impl Fn(&PageId) -> Option<PageStatus>,
+        now: Duration,
+    ) {
         let id = CampaignId::of(&self.tenant, &self.campaign);
-        let line = |page: &String| {
-            let status = board.page(&PageId::from(page.as_str()))?;
-            Some(page_line(page, &status, Some(id), now))
-        };
+        let line =
+            |page: &String| Some(page_line(page, &known(&PageId::from(page.as_str()))?, Some(id), now));
         self.pages = pages.iter().filter_map(line).collect();
     }
 

@@ -40,7 +40,10 @@ pub struct PageFacts {
     pub quotas: Vec<String>,
     /// What its owner does, where that is the process that was asked.
     pub live: Option<PageLine>,
-    /// Templates that its provider does not take at present, where that is the process that was asked.
+    /// What it waits for as its ledger tells, where another process has it.
+    #[serde(default)]
+    pub told: Option<PageLine>,
+    /// Templates that its provider does not take at present.
     pub templates: Vec<String>,
 }
 
@@ -77,6 +80,7 @@ impl PageFacts {
             frees: used.zip(daily).and_then(|(used, cap)| frees(used, cap.0.get(), now_ms)),
             quotas: Vec::new(),
             live,
+            told: None,
             templates: Vec::new(),
         }
     }
@@ -113,9 +117,10 @@ impl PageFacts {
         format!("{limits}{claims}")
     }
 
-    /// What its provider lets through just now; `None` where its owner is another process, or there is none.
+    /// What its provider lets through just now; `None` where its owner is another process and its ledger tells of
+    /// nothing, or there is none.
     pub fn provider(&self) -> Option<String> {
-        let live = self.live.as_ref()?;
+        let live = self.live.as_ref().or(self.told.as_ref())?;
         let speed = live.speed_percent.map(|percent| format!("at {percent} % of its speed"));
         let page = match (live.why(), speed) {
             (Some(why), _) => why,

@@ -3,6 +3,7 @@
 //! - [`sight`]: what one looks with: the engines, and what this process does itself.
 //! - [`facts`]: a page's owner, claims and limits. Pure.
 //! - [`lag`], [`retries`]: what waits in the log.
+//! - [`told`]: what a page waits for that another process has. Pure.
 //! - [`lift`]: a person ends what one waits for.
 //! - [`report`]: one page with the campaigns on it.
 //! - [`queue`]: every unfinished campaign: waiting, active, deferred, and why.
@@ -14,3 +15,4 @@ pub mod queue;
 pub mod report;
 pub mod retries;
 pub mod sight;
+pub mod told;

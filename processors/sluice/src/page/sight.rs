@@ -2,6 +2,7 @@
 
 use super::facts::{PageFacts, PageLimits};
 use super::lag::{Lag, lags};
+use super::told::{Asking, told};
 use crate::campaign::gates::page_gate;
 use crate::campaign::quotas::{QuotaUse, quota_gates};
 use crate::campaign::status::{self, CampaignStatus, page_line};
@@ -16,10 +17,13 @@ use sluice_runtime::ports::log::{Log, Topic};
 use sluice_runtime::ports::messages::Messages;
 use sluice_runtime::ports::store::{LedgerRow, Store};
 use sluice_schemas::Channel;
-use sluice_sender::Board;
+use sluice_sender::{Board, PageStatus};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Pages whose ledgers a status reads: it is asked for every second.
+const PAGES_ASKED: usize = 16;
 
 /// The engines, the configuration, and what this process does itself. What is in the engines is the same whoever is
 /// asked.
@@ -53,11 +57,13 @@ impl std::fmt::Debug for Sight {
 }
 
 impl Sight {
-    /// What a status is derived from: the ledgers as well, where they count a day.
+    /// What a status is derived from: the ledgers as well, where they count a day or tell what other processes wait for.
     pub async fn read(&self, row: &CampaignRow) -> Outcome<Stored> {
-        let channel = row.launch.channel;
+        let (channel, pages) = (row.launch.channel, &row.launch.pages);
         let is_counted = |page: &String| self.limits(channel, &PageId::from(page.as_str())).daily.is_some();
-        match row.launch.pages.iter().any(is_counted) {
+        let is_elsewhere = |page: &String| self.board.page(&PageId::from(page.as_str())).is_none();
+        let is_told = pages.len() <= PAGES_ASKED && pages.iter().any(is_elsewhere);
+        match is_told || pages.iter().any(is_counted) {
             true => self.read_all(row).await,
             false => self.with_quotas(Stored::read(self.store.as_ref(), row).await?).await,
         }
@@ -66,6 +72,14 @@ impl Sight {
     /// All that a status can be derived from.
     pub async fn read_all(&self, row: &CampaignRow) -> Outcome<Stored> {
         self.with_quotas(Stored::read_all(self.store.as_ref(), row).await?).await
+    }
+
+    /// What a page waits for that another process has.
+    fn told(&self, stored: &Stored, page: &PageId) -> Option<PageStatus> {
+        let (ledger, row) = (stored.ledgers.get(page)?, &stored.row);
+        let plan = self.messages.plan(&row.launch, page).ok();
+        let template = plan.as_ref().and_then(|plan| plan.template());
+        told(ledger, Some(Asking { campaign: row.id, template }), self.monotonic, self.now_ms)
     }
 
     async fn with_quotas(&self, stored: Stored) -> Outcome<Stored> {
@@ -89,7 +103,8 @@ impl Sight {
         let channel = stored.row.launch.channel;
         status.gates.extend(page_gate(stored, |page| self.limits(channel, page).daily, self.now_ms));
         status.gates.extend(quota_gates(stored, self.now_ms));
-        status.add_pages(&self.board, &stored.row.launch.pages, self.monotonic);
+        let known = |page: &PageId| self.board.page(page).or_else(|| self.told(stored, page));
+        status.add_pages(&stored.row.launch.pages, known, self.monotonic);
         status.add_stalled(&stored.row, &self.stalled);
         status.trouble = self.trouble.clone();
         status
@@ -108,11 +123,16 @@ impl Sight {
 
     /// A page, from its ledger.
     pub fn facts(&self, page: &PageId, ledger: Option<&LedgerRow>, limits: PageLimits) -> PageFacts {
-        let status = self.board.page(page);
-        let live = status.as_ref().map(|status| page_line(page.as_str(), status, None, self.monotonic));
-        let templates = status.as_ref().map_or(&[][..], |status| &status.templates);
-        PageFacts::of(page, self.shard(page), ledger, limits, live, self.now_ms)
-            .with(templates, self.monotonic)
+        let line = |status: &PageStatus| page_line(page.as_str(), status, None, self.monotonic);
+        let live = self.board.page(page);
+        let told = match live {
+            Some(_) => None,
+            None => ledger.and_then(|ledger| told(ledger, None, self.monotonic, self.now_ms)),
+        };
+        let facts =
+            PageFacts::of(page, self.shard(page), ledger, limits, live.as_ref().map(line), self.now_ms);
+        let templates = live.as_ref().or(told.as_ref()).map_or(&[][..], |status| &status.templates);
+        PageFacts { told: told.as_ref().map(line), ..facts }.with(templates, self.monotonic)
     }
 
     /// What waits in the log.

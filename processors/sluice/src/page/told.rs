@@ -1,0 +1,92 @@
+//! What a page waits for, as its ledger tells it: for those who ask another process than its owner. Pure.
+
+use sluice_core::ledger::{Held, LedgerHold};
+use sluice_core::{CampaignId, LedgerBody};
+use sluice_runtime::ports::store::LedgerRow;
+use sluice_sender::{HeldTemplate, PageStatus};
+use std::time::Duration;
+
+/// A campaign on the page: whose holds of templates it shares.
+#[derive(Debug, Clone, Copy)]
+pub struct Asking<'a> {
+    /// Its id.
+    pub campaign: CampaignId,
+    /// Its template, where it is made from one.
+    pub template: Option<&'a str>,
+}
+
+/// The page as far as its ledger knows it; `None` where nothing waits. Waits are counted from `now` on the asker's clock,
+/// which is `now_ms` of the day.
+pub fn told(
+    ledger: &LedgerRow,
+    asking: Option<Asking<'_>>,
+    now: Duration,
+    now_ms: i64,
+) -> Option<PageStatus> {
+    let LedgerRow { fence, body, .. } = ledger;
+    let waits = |held: &&LedgerHold| held.waits(fence.control, now_ms);
+    let until = |held: &LedgerHold| now + Duration::from_millis((held.until_ms - now_ms).unsigned_abs());
+    let mut status = PageStatus { claims: LedgerBody::len(body), ..PageStatus::default() };
+    for held in body.held().iter().filter(waits) {
+        let (template, is_asking) = match &held.what {
+            Held::Page => {
+                status.hold = Some((until(held), held.reason.clone()));
+                continue;
+            }
+            Held::Template(name) => {
+                (Some(name.clone()), asking.is_some_and(|asking| asking.template == Some(name)))
+            }
+            Held::Campaign(id) => (None, asking.is_some_and(|asking| asking.campaign == *id)),
+        };
+        let campaigns = asking.filter(|_| is_asking).map(|asking| asking.campaign).into_iter().collect();
+        status.templates.push(HeldTemplate {
+            template,
+            campaigns,
+            until: until(held),
+            reason: held.reason.clone(),
+        });
+    }
+    (status.hold.is_some() || !status.templates.is_empty()).then_some(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_core::throttle::HoldReason;
+    use sluice_runtime::ports::store::Fence;
+
+    fn held(what: Held, until_ms: i64) -> LedgerHold {
+        let reason = HoldReason::Account("190".to_owned());
+        LedgerHold { what, reason, until_ms, in_a_row: 1, control: 4 }
+    }
+
+    fn ledger(held: Vec<LedgerHold>, control: u64) -> LedgerRow {
+        let mut body = LedgerBody::new();
+        body.hold(held);
+        LedgerRow { fence: Fence { epoch: 1, seq: 1, control }, owner: Some("another".to_owned()), body }
+    }
+
+    #[test]
+    fn g3_b6_what_another_process_waits_for_is_told_from_the_ledger_until_it_is_over_or_lifted() {
+        let (now, at) = (Duration::from_secs(100), 50_000);
+        let rows = |control| ledger(vec![held(Held::Page, at + 12_000)], control);
+        let status = told(&rows(4), None, now, at).unwrap();
+        let (until, reason) = status.hold.unwrap();
+        assert_eq!((until, reason.detail()), (Duration::from_secs(112), "190"));
+        assert_eq!(told(&rows(5), None, now, at), None, "a command came since");
+        assert_eq!(told(&rows(4), None, now, at + 12_000), None);
+    }
+
+    #[test]
+    fn g3_b6_a_template_that_waits_is_told_to_its_campaigns() {
+        let id = CampaignId::of("t", "c");
+        let ledger = ledger(vec![held(Held::Template("sale (en)".to_owned()), 9_000)], 4);
+        let holds = |template: Option<&str>| {
+            let asking = Some(Asking { campaign: id, template });
+            let status = told(&ledger, asking, Duration::ZERO, 0).unwrap();
+            status.holds(Some(id), Duration::ZERO).is_some()
+        };
+        assert!(holds(Some("sale (en)")));
+        assert!(!holds(Some("other (en)")) && !holds(None));
+    }
+}
