@@ -35,13 +35,13 @@ pub(crate) async fn lease(
     let body = body.encode();
     let next = expected_version + 1;
     let mut patience = access.patience();
-    if expected_version == 0 {
-        // A row must exist before it is compared (hazard 35). What became of this one the next read shows.
-        let values = (scope, QuotaBody::new().encode());
-        access.compare(&access.statements.quota_create, values, &mut patience).await?;
-    }
-    let mut was_lost = false;
+    let (mut was_lost, mut is_missing) = (false, expected_version == 0);
     loop {
+        if is_missing {
+            // A row must exist before it is compared (hazard 35). What became of this one the next read shows.
+            let values = (scope, QuotaBody::new().encode());
+            access.compare(&access.statements.quota_create, values, &mut patience).await?;
+        }
         let values = (next as i64, writer, body.as_slice(), scope, expected_version as i64);
         match access.compare(&access.statements.quota_lease, values, &mut patience).await? {
             Answer::Applied => return Ok(Leased::Yes(next)),
@@ -49,6 +49,7 @@ pub(crate) async fn lease(
             Answer::Unknown => was_lost = true,
         }
         let now = read(access, scope).await?;
+        is_missing = now.is_none();
         let (version, last) = now.as_ref().map_or((0, ""), |now| (now.row.version, now.writer.as_str()));
         let row =
             || now.as_ref().map_or(QuotaRow { version: 0, body: QuotaBody::new() }, |now| now.row.clone());

@@ -1,10 +1,11 @@
 //! Answers that are lost, requests that come late, a database that is away: through a proxy that does it.
 
 use crate::cql::{campaign, chunk, connect, shared};
-use sluice_core::{CampaignRow, CampaignState, ChunkRow, IndexSet, LedgerBody, PageId};
+use sluice_core::quota::Quota;
+use sluice_core::{CampaignRow, CampaignState, ChunkRow, IndexSet, LedgerBody, PageId, QuotaBody};
 use sluice_engines::Proxy;
 use sluice_runtime::ports::store::{
-    Fence, Granted, Predecessor, RecipientRow, Store, StoreError, Transition,
+    Fence, Granted, Leased, Predecessor, RecipientRow, Store, StoreError, Transition,
 };
 use sluice_store::CqlStore;
 use sluice_store::cql::CqlOptions;
@@ -93,6 +94,23 @@ async fn hazard_3_a_grant_whose_answer_is_lost_is_neither_lost_nor_made_twice() 
         fence = next;
     }
     assert_eq!(pair.behind.trouble(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hazard_3_a_lease_whose_answer_is_lost_is_neither_lost_nor_made_twice() {
+    let pair = pair(20_000).await;
+    let quota = Quota { daily: "1000/day".parse().ok(), ..Quota::default() };
+    let mut body = QuotaBody::new();
+    for (version, delay) in (0_u64..).zip([5, 45, 50, 40, 20, 47]) {
+        body.book(&quota, 1, 1_795_219_200_000);
+        let (store, asked) = (pair.behind.clone(), body.clone());
+        let writer = format!("a/{version}");
+        let lease = async move { store.lease("leases", version, &writer, &asked).await };
+        let leased = pair.cut_after(delay, lease).await.unwrap();
+        assert_eq!(leased, Leased::Yes(version + 1), "cut after {delay} ms");
+        let row = pair.direct.quota("leases").await.unwrap().unwrap();
+        assert_eq!((row.version, &row.body), (version + 1, &body), "cut after {delay} ms");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
