@@ -23,6 +23,8 @@ pub struct PageStatus {
     pub hold: Option<(Duration, HoldReason)>,
     /// Templates that the provider does not take at present: their campaigns wait, the page does not.
     pub templates: Vec<HeldTemplate>,
+    /// Calls that ended a second, as an average over about a second.
+    pub calls_per_s: u32,
     /// How fast it goes while its provider wants it slower, in percent of its full speed; `None`: at full speed.
     pub speed_percent: Option<u32>,
     /// Its limit of the day, where it has one.

@@ -490,6 +490,7 @@ impl Page {
                 claims: self.ownership.as_ref().map_or(0, |ownership| ownership.claims),
                 hold,
                 templates: self.held_templates(self.now()),
+                calls_per_s: self.throughput.in_ms(self.now(), 1_000).round() as u32,
                 speed_percent: self.speed_percent(),
                 day: self.day(),
                 problem: self.problem.clone(),

@@ -97,6 +97,9 @@ pub struct PageLine {
     pub detail: Option<String>,
     /// How long the present wait lasts.
     pub for_ms: Option<u64>,
+    /// Calls that ended a second, as an average over about a second.
+    #[serde(default)]
+    pub calls_per_s: u32,
     /// How fast it goes while its provider wants it slower, in percent of its full speed.
     #[serde(default)]
     pub speed_percent: Option<u32>,
@@ -168,6 +171,7 @@ pub fn page_line(page: &str, status: &PageStatus, campaign: Option<CampaignId>, 
         waits: waits.map(str::to_owned),
         detail,
         for_ms: hold.map(|(until, _)| u64::try_from((until - now).as_millis()).unwrap_or(u64::MAX)),
+        calls_per_s: status.calls_per_s,
         speed_percent: status.speed_percent,
     }
 }

@@ -117,6 +117,14 @@ impl PageFacts {
         format!("{limits}{claims}")
     }
 
+    /// `38/s of 40/s, 3 calls in flight, 40 granted`: its limit and what of it is used.
+    pub fn calls(&self, live: &PageLine) -> String {
+        let of = self.rate.as_ref().map_or_else(String::new, |rate| format!(" of {rate}"));
+        let calls = counted(live.in_flight as u64, "call", "calls");
+        let per_second = thousands(live.calls_per_s.into());
+        format!("{per_second}/s{of}, {calls} in flight, {} granted", live.granted)
+    }
+
     /// What its provider lets through just now; `None` where its owner is another process and its ledger tells of
     /// nothing, or there is none.
     pub fn provider(&self) -> Option<String> {
@@ -188,6 +196,7 @@ mod tests {
             waits: Some("throttled".to_owned()),
             detail: Some("429".to_owned()),
             for_ms: Some(12_000),
+            calls_per_s: 38,
             speed_percent: Some(50),
         };
         let facts = |line| PageFacts::of(&PageId::from("a"), 0, None, PageLimits::default(), Some(line), 0);
@@ -195,6 +204,8 @@ mod tests {
         assert_eq!(waits.provider().unwrap(), "throttled (429), tried again in 12.0 s");
         let slow = PageLine { waits: None, detail: None, for_ms: None, ..line };
         assert_eq!(facts(slow.clone()).provider().unwrap(), "at 50 % of its speed");
+        let limited = PageFacts { rate: Some("40/s".to_owned()), ..facts(slow.clone()) };
+        assert_eq!(limited.calls(&slow), "38/s of 40/s, 0 calls in flight, 0 granted");
         let free = PageLine { speed_percent: None, ..slow };
         let free = facts(free);
         assert_eq!(free.provider().unwrap(), "no back-off");

@@ -107,8 +107,7 @@ pub(in crate::cli) fn page_lines(facts: &PageFacts) -> Vec<[String; 2]> {
     let mut lines = vec![["page".to_owned(), format!("{page}: {}", facts.limits())]];
     lines.extend(facts.quotas.iter().map(|quota| ["quota".to_owned(), quota.clone()]));
     if let Some(live) = &facts.live {
-        let calls = counted(live.in_flight as u64, "call", "calls");
-        lines.push(["calls".to_owned(), format!("{page}: {calls} in flight, {} granted", live.granted)]);
+        lines.push(["calls".to_owned(), format!("{page}: {}", facts.calls(live))]);
     }
     if let Some(provider) = facts.provider() {
         lines.push(["provider".to_owned(), format!("{page}: {provider}")]);
