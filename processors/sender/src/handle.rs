@@ -82,14 +82,24 @@ impl ShardHandle {
     pub(crate) async fn read_parked(&self, context: &Context) -> Result<Vec<StoredRecord>, SenderError> {
         let Some(first) = self.backlog().wanted() else { return Ok(Vec::new()) };
         match context.ports.log.read(Topic::Chunks, self.partition, Position(first), REREAD).await {
-            Ok(records) => Ok(records),
+            Ok(records) => {
+                if let Some(next) = records.first().filter(|record| record.offset.0 > first) {
+                    self.forget_parked(first, next.offset.0);
+                }
+                Ok(records)
+            }
             Err(LogError::BelowStart { start, .. }) => {
-                // Whoever looks at campaigns that stand still has them produced again.
-                warn!(shard = self.partition.0, first, "retention removed parked records of chunks");
-                self.backlog().forget_parked_below(start.0);
+                self.forget_parked(first, start.0);
                 Ok(Vec::new())
             }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Parked records that the log does not have any more: whoever looks at campaigns that stand still has them
+    /// produced again.
+    fn forget_parked(&self, first: u64, end: u64) {
+        warn!(shard = self.partition.0, first, end, "parked records of chunks are gone");
+        self.backlog().forget_parked_below(end);
     }
 }

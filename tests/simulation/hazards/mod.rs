@@ -18,7 +18,7 @@
 //! | 12 | a crash between a failure and its retry | [`receipts`]; `receipts/tests/it/crashes` |
 //! | 13 | a failed second attempt hides a first one that arrived | [`retries`]; `core::facts` |
 //! | 14 | sent again while the old call may still arrive | [`retries`]; `receipts::decide`, `providers/tests/it/caller` |
-//! | 15 | rows and counters diverge | [`receipts`]; `store::conformance::chunks`, `receipts/tests/it/merging` |
+//! | 15 | rows and counters diverge | [`receipts`]; `store::conformance::chunks`, `receipts/tests/it/{merging, crashes}` |
 //! | 16 | one stamp, two values | [`receipts`]; `store::conformance::chunks`, `store/tests/it/reopen` |
 //! | 17 | a topic was made anew | [`receipts`]; `receipts/tests/it/merging`, `core::chunk_state` |
 //! | 18 | a clock that is ahead shadows facts | [`receipts`] |
