@@ -14,6 +14,7 @@ mod launches;
 mod logins;
 mod noise;
 mod outages;
+mod quotas;
 mod refusals;
 mod registry;
 mod sharing;

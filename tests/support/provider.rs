@@ -60,6 +60,13 @@ impl Sink {
         serde_json::from_value::<SinkStats>(stats).unwrap().requests
     }
 
+    /// When calls arrived so far, in microseconds since 1970, in order.
+    pub fn times_us(&self) -> Vec<u64> {
+        let mut times: Vec<u64> = read_log(&self.log).unwrap().iter().map(|line| line.t_us).collect();
+        times.sort_unstable();
+        times
+    }
+
     /// Ends it; who was called how often, from its log.
     pub fn stop(self) -> HashMap<String, u32> {
         self.process.stop(Signal::TERM, ENDS_WITHIN).expect(0);
