@@ -77,6 +77,33 @@ async fn g6_another_tenants_campaign_on_the_same_page_goes_on_while_the_quota_is
 }
 
 #[tokio::test(start_paused = true)]
+async fn g4_a_call_under_two_quotas_keeps_both_and_one_that_is_used_up_leaves_the_other_to_others() {
+    let mut bench = bench(quota(None, Some("6/day")));
+    let pages = vec!["left page".to_owned(), "right page".to_owned()];
+    let portfolio = Quota { pages, tenants: Vec::new(), ..quota(Some("30/min"), None) };
+    bench.quotas.insert("portfolio".to_owned(), portfolio);
+    let (one, two) = (bench.start("one"), bench.start("two"));
+    for (page, shard) in [("left page", 0), ("right page", 3)] {
+        bench.campaign_on(&format!("limited-{shard}"), "acme", page, shard, 3).await;
+        bench.campaign_on(&format!("free-{shard}"), "other", page, shard, 6).await;
+    }
+    tokio::time::sleep(4 * MINUTE).await;
+    let count = |name: &str, tenant: &str| bench.callers_of(name, tenant).len();
+    assert_eq!(count("limited-0", "acme") + count("limited-3", "acme"), 6);
+    let free = count("free-0", "other") + count("free-3", "other");
+    assert!(free > 80, "{free}");
+    assert!(most_in(MINUTE, &times(&bench)) <= 30);
+    one.stop().await;
+    two.stop().await;
+    let row = bench.store().quota("portfolio").await.unwrap().unwrap();
+    assert!(
+        row.version < 2_000,
+        "tokens that nobody can use are not leased again and again: {}",
+        row.version
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn g4_no_day_holds_more_than_the_limit_and_what_was_not_called_is_used_after_a_restart() {
     let bench = bench(quota(None, Some("7/day")));
     bench.campaign_on("daily", "acme", "page", 1, 2).await;
