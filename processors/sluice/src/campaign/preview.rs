@@ -1,7 +1,7 @@
 //! When a launch would start and end, before it is sent (A7). Pure: time, rates and counts are arguments.
 
 use serde::Serialize;
-use sluice_core::forecast::{CampaignLoad, ClassLoad, DailyLimit, Forecast, PageLoad, forecast};
+use sluice_core::forecast::{CampaignLoad, ClassLoad, DailyLimit, Forecast, Limit, PageLoad, forecast};
 use sluice_core::launch::ValidLaunch;
 use sluice_core::moment;
 use sluice_core::rate::Rate;
@@ -46,13 +46,21 @@ pub struct PagePreview {
     pub limited_by: String,
 }
 
-/// Previews a launch with these recipients. `rate_of`: the page's own limit.
+/// Previews a launch with these recipients. `rate_of`: the page's own limit; `above`: what limits above it let through in
+/// calls a second, and their word.
 pub fn preview(
     valid: &ValidLaunch,
     counts: &ClassCounts,
     rate_of: impl Fn(&PageId) -> Option<Rate>,
+    above: impl Fn(&PageId) -> Option<(f64, String)>,
     now_ms: i64,
 ) -> Preview {
+    let own = |page: &PageId| rate_of(page).map_or(UNLIMITED_PER_SECOND, Rate::per_second);
+    let narrower = |page: &PageId| above(page).filter(|(above, _)| *above < own(page));
+    let word = |page: Option<&PageId>, limit: Limit| match page.and_then(narrower) {
+        Some((_, quota)) if limit == Limit::PageRate => quota,
+        _ => limit.as_str().to_owned(),
+    };
     let rules = &valid.rules;
     let launch = &valid.launch;
     let always = Window::always();
@@ -99,7 +107,7 @@ pub fn preview(
             classes,
         };
         (!campaign.classes.is_empty()).then(|| PageLoad {
-            per_second: rate_of(&page).map_or(UNLIMITED_PER_SECOND, Rate::per_second),
+            per_second: narrower(&page).map_or_else(|| own(&page), |(above, _)| above),
             page,
             daily: None,
             shares: ShareOptions::default(),
@@ -120,12 +128,13 @@ pub fn preview(
                 .sum(),
             rate: rate_of(page).map(|rate| rate.to_string()),
             estimated_end_ms: *ends_ms,
-            limited_by: limited_by.as_str().to_owned(),
+            limited_by: word(Some(page), *limited_by),
         });
+    let last = found.pages.iter().max_by_key(|(_, of)| of.ends_ms.unwrap_or(i64::MAX)).map(|(page, _)| page);
     Preview {
         earliest_start_ms,
         estimated_end_ms: found.whole.ends_ms,
-        limited_by: found.whole.limited_by.as_str().to_owned(),
+        limited_by: word(last, found.whole.limited_by),
         pages: pages.collect(),
     }
 }
@@ -147,6 +156,15 @@ mod tests {
     }
 
     fn of(rate: Value, rules: Value, people: &[(u64, Option<&'static str>)]) -> Preview {
+        of_under(None, rate, rules, people)
+    }
+
+    fn of_under(
+        above: Option<f64>,
+        rate: Value,
+        rules: Value,
+        people: &[(u64, Option<&'static str>)],
+    ) -> Preview {
         let launch = json!({
             "campaign": "c", "channel": "http", "pages": ["a"], "audience": {"path": "a.csv"},
             "message": {"http": {"body": {}}}, "rate": rate, "rules": rules,
@@ -168,7 +186,8 @@ mod tests {
                 counts.add(&row);
             }
         }
-        preview(&valid, &counts, |_| None, now())
+        let above = |_: &PageId| above.map(|per_second| (per_second, "quota acme".to_owned()));
+        preview(&valid, &counts, |_| None, above, now())
     }
 
     fn ends(preview: &Preview, instant: &str, limited_by: &str) {
@@ -182,6 +201,13 @@ mod tests {
         assert_eq!(preview.earliest_start_ms, Some(now()));
         ends(&preview, "2026-11-21T13:00:00Z", "campaign_rate");
         assert_eq!((preview.pages[0].recipients, preview.pages[0].rate.as_deref()), (600, None));
+    }
+
+    #[test]
+    fn a7_a_limit_above_the_page_counts_and_is_named() {
+        let preview = of_under(Some(0.5), Value::Null, json!({}), &[(1_800, None)]);
+        ends(&preview, "2026-11-21T13:00:00Z", "quota acme");
+        assert_eq!(preview.pages[0].limited_by, "quota acme");
     }
 
     #[test]

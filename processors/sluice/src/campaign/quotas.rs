@@ -7,6 +7,7 @@ use crate::view::numbers::thousands;
 use sluice_core::quota::{Kind, Quota, Window};
 use sluice_core::{PageId, QuotaBody};
 use sluice_runtime::ports::store::Store;
+use sluice_schemas::CampaignLaunch;
 use std::collections::BTreeMap;
 
 /// A quota of which nothing is free for longer than this, in ms, holds its campaigns; for less it only limits them.
@@ -113,6 +114,23 @@ pub fn flow_above(stored: &Stored, page: &PageId, now_ms: i64) -> Option<(f64, S
     flows.min_by(|(left, _), (right, _)| left.total_cmp(right))
 }
 
+/// What the rates above a page of a launch let through on it in calls a second, and the name of the narrowest: an equal
+/// part of those of its pages that the quota covers, as if nothing else used it. Of days nothing is said: what of them is
+/// used shows when it runs.
+pub fn rate_above(
+    quotas: &BTreeMap<String, Quota>,
+    launch: &CampaignLaunch,
+    page: &PageId,
+) -> Option<(f64, String)> {
+    let covering = quotas.iter().filter(|(_, quota)| quota.covers(page.as_str(), &launch.tenant));
+    let flow = |(name, quota): (&String, &Quota)| {
+        let rates = Quota { daily: None, ..quota.clone() };
+        let covered = launch.pages.iter().filter(|page| quota.covers(page, &launch.tenant)).count();
+        Some((rates.per_second()? / covered.max(1) as f64, format!("quota {name}")))
+    };
+    covering.filter_map(flow).min_by(|(left, _), (right, _)| left.total_cmp(right))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::stored::tests::{row, stored};
@@ -158,6 +176,10 @@ mod tests {
         let (per_second, says) = flow_above(&stored, &a, NOON).unwrap();
         assert!((80.0..86.0).contains(&per_second), "{per_second}");
         assert_eq!((says.as_str(), flow_above(&stored, &b, NOON)), ("quota acme's 100/s", None));
+        let quotas = BTreeMap::from([("acme".to_owned(), stored.quotas[0].quota.clone())]);
+        let before = rate_above(&quotas, &stored.row.launch, &a).unwrap();
+        assert_eq!((before.0, before.1.as_str()), (per_second, "quota acme"));
+        assert_eq!(rate_above(&quotas, &stored.row.launch, &b), None);
         stored.quotas = vec![used(Some("100/s"), Some("1000/day"), 700)];
         let (per_second, says) = flow_above(&stored, &a, NOON).unwrap();
         assert!(per_second < 0.012 && says == "quota acme's 1000/day", "{per_second} {says}");

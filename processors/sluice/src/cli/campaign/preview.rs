@@ -2,6 +2,7 @@
 
 use super::check::{LINES_SHOWN, NOTHING_SENT, lines};
 use crate::campaign::preview::{Preview, UNLIMITED_PER_SECOND, preview};
+use crate::campaign::quotas::rate_above;
 use crate::cli::Common;
 use crate::error::{Exit, Failure, Outcome};
 use crate::node::launching::{self, audience_failure};
@@ -12,6 +13,7 @@ use serde_json::json;
 use sluice_audience::{
     AudienceError, AudienceOptions, AudienceSource, CheckReport, FileAudiences, check_each,
 };
+use sluice_core::PageId;
 use sluice_core::launch::ValidLaunch;
 use sluice_expander::ClassCounts;
 use sluice_providers::ProviderMessages;
@@ -46,7 +48,8 @@ pub(super) async fn run(common: &Common, args: &PreviewArgs) -> Outcome {
     let messages = ProviderMessages::new(config.provider_pages());
     let channel = valid.launch.channel;
     let now_ms = SystemClock.wall_ms();
-    let found = preview(&valid, &counts, |page| messages.page_rate(channel, page), now_ms);
+    let above = |page: &PageId| rate_above(&config.quotas, &valid.launch, page);
+    let found = preview(&valid, &counts, |page| messages.page_rate(channel, page), above, now_ms);
     let refused = launching::check_pages(&valid.launch, &config).err();
     let can_send = report.valid > 0 && refused.is_none() && found.earliest_start_ms.is_some();
     if common.json {
