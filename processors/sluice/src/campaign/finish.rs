@@ -18,6 +18,7 @@ use sluice_core::share::ShareOptions;
 use sluice_core::usage::DailyUse;
 use sluice_core::window::Window;
 use sluice_core::{CampaignState, PageId, moment};
+use sluice_runtime::ports::store::LedgerRow;
 use sluice_schemas::Channel;
 
 /// An estimate of a campaign's end.
@@ -87,7 +88,8 @@ impl<'a> Part<'a> {
     }
 }
 
-/// When `target` will have ended; `None` where nobody can tell: it does not run, or its audience is still being read.
+/// When `target` will have ended; `None` where nobody can tell: it does not run, its audience is still being read, or
+/// one of its pages waits for a person.
 /// `others`: campaigns that run on its pages as well. `limits_of`: the page's own.
 pub fn finish(
     target: &Stored,
@@ -97,7 +99,7 @@ pub fn finish(
     now_ms: i64,
 ) -> Option<Finish> {
     let row = &target.row;
-    if row.state != CampaignState::Running || row.seal.is_none() {
+    if row.state != CampaignState::Running || row.seal.is_none() || waits_for_a_person(target, now_ms) {
         return None;
     }
     let (never, always) = (DailyUse::new(), Window::always());
@@ -144,6 +146,15 @@ pub fn finish(
     Some(Finish { ends_ms: found.whole.ends_ms, limited_by: limit.as_str().to_owned(), says })
 }
 
+/// Whether the account or a template of a page was refused, as its ledger tells.
+fn waits_for_a_person(target: &Stored, now_ms: i64) -> bool {
+    let waits = |ledger: &LedgerRow| {
+        let mut held = ledger.body.held().iter();
+        held.any(|held| held.reason.needs_a_person() && held.waits(ledger.fence.control, now_ms))
+    };
+    target.ledgers.values().any(waits)
+}
+
 fn words(limit: Limit, rate: Option<&str>, daily: Option<i64>, page: &PageId, limits: PageLimits) -> String {
     match limit {
         Limit::Done => "nothing".to_owned(),
@@ -173,6 +184,8 @@ mod tests {
     use super::super::stored::tests::{booked, row, stored};
     use super::*;
     use sluice_core::Seal;
+    use sluice_core::ledger::{Held, LedgerHold};
+    use sluice_core::throttle::HoldReason;
 
     /// 2026-06-01, a Monday.
     const NOON: i64 = 1_780_315_200_000;
@@ -193,6 +206,20 @@ mod tests {
         assert_eq!(own.sentence(None, NOON), "about Mon 13:00 UTC, limited by its 2/s");
         let page = found(&running("null", "{}", &[("a", 18_000)]), &[]);
         assert_eq!(page.sentence(None, NOON), "about Mon 13:00 UTC, limited by page a's 5/s");
+    }
+
+    #[test]
+    fn a7_nobody_can_tell_when_a_person_will_have_acted() {
+        let mut target = running("null", "{}", &[("a", 9_000)]);
+        let mut ledger = booked(&target.row, NOON, 1);
+        let reason = HoldReason::Account("190".to_owned());
+        let held = LedgerHold { what: Held::Page, reason, until_ms: NOON + 1, in_a_row: 1, control: 0 };
+        ledger.body.hold(vec![held]);
+        target.ledgers.insert(PageId::from("a"), ledger);
+        let ends = |now_ms| {
+            finish(&target, &[], ShareOptions::default(), |_, _| PageLimits::default(), now_ms).is_some()
+        };
+        assert!(!ends(NOON) && ends(NOON + 1));
     }
 
     #[test]
