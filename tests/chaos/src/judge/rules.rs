@@ -100,8 +100,10 @@ impl fmt::Display for Kept {
             Scope::Day => format!("{most} before its limit of the day was lifted"),
         });
         let held = (self.held > 0).then(|| match self.last_after_us {
-            Some(after_us) => format!("held {} times, last call {:.2} s after", self.held, seconds(after_us)),
-            None => format!("held {} times, no call after", self.held),
+            Some(after_us) => {
+                format!("{} pauses and cancels: last call {:.2} s after", self.held, seconds(after_us))
+            }
+            None => format!("{} pauses and cancels: no call after", self.held),
         });
         f.write_str(&most.chain(held).collect::<Vec<_>>().join(", "))
     }

@@ -114,5 +114,8 @@ fn what_was_kept_is_told_as_figures() {
     let audience = BTreeSet::from(["a".to_owned()]);
     let (violations, kept) = check("c", Channel::Http, &audience, &lines, &rules);
     assert_eq!(violations, []);
-    assert_eq!(kept.to_string(), "at most 2 in 1 s, at most 2 in 10 s, held 1 times, last call 0.30 s after");
+    assert_eq!(
+        kept.to_string(),
+        "at most 2 in 1 s, at most 2 in 10 s, 1 pauses and cancels: last call 0.30 s after"
+    );
 }
