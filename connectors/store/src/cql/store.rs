@@ -13,8 +13,8 @@ use super::{
 use async_trait::async_trait;
 use sluice_core::chunk_state::Stamp;
 use sluice_core::{
-    CampaignId, CampaignRow, ChunkId, ChunkRow, ChunkState, Counters, IndexSet, LedgerBody, PageId, QuotaBody,
-    Seal,
+    CampaignId, CampaignRow, ChunkId, ChunkRow, ChunkState, Counters, IndexSet, LedgerBody, PageId,
+    QuotaBody, Seal,
 };
 use sluice_runtime::ports::log::Generations;
 use sluice_runtime::ports::store::{

@@ -6,8 +6,8 @@ use super::{campaigns, chunks, correlation, ledgers, quotas, recipients, suppres
 use async_trait::async_trait;
 use sluice_core::chunk_state::Stamp;
 use sluice_core::{
-    CampaignId, CampaignRow, ChunkId, ChunkRow, ChunkState, Counters, IndexSet, LedgerBody, PageId, QuotaBody,
-    Seal,
+    CampaignId, CampaignRow, ChunkId, ChunkRow, ChunkState, Counters, IndexSet, LedgerBody, PageId,
+    QuotaBody, Seal,
 };
 use sluice_engine::{Engine, EngineError};
 use sluice_runtime::ports::store::{

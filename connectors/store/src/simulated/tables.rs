@@ -2,7 +2,9 @@
 
 use super::replicas::Replicas;
 use sluice_core::{CampaignId, CampaignRow, ChunkId, ChunkRow, PageId};
-use sluice_runtime::ports::store::{CorrelatedSend, CorrelationKey, EarlyFact, LedgerRow, QuotaRow, RecipientRow};
+use sluice_runtime::ports::store::{
+    CorrelatedSend, CorrelationKey, EarlyFact, LedgerRow, QuotaRow, RecipientRow,
+};
 use sluice_schemas::Channel;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -12,8 +12,8 @@ use crate::ports::store::{
 use async_trait::async_trait;
 use sluice_core::chunk_state::Stamp;
 use sluice_core::{
-    CampaignId, CampaignRow, ChunkId, ChunkRow, ChunkState, Counters, IndexSet, LedgerBody, PageId, QuotaBody,
-    Seal,
+    CampaignId, CampaignRow, ChunkId, ChunkRow, ChunkState, Counters, IndexSet, LedgerBody, PageId,
+    QuotaBody, Seal,
 };
 use sluice_schemas::{Channel, ReceiptEntry};
 use std::fmt;

@@ -13,8 +13,8 @@ use bytes::Bytes;
 pub use sluice_core::Transition;
 use sluice_core::chunk_state::Stamp;
 use sluice_core::{
-    CampaignId, CampaignRow, ChunkId, ChunkRow, ChunkState, Counters, IndexSet, LedgerBody, PageId, QuotaBody,
-    Seal, SendId,
+    CampaignId, CampaignRow, ChunkId, ChunkRow, ChunkState, Counters, IndexSet, LedgerBody, PageId,
+    QuotaBody, Seal, SendId,
 };
 use sluice_schemas::{Channel, Fact, ReceiptEntry};
 

@@ -1,6 +1,6 @@
 //! Which variables of the environment set which keys.
 //!
-//! - Every key outside of channels and pages, in capitals, with `_` for `.`: `SLUICE_DATA_DIR`,
+//! - Every key outside of channels, pages and quotas, in capitals, with `_` for `.`: `SLUICE_DATA_DIR`,
 //!   `SLUICE_GATEWAY_LISTEN`, `SLUICE_KAFKA_BROKERS`, `SLUICE_SENDER_IN_FLIGHT_MAX`, …
 //! - `SLUICE_GATEWAY_TOKEN`: short for `SLUICE_GATEWAY_CONTROL_TOKEN`.
 //! - `SLUICE_<CHANNEL>_<SETTING>`: `SLUICE_WHATSAPP_TOKEN`, `SLUICE_HTTP_URL`, …
