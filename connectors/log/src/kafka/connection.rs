@@ -38,6 +38,8 @@ impl Connection {
             timeout: Duration::from_millis(u64::from(options.connect_timeout_ms)),
             brokers: options.brokers.clone(),
         };
+        connection.trouble.lifeline.hold(&connection.admin);
+        connection.trouble.lifeline.hold(&connection.questions);
         connection.wait_for_a_broker().await?;
         Ok(connection)
     }

@@ -1,7 +1,9 @@
 //! Looks whether brokers answer, while anybody suspects that they do not.
 
 use super::connection::Connection;
+use super::lifeline::Schedule;
 use rdkafka::consumer::Consumer;
+use sluice_runtime::{Clock, SystemClock};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -20,12 +22,17 @@ impl Health {
         let is_closing = Arc::new(AtomicBool::new(false));
         let health = Self(is_closing.clone());
         let run = move || {
+            let mut schedule = Schedule::default();
             while !is_closing.load(Ordering::Relaxed) {
                 // Serves what the client has to say.
                 drop(connection.questions.poll(LOOK));
                 if connection.trouble.is_suspected() {
                     let answers = connection.questions.fetch_metadata(None, PATIENCE).is_ok();
+                    schedule.heard(answers, SystemClock.monotonic());
                     connection.trouble.checked(answers);
+                }
+                if schedule.is_due(SystemClock.monotonic()) {
+                    connection.trouble.lifeline.pull();
                 }
             }
         };

@@ -137,6 +137,7 @@ impl Inner {
             .create_with_context(events)
             .map_err(|error| LogError::Storage(format!("group {group}: {error}")))?;
         let consumer = Arc::new(consumer);
+        self.connection.trouble.lifeline.hold(&consumer);
         groups.insert(group.to_owned(), consumer.clone());
         Ok(consumer)
     }

@@ -18,6 +18,7 @@ pub mod framing;
 mod gather;
 mod group;
 mod health;
+mod lifeline;
 mod log;
 mod native;
 mod options;

@@ -1,5 +1,5 @@
-//! Two requests of librdkafka that the safe crate does not have: describing topics with their ids (KIP-516),
-//! and changing single settings of a topic (KIP-339). The safe crate's `alter_configs` resets all that is not named.
+//! Requests of librdkafka that the safe crate does not have: describing topics with their ids (KIP-516), changing
+//! single settings of a topic (KIP-339; the safe crate's `alter_configs` resets all that is not named), adding brokers.
 //! And one of OpenSSL, before librdkafka uses it.
 //!
 //! Everything unsafe of the log is in this file: calls into librdkafka whose results are copied before they are
@@ -51,6 +51,12 @@ impl<T> Drop for Owned<T> {
             unsafe { (self.1)(self.0) }
         }
     }
+}
+
+/// Adds brokers, `host:port,host:port`, to those that a client knows.
+pub(crate) fn add_brokers<C: ClientContext>(client: &Client<C>, brokers: &CStr) {
+    // SAFETY: the client lives as long as the borrow, and librdkafka copies the names; any thread may ask for it.
+    unsafe { native::rd_kafka_brokers_add(client.native_ptr(), brokers.as_ptr()) };
 }
 
 /// Describes the topics, in their order. Blocks until `timeout`.

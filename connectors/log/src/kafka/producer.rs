@@ -48,9 +48,11 @@ impl Appender {
         framing: Arc<OnceLock<Arc<dyn Framing>>>,
         trouble: Arc<Trouble>,
     ) -> Result<Self, String> {
-        let context = Deliveries { trouble };
+        let context = Deliveries { trouble: trouble.clone() };
         let producer: ThreadedProducer<Deliveries> =
             client::producer(options).create_with_context(context).map_err(|error| error.to_string())?;
+        let producer = Arc::new(producer);
+        trouble.lifeline.hold(&producer);
         let (jobs, received) = mpsc::channel();
         let is_closing = Arc::new(AtomicBool::new(false));
         let feeder = Feeder {
@@ -85,7 +87,7 @@ impl Drop for Appender {
 
 /// The thread that hands records over.
 struct Feeder {
-    producer: ThreadedProducer<Deliveries>,
+    producer: Arc<ThreadedProducer<Deliveries>>,
     names: Arc<BTreeMap<Topic, String>>,
     framing: Arc<OnceLock<Arc<dyn Framing>>>,
     record_bytes_max: usize,

@@ -35,7 +35,7 @@ pub(crate) struct Place {
 
 /// A consumer at a place of the log.
 pub(crate) struct Cursor {
-    consumer: BaseConsumer<Events>,
+    consumer: Arc<BaseConsumer<Events>>,
     trouble: Arc<Trouble>,
     /// What follows if one goes on polling.
     at: Option<Place>,
@@ -53,6 +53,8 @@ enum Stop {
 
 impl Cursor {
     pub(crate) fn new(consumer: BaseConsumer<Events>, trouble: Arc<Trouble>) -> Self {
+        let consumer = Arc::new(consumer);
+        trouble.lifeline.hold(&consumer);
         Self { consumer, trouble, at: None, is_assigned: false, known_end: 0 }
     }
 

@@ -1,5 +1,6 @@
 //! What keeps Kafka from working now.
 
+use super::lifeline::Lifeline;
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
 use sluice_runtime::{Clock, SystemClock};
 use std::sync::{Mutex, PoisonError};
@@ -13,6 +14,8 @@ const REFUSAL_LASTS: Duration = Duration::from_secs(30);
 pub(crate) struct Trouble {
     brokers: String,
     state: Mutex<State>,
+    /// The clients that hear of it.
+    pub(crate) lifeline: Lifeline,
 }
 
 #[derive(Debug, Default)]
@@ -45,7 +48,7 @@ pub(crate) enum RefusalKind {
 
 impl Trouble {
     pub(crate) fn new(brokers: &str) -> Self {
-        Self { brokers: brokers.to_owned(), state: Mutex::default() }
+        Self { brokers: brokers.to_owned(), state: Mutex::default(), lifeline: Lifeline::new(brokers) }
     }
 
     /// An error that a client told.

@@ -40,7 +40,9 @@ pub(crate) fn join(
     let fetcher: BaseConsumer<Events> = client::fetcher(options)
         .create_with_context(Events { trouble: connection.trouble.clone() })
         .map_err(|error| failed(error.to_string()))?;
-    let (consumer, seat) = (Arc::new(consumer), Arc::new(Seat::default()));
+    let (consumer, fetcher, seat) = (Arc::new(consumer), Arc::new(fetcher), Arc::new(Seat::default()));
+    connection.trouble.lifeline.hold(&consumer);
+    connection.trouble.lifeline.hold(&fetcher);
 
     let (send, received) = mpsc::channel();
     let commits = Commits {

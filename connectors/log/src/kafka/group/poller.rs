@@ -39,7 +39,7 @@ pub(crate) struct Poller {
     /// The member.
     pub(crate) consumer: Arc<BaseConsumer<MemberContext>>,
     /// Reads what the member has.
-    pub(crate) fetcher: BaseConsumer<Events>,
+    pub(crate) fetcher: Arc<BaseConsumer<Events>>,
     pub(crate) seat: Arc<Seat>,
     pub(crate) info: Arc<TopicInfo>,
     pub(crate) connection: Connection,
@@ -65,7 +65,7 @@ struct Revoking {
 impl Poller {
     pub(crate) fn new(
         consumer: Arc<BaseConsumer<MemberContext>>,
-        fetcher: BaseConsumer<Events>,
+        fetcher: Arc<BaseConsumer<Events>>,
         seat: Arc<Seat>,
         info: Arc<TopicInfo>,
         connection: Connection,
@@ -77,7 +77,7 @@ impl Poller {
     }
 
     /// Until the member has left. Gives both clients back, to be closed in this order.
-    pub(crate) fn run(mut self) -> (Arc<BaseConsumer<MemberContext>>, BaseConsumer<Events>) {
+    pub(crate) fn run(mut self) -> (Arc<BaseConsumer<MemberContext>>, Arc<BaseConsumer<Events>>) {
         while !self.seat.has_left() {
             self.gather();
             while let Some(rebalance) = self.consumer.context().next_rebalance() {
@@ -315,7 +315,7 @@ impl Poller {
     }
 
     /// Answers what librdkafka waits for, so that closing does not wait.
-    fn leave(mut self) -> (Arc<BaseConsumer<MemberContext>>, BaseConsumer<Events>) {
+    fn leave(mut self) -> (Arc<BaseConsumer<MemberContext>>, Arc<BaseConsumer<Events>>) {
         self.consumer.context().leave();
         if let Some(revoking) = self.revoking.take() {
             self.unassign(&revoking.partitions);
