@@ -47,8 +47,8 @@ struct State {
     told: BTreeMap<u64, Arc<Notify>>,
     /// Why nothing can be leased: the store gives no answer.
     trouble: Option<String>,
-    /// Nothing is free for longer than tokens live, as the last look showed.
-    is_dry: bool,
+    /// Nothing is free until then, which is longer than tokens live, as the last look showed. Monotonic.
+    dry_until: Duration,
     is_ending: bool,
 }
 
@@ -59,7 +59,7 @@ impl Quotas {
                 tokens: Tokens::new(quota.life()),
                 told: BTreeMap::new(),
                 trouble: None,
-                is_dry: false,
+                dry_until: Duration::ZERO,
                 is_ending: false,
             };
             Arc::new(Pool { name, quota, state: Mutex::new(state), changed: Notify::new() })
@@ -109,7 +109,13 @@ impl Pool {
         for user in tokens.allot(booking, begun, count, now) {
             told.get(&user).into_iter().for_each(|told| told.notify_one());
         }
-        (state.trouble, state.is_dry) = (None, false);
+        state.dry_until = Duration::ZERO;
+        let (took, life) = (now.saturating_sub(begun), self.quota.life());
+        // A token that is nearly over when it comes is good for no call.
+        state.trouble = (took >= life * 9 / 10).then(|| {
+            let (took, life) = (took.as_millis(), life.as_millis());
+            format!("the store took {took} ms for a lease, whose tokens are good for {life} ms")
+        });
     }
 }
 
@@ -190,9 +196,10 @@ impl User {
         }
     }
 
-    /// Whether a quota lets nothing through for longer than tokens of others would live.
-    pub(crate) fn is_dry(&self, place: QuotaPlace) -> bool {
-        self.quotas.all.get(place).is_some_and(|pool| pool.state().is_dry)
+    /// Whether a quota lets nothing through for longer than tokens of others would live. It is forgotten after a while:
+    /// two that wait for each other would not be looked at again.
+    pub(crate) fn is_dry(&self, place: QuotaPlace, now: Duration) -> bool {
+        self.quotas.all.get(place).is_some_and(|pool| now < pool.state().dry_until)
     }
 
     /// Why nothing can be leased for what it wants.

@@ -70,7 +70,7 @@ impl Page {
         // A quota that lets nothing through for long makes tokens of others useless to its campaigns.
         let has_others = |id: &CampaignId, place: QuotaPlace| {
             let quotas = self.lanes.get(id).map_or(&[][..], |state| &state.quotas);
-            quotas.iter().all(|other| *other == place || !self.tokens.user.is_dry(*other))
+            quotas.iter().all(|other| *other == place || !self.tokens.user.is_dry(*other, now))
         };
         let places = self.tokens.more.len();
         let more = |place: QuotaPlace| {

@@ -114,7 +114,8 @@ impl Pool {
         let wait = Duration::from_millis(wait_ms.unsigned_abs());
         let is_long = wait > LOOK;
         let mut state = self.state();
-        (state.trouble, state.is_dry) = (None, is_long);
+        state.trouble = None;
+        state.dry_until = if is_long { clock.monotonic() + LOOK } else { Duration::ZERO };
         (wait.min(LOOK), (!is_long).then_some(row))
     }
 }

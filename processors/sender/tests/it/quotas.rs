@@ -104,6 +104,22 @@ async fn g4_a_call_under_two_quotas_keeps_both_and_one_that_is_used_up_leaves_th
 }
 
 #[tokio::test(start_paused = true)]
+async fn g8_two_quotas_that_are_both_used_up_do_not_wait_for_each_other_for_ever() {
+    let mut bench = bench(quota(Some("6/min"), None));
+    let pages = vec!["page".to_owned()];
+    bench
+        .quotas
+        .insert("portfolio".to_owned(), Quota { pages, tenants: Vec::new(), ..quota(Some("6/min"), None) });
+    let running = bench.start("sender");
+    bench.campaign_on("limited", "acme", "page", 1, 4).await;
+    tokio::time::sleep(8 * MINUTE).await;
+    let calls = times(&bench);
+    assert_eq!(calls.len(), 4 * SIZE as usize, "{calls:?}");
+    assert!(most_in(MINUTE, &calls) <= 6);
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn g4_no_day_holds_more_than_the_limit_and_what_was_not_called_is_used_after_a_restart() {
     let bench = bench(quota(None, Some("7/day")));
     bench.campaign_on("daily", "acme", "page", 1, 2).await;
