@@ -43,7 +43,7 @@ const SHARE_MIN: usize = 4;
 const PARKED_FOR_EACH: usize = 10;
 
 impl Backlog {
-    /// Up to about `open_max` records are let in; in no case twice as many.
+    /// Up to about `open_max` records are let in; in no case two and a half times as many.
     pub(crate) fn new(position: u64, open_max: usize) -> Self {
         let (open, parked) = (BTreeMap::new(), BTreeMap::new());
         Self { watermark: Watermark::new(position), open_max, open, parked, shares: BTreeMap::new() }
@@ -52,7 +52,7 @@ impl Backlog {
     /// A record was delivered and has to be finished. Whether its page gets it now; otherwise it is parked.
     pub(crate) fn begin(&mut self, offset: u64, line: &Line) -> bool {
         self.watermark.begin(offset);
-        let is_let_in = self.is_free() || self.is_short(line);
+        let is_let_in = self.has_room(self.shares.get(line).map_or(0, |share| share.open));
         let share = self.shares.entry(line.clone()).or_default();
         // Behind those of its line that wait already.
         if is_let_in && share.parked == 0 {
@@ -86,23 +86,23 @@ impl Backlog {
         if self.parked.is_empty() {
             return None;
         }
-        // Not one by one: a read is worth the more records it brings.
-        let share = self.share() / 2;
-        let has_room = |line: &Line| self.shares.get(line).is_some_and(|of| of.open <= share);
         if self.open.len() * 2 <= self.open_max {
             return self.parked.first_key_value().map(|(offset, _)| *offset);
         }
-        let waits = |of: &Share| of.parked > 0 && of.open <= share;
-        if self.open.len() >= self.open_max * 2 || !self.shares.values().any(waits) {
+        // Not one by one: a read is worth the more records it brings.
+        let few = (self.share() / 2).max(SHARE_MIN / 2);
+        let is_served = |of: &Share| of.open <= few && self.has_room(of.open);
+        if !self.shares.values().any(|of| of.parked > 0 && is_served(of)) {
             return None;
         }
-        self.parked.iter().find(|(_, line)| has_room(line)).map(|(offset, _)| *offset)
+        let is_next = |line: &Line| self.shares.get(line).is_some_and(is_served);
+        self.parked.iter().find(|(_, line)| is_next(line)).map(|(offset, _)| *offset)
     }
 
     /// A parked record was read again. Whether its page gets it now; otherwise it stays parked.
     pub(crate) fn unpark(&mut self, offset: u64) -> bool {
         let Some(line) = self.parked.get(&offset).cloned() else { return false };
-        if !self.is_free() && !self.is_short(&line) {
+        if !self.has_room(self.shares.get(&line).map_or(0, |share| share.open)) {
             return false;
         }
         self.parked.remove(&offset);
@@ -112,6 +112,14 @@ impl Backlog {
         });
         self.open.insert(offset, line);
         true
+    }
+
+    /// A record was produced again at the end: it is done, but its page keeps it in memory until it is finished there.
+    pub(crate) fn carried(&mut self, offset: u64) {
+        self.watermark.finish(offset);
+        if let Some(line) = self.parked.remove(&offset) {
+            self.change(&line, |share| share.parked -= 1);
+        }
     }
 
     /// Parked records that can't be read again are given up.
@@ -128,18 +136,17 @@ impl Backlog {
         }
     }
 
-    fn is_free(&self) -> bool {
-        self.open.len() < self.open_max
+    /// Whether a line with `open` records in memory may have another one.
+    fn has_room(&self, open: usize) -> bool {
+        let all = self.open.len();
+        // A line that comes late finds something, however many were there before.
+        let is_late = open < SHARE_MIN && all < self.open_max * 2 + self.open_max / 2;
+        all < self.open_max || open < self.share() || is_late
     }
 
-    fn is_short(&self, line: &Line) -> bool {
-        self.open.len() < self.open_max * 2
-            && self.shares.get(line).map_or(0, |share| share.open) < self.share()
-    }
-
-    /// What each line may have where it is crowded.
+    /// What each line may have where it is crowded: half of what is left, so that a few can't use all of it up.
     fn share(&self) -> usize {
-        (self.open_max / self.shares.len().max(1)).max(SHARE_MIN)
+        (self.open_max * 2).saturating_sub(self.open.len()) / 2
     }
 
     /// Whether nothing more should be delivered: even what is parked has become too much.
@@ -172,8 +179,8 @@ mod tests {
         let (held, other) = (line("held"), line("other"));
         let let_in = (0..5_000).filter(|offset| backlog.begin(*offset, &held)).count();
         assert_eq!(let_in, 100, "alone it may have everything");
-        assert!((5_000..5_040).all(|offset| backlog.begin(offset, &other)));
-        (5_000..5_040).for_each(|offset| backlog.finish(offset));
+        assert!((5_000..5_030).all(|offset| backlog.begin(offset, &other)));
+        (5_000..5_030).for_each(|offset| backlog.finish(offset));
         assert_eq!((backlog.position(), backlog.is_full()), (0, true));
         assert_eq!(backlog.wanted(), None);
     }
@@ -198,6 +205,17 @@ mod tests {
     }
 
     #[test]
+    fn g6_however_many_campaigns_are_held_the_next_one_is_let_in() {
+        let mut backlog = Backlog::new(0, 200);
+        for held in 0..20 {
+            (0..1_000).for_each(|number| {
+                backlog.begin(held * 1_000 + number, &line(&format!("held-{held}")));
+            });
+        }
+        assert!((20_000..20_004).all(|offset| backlog.begin(offset, &line("urgent"))));
+    }
+
+    #[test]
     fn g6_first_attempts_do_not_wait_for_retries_that_come_hours_later() {
         let mut backlog = Backlog::new(0, 10);
         let retries = Line { is_retry: true, ..line("page") };
@@ -208,19 +226,19 @@ mod tests {
     }
 
     #[test]
-    fn g9_however_many_lines_there_are_at_most_twice_as_many_are_let_in() {
+    fn g9_however_many_lines_there_are_what_is_let_in_is_bounded() {
         let mut backlog = Backlog::new(0, 50);
         for offset in 0..2_000 {
             backlog.begin(offset, &line(&format!("page-{}", offset % 300)));
         }
-        assert_eq!(backlog.open.len(), 100);
+        assert_eq!(backlog.open.len(), 125);
         for offset in 0..2_000 {
             backlog.finish(offset);
             while let Some(first) = backlog.wanted() {
                 let let_in = (first..2_000).filter(|offset| backlog.unpark(*offset)).count();
                 assert!(let_in > 0, "what is wanted is let in");
             }
-            assert!(backlog.open.len() <= 100 && backlog.position() == offset + 1);
+            assert!(backlog.open.len() <= 125 && backlog.position() == offset + 1);
         }
     }
 
@@ -231,7 +249,12 @@ mod tests {
             backlog.begin(offset, &line("held"));
         });
         assert_eq!(backlog.parked.len(), 1);
-        backlog.finish(2);
+        backlog.carried(2);
         assert_eq!((backlog.parked.len(), backlog.unpark(2)), (0, false));
+        // An open one stays in its page's memory, and counts until the page lets go of it.
+        backlog.carried(0);
+        assert_eq!((backlog.position(), backlog.open.len()), (1, 2));
+        backlog.finish(0);
+        assert_eq!(backlog.open.len(), 1);
     }
 }

@@ -73,7 +73,7 @@ impl ShardHandle {
         if let Some(record) = records.into_iter().find(|record| record.offset.0 == offset) {
             let copy = NewRecord { key: record.key, value: record.value };
             log.append(Topic::Chunks, handle.partition, vec![copy]).await?;
-            handle.finish(&[offset]);
+            handle.backlog().carried(offset);
         }
         Ok(())
     }
