@@ -81,6 +81,9 @@ const FIRST: Duration = Duration::from_secs(5);
 /// The longest pause while no broker answers.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
 
+/// Between two times for suspicions that were wrong: one client may have lost what another one still knows.
+const SUSPECTED: Duration = Duration::from_secs(60);
+
 /// So often after brokers are back: a client may ask one that has not heard of the others yet.
 const AFTERWARDS: u32 = 3;
 
@@ -90,14 +93,18 @@ pub(crate) struct Schedule {
     is_silent: bool,
     due: Option<Duration>,
     turn: u32,
+    last: Option<Duration>,
 }
 
 impl Schedule {
     /// A broker answered, or none did.
     pub(crate) fn heard(&mut self, answers: bool, now: Duration) {
         match (self.is_silent, answers) {
-            (false, false) => *self = Self { is_silent: true, due: Some(now + FIRST), turn: 0 },
-            (true, true) => *self = Self { is_silent: false, due: Some(now), turn: 0 },
+            (false, false) => (self.is_silent, self.due, self.turn) = (true, Some(now + FIRST), 0),
+            (true, true) => (self.is_silent, self.due, self.turn) = (false, Some(now), 0),
+            (false, true) if self.due.is_none() && self.last.is_none_or(|last| now - last > SUSPECTED) => {
+                (self.due, self.turn) = (Some(now + FIRST), AFTERWARDS - 1);
+            }
             _ => {}
         }
     }
@@ -107,6 +114,7 @@ impl Schedule {
         if self.due.is_none_or(|due| now < due) {
             return false;
         }
+        self.last = Some(now);
         self.turn += 1;
         self.due = match self.is_silent {
             true => Some(now + (FIRST * (1 << self.turn.min(8))).min(PAUSE_MAX)),
@@ -148,13 +156,16 @@ mod tests {
     fn brokers_are_added_seldom_while_none_answers_and_a_few_times_afterwards() {
         let mut schedule = Schedule::default();
         let mut times = Vec::new();
+        // Somebody suspected at first that nobody answers, and was wrong.
         for second in 0..300 {
             let now = Duration::from_secs(second);
-            schedule.heard(!(10..200).contains(&second), now);
+            if second <= 200 {
+                schedule.heard(!(10..200).contains(&second), now);
+            }
             if schedule.is_due(now) {
                 times.push(second);
             }
         }
-        assert_eq!(times, [15, 25, 45, 85, 145, 200, 205, 215]);
+        assert_eq!(times, [5, 15, 25, 45, 85, 145, 200, 205, 215]);
     }
 }
