@@ -358,6 +358,7 @@ mod tests {
             let hold = |until_ms| LedgerHold {
                 what: Held::Page,
                 reason: HoldReason::Account("190".to_owned()),
+                since_ms: 7,
                 until_ms,
                 in_a_row: 1,
                 control: 3,

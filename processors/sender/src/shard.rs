@@ -86,6 +86,8 @@ pub(crate) struct Context {
     pub(crate) options: SenderOptions,
     /// Names this process start.
     pub(crate) owner: String,
+    /// When that was, ms since 1970.
+    pub(crate) started_ms: i64,
     pub(crate) board: Board,
     pub(crate) watch: Watch,
     pub(crate) quotas: Arc<Quotas>,
@@ -123,7 +125,8 @@ impl Sender {
     /// `owner` names this start of the process in ledgers; no two starts share one.
     pub fn new(ports: SenderPorts, options: SenderOptions, owner: String) -> Self {
         let (board, watch, quotas) = (Board::default(), Watch::default(), Arc::default());
-        let context = Context { ports, options, owner, board, watch, quotas };
+        let started_ms = ports.clock.wall_ms();
+        let context = Context { ports, options, owner, started_ms, board, watch, quotas };
         Self { context, quota_stats: QuotaStats::default() }
     }
 

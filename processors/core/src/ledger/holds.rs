@@ -29,6 +29,8 @@ pub struct LedgerHold {
     pub what: Held,
     /// What the provider said, cut where it is long.
     pub reason: HoldReason,
+    /// When it was written, ms since 1970 on the owner's clock.
+    pub since_ms: i64,
     /// When one call finds out whether it is over, ms since 1970 on the owner's clock.
     pub until_ms: i64,
     /// Refusals since the last call that was taken: the next wait follows from them.
@@ -62,6 +64,7 @@ impl LedgerHold {
             HoldReason::Template(_) => 3,
         });
         put_text(out, self.reason.detail());
+        out.extend_from_slice(&self.since_ms.to_be_bytes());
         out.extend_from_slice(&self.until_ms.to_be_bytes());
         put_number(out, self.in_a_row);
         out.extend_from_slice(&self.control.to_be_bytes());
@@ -82,9 +85,17 @@ impl LedgerHold {
             _ => return Err(Damaged("unknown reason of a hold")),
         };
         let reason = reason(take_text(rest)?);
+        let since_ms = i64::from_be_bytes(take_array(rest)?);
         let until_ms = i64::from_be_bytes(take_array(rest)?);
         let in_a_row = take_number(rest)?;
-        Ok(Self { what, reason, until_ms, in_a_row, control: u64::from_be_bytes(take_array(rest)?) })
+        Ok(Self {
+            what,
+            reason,
+            since_ms,
+            until_ms,
+            in_a_row,
+            control: u64::from_be_bytes(take_array(rest)?),
+        })
     }
 }
 
@@ -128,13 +139,9 @@ mod tests {
             2 => HoldReason::Account(detail),
             _ => HoldReason::Template(detail),
         });
-        let numbers = (any::<i64>(), any::<u32>(), any::<u64>());
-        (what, reason, numbers).prop_map(|(what, reason, (until_ms, in_a_row, control))| LedgerHold {
-            what,
-            reason,
-            until_ms,
-            in_a_row,
-            control,
+        let numbers = (any::<i64>(), any::<i64>(), any::<u32>(), any::<u64>());
+        (what, reason, numbers).prop_map(|(what, reason, (since_ms, until_ms, in_a_row, control))| {
+            LedgerHold { what, reason, since_ms, until_ms, in_a_row, control }
         })
     }
 
@@ -157,7 +164,8 @@ mod tests {
     #[test]
     fn b6_a_hold_ends_with_its_time_or_with_a_command_that_its_owner_had_not_heard_of() {
         let reason = HoldReason::Account("190".to_owned());
-        let hold = LedgerHold { what: Held::Page, reason, until_ms: 1_000, in_a_row: 1, control: 7 };
+        let hold =
+            LedgerHold { what: Held::Page, reason, since_ms: 0, until_ms: 1_000, in_a_row: 1, control: 7 };
         assert!(hold.waits(7, 999));
         assert!(!hold.waits(7, 1_000) && !hold.waits(8, 0));
     }
@@ -167,6 +175,7 @@ mod tests {
         let long = LedgerHold {
             what: Held::Page,
             reason: HoldReason::Account("ä".repeat(1_000)),
+            since_ms: 0,
             until_ms: 0,
             in_a_row: 1,
             control: 0,

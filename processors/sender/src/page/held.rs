@@ -4,7 +4,7 @@
 use super::Page;
 use super::templates::TemplateKey;
 use sluice_core::ledger::{Held, LedgerHold};
-use sluice_core::throttle::Hold;
+use sluice_core::throttle::{Hold, HoldReason};
 use std::time::Duration;
 
 /// A shorter wait is over before anybody could ask for it, and is not worth a write.
@@ -36,7 +36,8 @@ impl Page {
         let held = lasting.into_iter().filter_map(|(what, until, hold)| {
             let left_ms = until.saturating_sub(now).as_millis() as i64;
             let (reason, in_a_row) = (hold.reason()?.clone(), hold.in_a_row());
-            Some(LedgerHold { what, reason, until_ms: wall + left_ms, in_a_row, control })
+            let (since_ms, until_ms) = (wall, wall + left_ms);
+            Some(LedgerHold { what, reason, since_ms, until_ms, in_a_row, control })
         });
         let held = held.collect();
         if let Some(ownership) = &mut self.ownership {
@@ -46,15 +47,19 @@ impl Page {
         }
     }
 
-    /// Goes on waiting for what the former owner waited for, unless a command came since.
+    /// Goes on waiting for what the former owner waited for, unless a command came since. A process that was started
+    /// after an account was refused may have been given other credentials: one call alone finds out.
     pub(super) fn inherit_holds(&mut self) {
         let (now, wall) = (self.now(), self.context.ports.clock.wall_ms());
         let Some(ownership) = &mut self.ownership else { return };
         let control = ownership.fence.control;
         let waits = ownership.body.held().iter().filter(|held| held.waits(control, wall));
-        for LedgerHold { what, reason, until_ms, in_a_row, .. } in waits {
+        for LedgerHold { what, reason, since_ms, until_ms, in_a_row, .. } in waits {
+            let may_be_mended =
+                matches!(reason, HoldReason::Account(_)) && *since_ms < self.context.started_ms;
             let left = Duration::from_millis(until_ms.saturating_sub(wall).unsigned_abs());
-            let hold = Hold::inherited(reason.clone(), now + left.min(INHERITED_MAX), *in_a_row);
+            let left = if may_be_mended { Duration::ZERO } else { left.min(INHERITED_MAX) };
+            let hold = Hold::inherited(reason.clone(), now + left, *in_a_row);
             match TemplateKey::of(what) {
                 None => ownership.hold = hold,
                 Some(key) => {

@@ -8,11 +8,29 @@ use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A page of 10 a second with 200 recipients, whose account is refused after 5 seconds, for 9 minutes.
-async fn refused() -> (Bench, Running) {
+/// A page of 10 a second with 200 recipients.
+async fn limited() -> Bench {
     let mut bench = Bench::new();
     bench.page_rate = Some("10/s".parse().unwrap());
     bench.ruled_campaign("c", None, Rules::default(), &vec![GateClass::default(); 20]).await;
+    bench
+}
+
+/// The same with two processes, whose provider refuses the account until shortly before.
+async fn refused_beside() -> (Bench, Running, Running) {
+    let bench = limited().await;
+    let (left, right) = (bench.start("left"), bench.start("right"));
+    tokio::time::sleep(5 * SECOND).await;
+    bench.answers(ProviderFaults { account_ppm: 1_000_000, ..ProviderFaults::none() });
+    tokio::time::sleep(9 * 60 * SECOND).await;
+    bench.answers(ProviderFaults::none());
+    tokio::time::sleep(SECOND).await;
+    (bench, left, right)
+}
+
+/// Of [`limited`], one process, whose account is refused after 5 seconds, for 9 minutes.
+async fn refused() -> (Bench, Running) {
+    let bench = limited().await;
     let running = bench.start("sender");
     tokio::time::sleep(5 * SECOND).await;
     bench.answers(ProviderFaults { account_ppm: 1_000_000, ..ProviderFaults::none() });
@@ -74,20 +92,21 @@ async fn b6_a_hold_that_is_lifted_too_early_costs_one_call() {
 #[tokio::test(start_paused = true)]
 async fn b6_a_hold_goes_to_the_next_owner_and_everybody_can_read_it_in_the_ledger() {
     for is_killed in [false, true] {
-        let (bench, running) = refused().await;
+        let (bench, left, right) = refused_beside().await;
         let ledger = bench.store().ledger(&page()).await.unwrap().unwrap();
         let [held] = ledger.body.held() else { panic!("{:?}", ledger.body.held()) };
         assert!(
             held.what == Held::Page && held.waits(ledger.fence.control, bench.world.wall_ms()),
             "{held:?}"
         );
-        let until = running.board.pages()[&page()].hold.clone().unwrap().0;
+        let has_it = |running: &Running| running.board.pages().contains_key(&page());
+        let (owner, next) = if has_it(&left) { (left, right) } else { (right, left) };
+        let until = owner.board.pages()[&page()].hold.clone().unwrap().0;
         match is_killed {
-            true => bench.world.kill(running.process),
-            false => running.stop().await,
+            true => bench.world.kill(owner.process),
+            false => owner.stop().await,
         }
-        let next = bench.start("next");
-        tokio::time::sleep(20 * SECOND).await;
+        tokio::time::sleep(60 * SECOND).await;
         let (inherited, reason) = next.board.pages()[&page()].hold.clone().unwrap();
         assert!(inherited.abs_diff(until) < SECOND && reason.detail() == "simulated: the token is refused");
         let called = bench.heard().len();
@@ -101,13 +120,20 @@ async fn b6_a_hold_goes_to_the_next_owner_and_everybody_can_read_it_in_the_ledge
 }
 
 #[tokio::test(start_paused = true)]
-async fn b6_a_hold_that_is_lifted_while_nobody_has_the_page_is_over_for_the_next_owner() {
-    let (bench, running) = refused().await;
-    running.stop().await;
-    bench.store().bump_control(&page()).await.unwrap();
-    let lifted = bench.world.now();
-    let next = bench.start("next");
-    tokio::time::sleep(40 * SECOND).await;
-    assert!(next_call(&bench, lifted) < 4 * SECOND);
-    next.stop().await;
+async fn b6_a_process_that_was_started_after_an_account_was_refused_finds_out_at_once() {
+    for is_still_refused in [false, true] {
+        let (bench, running) = refused().await;
+        running.stop().await;
+        if is_still_refused {
+            bench.answers(ProviderFaults { account_ppm: 1_000_000, ..ProviderFaults::none() });
+        }
+        let (called, restarted) = (bench.heard().len(), bench.world.now());
+        let next = bench.start("next");
+        tokio::time::sleep(40 * SECOND).await;
+        match is_still_refused {
+            true => assert_eq!(bench.heard().len(), called + 1, "one call alone"),
+            false => assert!(next_call(&bench, restarted) < 4 * SECOND),
+        }
+        next.stop().await;
+    }
 }

@@ -213,7 +213,14 @@ mod tests {
         let mut target = running("null", "{}", &[("a", 9_000)]);
         let mut ledger = booked(&target.row, NOON, 1);
         let reason = HoldReason::Account("190".to_owned());
-        let held = LedgerHold { what: Held::Page, reason, until_ms: NOON + 1, in_a_row: 1, control: 0 };
+        let held = LedgerHold {
+            what: Held::Page,
+            reason,
+            since_ms: NOON,
+            until_ms: NOON + 1,
+            in_a_row: 1,
+            control: 0,
+        };
         ledger.body.hold(vec![held]);
         target.ledgers.insert(PageId::from("a"), ledger);
         let ends = |now_ms| {

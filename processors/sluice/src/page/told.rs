@@ -57,7 +57,7 @@ mod tests {
 
     fn held(what: Held, until_ms: i64) -> LedgerHold {
         let reason = HoldReason::Account("190".to_owned());
-        LedgerHold { what, reason, until_ms, in_a_row: 1, control: 4 }
+        LedgerHold { what, reason, since_ms: 0, until_ms, in_a_row: 1, control: 4 }
     }
 
     fn ledger(held: Vec<LedgerHold>, control: u64) -> LedgerRow {
