@@ -27,6 +27,8 @@ exec "$@" </dev/null 3<&-"#;
 const START_LIMIT: Duration = Duration::from_secs(180);
 /// How long an engine may take to stop by itself before it is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
+/// How long the threads of an engine may take to stand still.
+const FREEZE_LIMIT: Duration = Duration::from_secs(10);
 /// How many lines of a log an error shows.
 const TAIL_LINES: usize = 30;
 
@@ -117,9 +119,13 @@ impl Process {
         stopped.ok_or_else(|| self.launch.state("did not stop when asked to, so it was killed"))
     }
 
-    /// Suspends the process (SIGSTOP): its connections stay open, and nothing answers.
+    /// Suspends the process (SIGSTOP) and waits until it stands: its connections stay open, and nothing answers.
     pub(crate) fn freeze(&mut self) -> Result<(), EngineError> {
-        self.signal(Signal::STOP)
+        self.signal(Signal::STOP)?;
+        let Some(pid) = self.running.as_ref().map(|running| running.pid) else { return Ok(()) };
+        // Its threads end what they are doing: one of them may still answer.
+        let stands = wait::until(FREEZE_LIMIT, || stands(pid).then_some(()));
+        stands.ok_or_else(|| self.launch.state("did not stand still when told to"))
     }
 
     /// Lets a suspended process go on (SIGCONT).
@@ -153,6 +159,18 @@ impl Process {
         }
         Ok(status)
     }
+}
+
+/// Whether all threads of a process are stopped, as `/proc` has it; where there is none, nobody can tell.
+fn stands(pid: Pid) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())) else { return true };
+    threads.flatten().all(|thread| {
+        let status = std::fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix("State:"))
+            .is_none_or(|state| state.trim().starts_with('T'))
+    })
 }
 
 impl Drop for Process {
