@@ -13,7 +13,10 @@ const ENDS_WITHIN: Duration = Duration::from_secs(120);
 fn c3_a_provider_that_is_not_there_is_waited_for_and_named() {
     let place = Place::new();
     launches::addresses(&place, 500, 0);
-    let launch = place.launch("launch.json", &launches::http("waits"));
+    let mut launch = launches::http("waits");
+    // Slow enough to be seen going on.
+    launch["rate"] = json!("100/s");
+    let launch = place.launch("launch.json", &launch);
     let port = free_port();
     let mut send = place.start_send(&launch, &format!("http://127.0.0.1:{port}/messages"));
     send.until_it_says("page shop waits: the provider is not reachable", SAYS_WITHIN);
