@@ -13,6 +13,7 @@
 //! - [`cluster`]: several processes on real engines.
 //! - [`provider`]: the sink and the simulator as processes.
 //! - [`people`]: recipients as the program exports them, and the judgement over them.
+//! - [`windows`]: calls in sliding windows.
 //! - [`http`], [`chance`], [`events`]: small helpers.
 
 #![expect(
@@ -30,6 +31,7 @@ pub mod place;
 pub mod process;
 pub mod program;
 pub mod provider;
+pub mod windows;
 
 pub use chance::Chance;
 pub use cluster::Cluster;

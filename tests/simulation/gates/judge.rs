@@ -4,6 +4,7 @@
 //! judged as in force from the moment its change was asked for, until the grants that stood on it have ended.
 
 use sluice_simulation::TruthCall;
+use sluice_tests::windows::{self, Breach};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -112,26 +113,14 @@ fn exceeded(calls: &[TruthCall], limit: &Limit, rules: &Rulebook) -> Vec<String>
     }
     let skew = if limit.scope == Scope::Day { 2 * rules.skew } else { Duration::ZERO };
     let window = limit.per.saturating_sub(rules.way + skew);
-    let mut breaches = Vec::new();
-    for (group, times) in groups {
-        let mut first = 0;
-        for (last, at) in times.iter().enumerate() {
-            while times[first] + window <= *at {
-                first += 1;
-            }
-            let breach = (first..=last).find_map(|from| {
-                let (count, most) = ((last + 1 - from) as u64, limit.widest(times[from], *at)?);
-                (count > most).then(|| {
-                    format!(
-                        "{:?} {group}: {count} calls from {:?} to {at:?}, {most} in {:?} allowed",
-                        limit.scope, times[from], limit.per
-                    )
-                })
-            });
-            breaches.extend(breach);
-        }
-    }
-    breaches
+    let (scope, per) = (&limit.scope, limit.per);
+    let of_group = |(group, times): (String, Vec<Duration>)| {
+        let found = windows::breaches(&times, window, |first, last| limit.widest(first, last));
+        found.into_iter().map(move |Breach { from, to, count, most }| {
+            format!("{scope:?} {group}: {count} calls from {from:?} to {to:?}, {most} in {per:?} allowed")
+        })
+    };
+    groups.into_iter().flat_map(of_group).collect()
 }
 
 fn outside<'a>(calls: &'a [TruthCall], rules: &'a Rulebook) -> impl Iterator<Item = String> + 'a {

@@ -7,6 +7,7 @@
 use super::rates::LATE_MS_MAX;
 use super::{Line, Violation, Violations};
 use sluice_simulator::{Channel, Kind, Outcome};
+use sluice_tests::windows::{Breach, breaches};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -219,25 +220,16 @@ impl Limit {
 fn exceeded(campaign: &str, calls: &[Call<'_>], limit: &Limit, violations: &mut Violations) {
     let window_us = limit.per_us.saturating_sub(LATE_US);
     for (group, times) in limit.groups(calls) {
-        let mut first = 0;
-        for (last, t_us) in times.iter().enumerate() {
-            while times[first] + window_us <= *t_us {
-                first += 1;
-            }
-            let breach = (first..=last).find_map(|from| {
-                let (count, most) = ((last + 1 - from) as u64, limit.widest(times[from], *t_us)?);
-                (count > most).then(|| {
-                    format!(
-                        "{campaign}: {:?} {group}: {count} calls from {} to {t_us}, {most} in {} s allowed",
-                        limit.scope,
-                        times[from],
-                        limit.per_us / SECOND_US
-                    )
-                })
-            });
-            if let Some(breach) = breach {
-                violations.add("G4", breach);
-            }
+        for Breach { from, to, count, most } in
+            breaches(&times, window_us, |first_us, last_us| limit.widest(first_us, last_us))
+        {
+            let (scope, per_s) = (limit.scope, limit.per_us / SECOND_US);
+            violations.add(
+                "G4",
+                format!(
+                    "{campaign}: {scope:?} {group}: {count} calls from {from} to {to}, {most} in {per_s} s allowed"
+                ),
+            );
         }
     }
 }
