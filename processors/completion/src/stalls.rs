@@ -59,7 +59,7 @@ struct Quiet {
     terminal: u64,
     since: Duration,
     /// How far receipts have to be merged before it is judged, once it was quiet for long.
-    merged_to: Option<ReceiptsBarrier>,
+    merged_to: ReceiptsBarrier,
 }
 
 /// What looks remember about campaigns that do not move; all of it can be lost.
@@ -96,7 +96,7 @@ impl Stalls {
     ) -> Result<(), CompletionError> {
         let now = ports.clock.monotonic();
         let terminal = total_of(chunks, counters).terminal();
-        let started = || Quiet { run: row.run, terminal, since: now, merged_to: None };
+        let started = || Quiet { run: row.run, terminal, since: now, merged_to: Default::default() };
         let quiet = self.quiet.entry(row.id).or_insert_with(started);
         if row.state != CampaignState::Running || (quiet.run, quiet.terminal) != (row.run, terminal) {
             *quiet = started();
@@ -107,14 +107,8 @@ impl Stalls {
             return Ok(());
         }
         let open = open(chunks, counters);
-        let merged_to = match &mut quiet.merged_to {
-            Some(barrier) => barrier,
-            none => {
-                let chunks: Vec<ChunkId> = open.iter().map(|chunk| chunk.id).collect();
-                none.insert(ReceiptsBarrier::now(&*ports.log, &chunks).await?)
-            }
-        };
-        if !merged_to.is_passed(&*ports.log).await? {
+        let ids: Vec<ChunkId> = open.iter().map(|chunk| chunk.id).collect();
+        if !quiet.merged_to.is_passed(&*ports.log, ids).await? {
             return Ok(());
         }
         // Whatever comes of it, the next look is as far away.

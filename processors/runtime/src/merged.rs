@@ -3,38 +3,31 @@
 
 use crate::ports::log::{Log, LogError, Partition, Position, Topic};
 use sluice_core::ChunkId;
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The consumer group of the receipt processor: how far it has merged.
 pub const RECEIPTS_GROUP: &str = "receipts";
 
-/// The ends of some partitions of `receipts`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReceiptsBarrier(BTreeMap<Partition, Position>);
+/// The ends of some partitions of `receipts`, as they were when it was first asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReceiptsBarrier(Option<BTreeMap<Partition, Position>>);
 
 impl ReceiptsBarrier {
-    /// The ends as they are now of the partitions that these chunks report to.
+    /// Whether the receipt processor has merged all that lay, at the first question, in the partitions that `chunks`
+    /// report to; later questions take no other chunks into account.
     ///
     /// # Errors
     /// The log's.
-    pub async fn now(log: &dyn Log, chunks: &[ChunkId]) -> Result<Self, LogError> {
-        let mut ends = BTreeMap::new();
-        for chunk in chunks {
-            let partition = Partition(u32::from(chunk.receipts_partition()));
-            if let Entry::Vacant(entry) = ends.entry(partition) {
-                entry.insert(log.bounds(Topic::Receipts, partition).await?.end);
-            }
-        }
-        Ok(Self(ends))
-    }
-
-    /// Whether the receipt processor has merged all that lies before.
-    ///
-    /// # Errors
-    /// The log's.
-    pub async fn is_passed(&self, log: &dyn Log) -> Result<bool, LogError> {
-        for (partition, end) in &self.0 {
+    pub async fn is_passed(
+        &mut self,
+        log: &dyn Log,
+        chunks: impl IntoIterator<Item = ChunkId>,
+    ) -> Result<bool, LogError> {
+        let ends = match &mut self.0 {
+            Some(ends) => ends,
+            none => none.insert(ends(log, chunks).await?),
+        };
+        for (partition, end) in ends {
             let merged = log.committed(RECEIPTS_GROUP, Topic::Receipts, *partition).await?;
             if merged.unwrap_or_default() < *end {
                 return Ok(false);
@@ -42,4 +35,17 @@ impl ReceiptsBarrier {
         }
         Ok(true)
     }
+}
+
+async fn ends(
+    log: &dyn Log,
+    chunks: impl IntoIterator<Item = ChunkId>,
+) -> Result<BTreeMap<Partition, Position>, LogError> {
+    let partitions: BTreeSet<Partition> =
+        chunks.into_iter().map(|chunk| Partition(u32::from(chunk.receipts_partition()))).collect();
+    let mut ends = BTreeMap::new();
+    for partition in partitions {
+        ends.insert(partition, log.bounds(Topic::Receipts, partition).await?.end);
+    }
+    Ok(ends)
 }

@@ -37,7 +37,7 @@ struct Inherited {
     complete_at: Duration,
     may_run: bool,
     /// Ends of the partitions of `receipts` at that time.
-    barrier: Option<ReceiptsBarrier>,
+    barrier: ReceiptsBarrier,
     claims: Vec<(ChunkId, u8, IndexSet)>,
 }
 
@@ -91,7 +91,12 @@ impl Settling {
         }
         if !claims.is_empty() {
             let may_run = predecessor == Predecessor::MayRun;
-            self.inherited.push(Inherited { complete_at: now, may_run, barrier: None, claims });
+            self.inherited.push(Inherited {
+                complete_at: now,
+                may_run,
+                barrier: ReceiptsBarrier::default(),
+                claims,
+            });
         }
     }
 
@@ -210,14 +215,8 @@ impl Page {
             return Ok(());
         }
         let log = &*self.context.ports.log;
-        let barrier = match &mut inherited.barrier {
-            Some(barrier) => barrier,
-            none => {
-                let chunks: Vec<ChunkId> = inherited.claims.iter().map(|(chunk, ..)| *chunk).collect();
-                none.insert(ReceiptsBarrier::now(log, &chunks).await?)
-            }
-        };
-        if !barrier.is_passed(log).await? {
+        let chunks: Vec<ChunkId> = inherited.claims.iter().map(|(chunk, ..)| *chunk).collect();
+        if !inherited.barrier.is_passed(log, chunks).await? {
             inherited.complete_at = now + Duration::from_millis(50);
             self.settling.inherited.push(inherited);
             return Ok(());
