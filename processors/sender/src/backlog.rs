@@ -52,7 +52,7 @@ impl Backlog {
     /// A record was delivered and has to be finished. Whether its page gets it now; otherwise it is parked.
     pub(crate) fn begin(&mut self, offset: u64, line: &Line) -> bool {
         self.watermark.begin(offset);
-        let is_let_in = self.has_room(self.shares.get(line).map_or(0, |share| share.open));
+        let is_let_in = self.has_room(self.open_of(line));
         let share = self.shares.entry(line.clone()).or_default();
         // Behind those of its line that wait already.
         if is_let_in && share.parked == 0 {
@@ -72,12 +72,9 @@ impl Backlog {
 
     /// A record needs nothing (any more).
     pub(crate) fn finish(&mut self, offset: u64) {
-        self.watermark.finish(offset);
+        self.carried(offset);
         if let Some(line) = self.open.remove(&offset) {
             self.change(&line, |share| share.open -= 1);
-        }
-        if let Some(line) = self.parked.remove(&offset) {
-            self.change(&line, |share| share.parked -= 1);
         }
     }
 
@@ -102,7 +99,7 @@ impl Backlog {
     /// A parked record was read again. Whether its page gets it now; otherwise it stays parked.
     pub(crate) fn unpark(&mut self, offset: u64) -> bool {
         let Some(line) = self.parked.get(&offset).cloned() else { return false };
-        if !self.has_room(self.shares.get(&line).map_or(0, |share| share.open)) {
+        if !self.has_room(self.open_of(&line)) {
             return false;
         }
         self.parked.remove(&offset);
@@ -134,6 +131,10 @@ impl Backlog {
         if share.open == 0 && share.parked == 0 {
             self.shares.remove(line);
         }
+    }
+
+    fn open_of(&self, line: &Line) -> usize {
+        self.shares.get(line).map_or(0, |share| share.open)
     }
 
     /// Whether a line with `open` records in memory may have another one.
