@@ -10,6 +10,7 @@ mod holds;
 use crate::chunk_state::ChunkState;
 use crate::ids::{CampaignId, ChunkId};
 use crate::index_set::IndexSet;
+use crate::number::{put_number, take_number};
 use crate::usage::{Bucket, DailyUse};
 use crate::{ATTEMPTS_MAX, CHUNK_ROWS_MAX};
 pub use holds::{HOLDS_MAX, Held, LedgerHold};
@@ -179,11 +180,11 @@ impl LedgerBody {
         };
         let mut out = vec![format];
         if format == FORMAT {
-            put_number(&mut out, self.held.len() as u32);
+            put_number(&mut out, self.held.len() as u64);
             self.held.iter().for_each(|hold| hold.encode_into(&mut out));
         }
         if format != FORMAT_CLAIMS {
-            put_number(&mut out, self.used.len() as u32);
+            put_number(&mut out, self.used.len() as u64);
             for (scope, used) in &self.used {
                 match scope {
                     Scope::Page => out.push(0),
@@ -199,12 +200,12 @@ impl LedgerBody {
             out.extend_from_slice(&chunk.0);
             out.push(*attempt);
             let ranges = indexes.ranges();
-            put_number(&mut out, ranges.len() as u32);
+            put_number(&mut out, ranges.len() as u64);
             let mut next = 0;
             for (first, last) in ranges {
-                put_number(&mut out, u32::from(first) - next);
-                put_number(&mut out, u32::from(last - first));
-                next = u32::from(last) + 1;
+                put_number(&mut out, u64::from(first) - next);
+                put_number(&mut out, u64::from(last - first));
+                next = u64::from(last) + 1;
             }
         }
         out
@@ -235,9 +236,9 @@ impl LedgerBody {
             }
             let mut indexes = IndexSet::new();
             let mut next = 0u32;
-            for _ in 0..take_number(&mut rest)? {
-                let first = next.checked_add(take_number(&mut rest)?).ok_or(Damaged("index out of range"))?;
-                let last = first.checked_add(take_number(&mut rest)?).ok_or(Damaged("index out of range"))?;
+            for _ in 0..take_small(&mut rest)? {
+                let first = next.checked_add(take_small(&mut rest)?).ok_or(Damaged("index out of range"))?;
+                let last = first.checked_add(take_small(&mut rest)?).ok_or(Damaged("index out of range"))?;
                 if last >= CHUNK_ROWS_MAX {
                     return Err(Damaged("index out of range"));
                 }
@@ -251,7 +252,7 @@ impl LedgerBody {
 }
 
 fn decode_holds(rest: &mut &[u8]) -> Result<Vec<LedgerHold>, Damaged> {
-    match take_number(rest)? as usize {
+    match take_small(rest)? as usize {
         count if count <= HOLDS_MAX => (0..count).map(|_| LedgerHold::decode_from(rest)).collect(),
         _ => Err(Damaged("too many holds")),
     }
@@ -259,7 +260,7 @@ fn decode_holds(rest: &mut &[u8]) -> Result<Vec<LedgerHold>, Damaged> {
 
 fn decode_used(rest: &mut &[u8]) -> Result<BTreeMap<Scope, DailyUse>, Damaged> {
     let mut all = BTreeMap::new();
-    for _ in 0..take_number(rest)? {
+    for _ in 0..take_small(rest)? {
         let (&kind, after) = rest.split_first().ok_or(Damaged("cut short"))?;
         *rest = after;
         let scope = match kind {
@@ -276,25 +277,10 @@ fn decode_used(rest: &mut &[u8]) -> Result<BTreeMap<Scope, DailyUse>, Damaged> {
     Ok(all)
 }
 
-pub(crate) fn put_number(out: &mut Vec<u8>, mut number: u32) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
-
-pub(crate) fn take_number(rest: &mut &[u8]) -> Result<u32, Damaged> {
-    let mut number = 0u32;
-    for shift in [0, 7, 14, 21, 28] {
-        let (&byte, after) = rest.split_first().ok_or(Damaged("cut short"))?;
-        *rest = after;
-        number |= u32::from(byte & 0x7F) << shift;
-        if byte < 0x80 {
-            return Ok(number);
-        }
-    }
-    Err(Damaged("number too long"))
+/// Counts and indexes are no larger.
+pub(crate) fn take_small(rest: &mut &[u8]) -> Result<u32, Damaged> {
+    let number = take_number(rest).map_err(Damaged)?;
+    u32::try_from(number).map_err(|_| Damaged("number too long"))
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ pub mod lane;
 pub mod launch;
 pub mod ledger;
 pub mod moment;
+pub mod number;
 pub mod pace;
 pub mod pairs;
 pub mod partition;

@@ -151,8 +151,13 @@ impl Quota {
 
     /// Calls a second that it lets through for ever, at most: each window also waits for a bucket and the slack.
     pub fn per_second(&self) -> Option<f64> {
-        let of =
-            |window: Window| window.cap as f64 * 1_000.0 / (window.counts_ms + window.bucket_ms / 2) as f64;
-        self.windows().map(of).reduce(f64::min)
+        self.windows().map(|window| window.per_second()).reduce(f64::min)
+    }
+}
+
+impl Window {
+    /// Calls a second that it lets through for ever: each booking also waits for half of its bucket and the slack.
+    pub fn per_second(&self) -> f64 {
+        self.cap as f64 * 1_000.0 / (self.counts_ms + self.bucket_ms / 2) as f64
     }
 }

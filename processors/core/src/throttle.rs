@@ -1,5 +1,6 @@
 //! A page that has to wait because of what its provider answered.
 
+use crate::ids::CampaignId;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -82,6 +83,30 @@ impl HoldReason {
             | HoldReason::Throttled(detail)
             | HoldReason::Account(detail)
             | HoldReason::Template(detail) => detail,
+        }
+    }
+}
+
+/// What of a page's campaigns waits together when the provider does not take their messages.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TemplateKey {
+    /// All campaigns of this template, by its name and language.
+    Named(String),
+    /// One campaign, whose messages are made from no template that the provider knows.
+    Of(CampaignId),
+}
+
+impl TemplateKey {
+    /// Of a campaign; `template` is what its messages are made from.
+    pub fn new(template: Option<&str>, campaign: CampaignId) -> Self {
+        template.map_or(Self::Of(campaign), |name| Self::Named(name.to_owned()))
+    }
+
+    /// The template's name, where there is one.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::Named(name) => Some(name),
+            Self::Of(_) => None,
         }
     }
 }

@@ -5,7 +5,8 @@
 //! counts whole; so a call counts for 24 hours and up to 15 minutes. A clock that steps back frees nothing: what is
 //! booked then goes to the newest quarter, and all that was booked under the later time goes on counting.
 
-use crate::ledger::{Damaged, put_number, take_number};
+use crate::ledger::{Damaged, take_small};
+use crate::number::put_number;
 
 const BUCKET_MS: i64 = 15 * 60 * 1_000;
 const DAY_MS: i64 = 86_400_000;
@@ -116,11 +117,11 @@ impl DailyUse {
     /// Appends the stored form: the number of quarters, then for each its distance from the one before and its
     /// calls, as numbers of variable length. A thousand calls a day are some 200 bytes at most.
     pub fn encode_into(&self, out: &mut Vec<u8>) {
-        put_number(out, self.buckets.len() as u32);
+        put_number(out, self.buckets.len() as u64);
         let mut next = 0;
         for (bucket, count) in &self.buckets {
-            put_number(out, bucket.0 - next);
-            put_number(out, *count);
+            put_number(out, u64::from(bucket.0 - next));
+            put_number(out, u64::from(*count));
             next = bucket.0;
         }
     }
@@ -130,16 +131,16 @@ impl DailyUse {
     /// # Errors
     /// [`Damaged`] says what is wrong.
     pub fn decode_from(rest: &mut &[u8]) -> Result<Self, Damaged> {
-        let length = take_number(rest)? as usize;
+        let length = take_small(rest)? as usize;
         if length > BUCKETS_MAX {
             return Err(Damaged("more quarters of an hour than a day has"));
         }
         let mut buckets: Vec<(Bucket, u32)> = Vec::with_capacity(length);
         for _ in 0..length {
             let before = buckets.last().map(|(bucket, _)| bucket.0);
-            let bucket = before.unwrap_or(0).checked_add(take_number(rest)?);
+            let bucket = before.unwrap_or(0).checked_add(take_small(rest)?);
             let bucket = bucket.ok_or(Damaged("quarter of an hour out of range"))?;
-            let count = take_number(rest)?;
+            let count = take_small(rest)?;
             if before == Some(bucket) || count == 0 {
                 return Err(Damaged("a quarter of an hour twice or without calls"));
             }

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sluice_core::chunk_state::Stamp;
-use sluice_core::{ChunkState, Counters};
+pub(crate) use sluice_core::number::put_number;
+use sluice_core::{ChunkState, Counters, number};
 use sluice_runtime::ports::store::{StoreError, StoreResult};
 
 /// Of every value; another one where its form changes.
@@ -119,26 +120,8 @@ pub(crate) fn decompress(what: &str, bytes: &[u8]) -> StoreResult<Vec<u8>> {
     Ok(raw)
 }
 
-/// A variable-length number: 7 bits a byte, lowest first.
-pub(crate) fn put_number(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
-
 pub(crate) fn take_number(rest: &mut &[u8]) -> Option<u64> {
-    let mut number = 0u64;
-    for shift in (0..70).step_by(7) {
-        let (&byte, after) = rest.split_first()?;
-        *rest = after;
-        number |= u64::from(byte & 0x7F).checked_shl(shift)?;
-        if byte < 0x80 {
-            return Some(number);
-        }
-    }
-    None
+    number::take_number(rest).ok()
 }
 
 pub(crate) fn take_bytes<'a>(rest: &mut &'a [u8], length: u64) -> Option<&'a [u8]> {

@@ -1,9 +1,10 @@
 //! What waits on a page because of its provider, as the page's ledger has it: whichever process is asked can tell it,
 //! and the next owner goes on waiting where the last one stood (B6).
 
-use super::{Damaged, put_number, take_number};
+use super::{Damaged, take_small};
 use crate::ids::CampaignId;
-use crate::throttle::HoldReason;
+use crate::number::put_number;
+use crate::throttle::{HoldReason, TemplateKey};
 
 /// Holds that are kept, at most: a page with more templates that wait has told enough.
 pub const HOLDS_MAX: usize = 32;
@@ -16,10 +17,8 @@ const TEXT_MAX: usize = 240;
 pub enum Held {
     /// All of the page.
     Page,
-    /// The campaigns of one template, by its name and language.
-    Template(String),
-    /// One campaign, whose messages are made from no template.
-    Campaign(CampaignId),
+    /// The campaigns of one template.
+    Template(TemplateKey),
 }
 
 /// One wait.
@@ -48,11 +47,11 @@ impl LedgerHold {
     pub(super) fn encode_into(&self, out: &mut Vec<u8>) {
         match &self.what {
             Held::Page => out.push(0),
-            Held::Template(name) => {
+            Held::Template(TemplateKey::Named(name)) => {
                 out.push(1);
                 put_text(out, name);
             }
-            Held::Campaign(id) => {
+            Held::Template(TemplateKey::Of(id)) => {
                 out.push(2);
                 out.extend_from_slice(&id.0);
             }
@@ -66,15 +65,15 @@ impl LedgerHold {
         put_text(out, self.reason.detail());
         out.extend_from_slice(&self.since_ms.to_be_bytes());
         out.extend_from_slice(&self.until_ms.to_be_bytes());
-        put_number(out, self.in_a_row);
+        put_number(out, self.in_a_row.into());
         out.extend_from_slice(&self.control.to_be_bytes());
     }
 
     pub(super) fn decode_from(rest: &mut &[u8]) -> Result<Self, Damaged> {
         let what = match take_byte(rest)? {
             0 => Held::Page,
-            1 => Held::Template(take_text(rest)?),
-            2 => Held::Campaign(CampaignId(take_array(rest)?)),
+            1 => Held::Template(TemplateKey::Named(take_text(rest)?)),
+            2 => Held::Template(TemplateKey::Of(CampaignId(take_array(rest)?))),
             _ => return Err(Damaged("unknown kind of a hold")),
         };
         let reason = match take_byte(rest)? {
@@ -87,7 +86,7 @@ impl LedgerHold {
         let reason = reason(take_text(rest)?);
         let since_ms = i64::from_be_bytes(take_array(rest)?);
         let until_ms = i64::from_be_bytes(take_array(rest)?);
-        let in_a_row = take_number(rest)?;
+        let in_a_row = take_small(rest)?;
         Ok(Self {
             what,
             reason,
@@ -101,12 +100,12 @@ impl LedgerHold {
 
 fn put_text(out: &mut Vec<u8>, text: &str) {
     let text = &text[..text.floor_char_boundary(TEXT_MAX)];
-    put_number(out, text.len() as u32);
+    put_number(out, text.len() as u64);
     out.extend_from_slice(text.as_bytes());
 }
 
 fn take_text(rest: &mut &[u8]) -> Result<String, Damaged> {
-    let length = take_number(rest)? as usize;
+    let length = take_small(rest)? as usize;
     let (text, after) = rest.split_at_checked(length).ok_or(Damaged("cut short"))?;
     *rest = after;
     String::from_utf8(text.to_vec()).map_err(|_| Damaged("a text is not UTF-8"))
@@ -130,8 +129,8 @@ mod tests {
     fn hold() -> impl Strategy<Value = LedgerHold> {
         let what = prop_oneof![
             Just(Held::Page),
-            "[a-zäß_]{0,40}".prop_map(Held::Template),
-            any::<[u8; 8]>().prop_map(|id| Held::Campaign(CampaignId(id))),
+            "[a-zäß_]{0,40}".prop_map(|name| Held::Template(TemplateKey::Named(name))),
+            any::<[u8; 8]>().prop_map(|id| Held::Template(TemplateKey::Of(CampaignId(id)))),
         ];
         let reason = ("[ -~ä€]{0,60}", 0..4u8).prop_map(|(detail, kind)| match kind {
             0 => HoldReason::Unreachable(detail),

@@ -1,6 +1,7 @@
 //! The row of a quota: how many calls are booked, and until when they count.
 
 use super::{Kind, Quota, Window};
+use crate::number::{put_number, take_number};
 
 const FORMAT: u8 = 1;
 
@@ -53,10 +54,14 @@ impl QuotaBody {
         self.counting(window, now_ms).map(|(_, count)| count).sum()
     }
 
+    /// How many more one of its limits lets through now.
+    pub fn free_of(&self, window: &Window, now_ms: i64) -> u64 {
+        window.cap.saturating_sub(self.used(window, now_ms))
+    }
+
     /// How many more may be leased now.
     pub fn free(&self, quota: &Quota, now_ms: i64) -> u64 {
-        let free = |window: Window| window.cap.saturating_sub(self.used(&window, now_ms));
-        quota.windows().map(free).min().unwrap_or(0)
+        quota.windows().map(|window| self.free_of(&window, now_ms)).min().unwrap_or(0)
     }
 
     /// The first time at which one more may be leased, if nobody leases meanwhile: now, or when enough is over.
@@ -150,18 +155,17 @@ impl QuotaBody {
             return Err(Damaged("unknown format"));
         }
         for entries in &mut body.booked {
-            let length = take_number(&mut rest)?;
+            let length = number(&mut rest)?;
             if length > ENTRIES_MAX as u64 {
                 return Err(Damaged("more bookings than a window has"));
             }
             let mut before = 0_i64;
-            for number in 0..length {
-                let distance = i64::try_from(take_number(&mut rest)?).ok();
+            for place in 0..length {
+                let distance = i64::try_from(number(&mut rest)?).ok();
                 let ends_ms = distance.and_then(|distance| before.checked_add(distance));
                 let ends_ms = ends_ms.ok_or(Damaged("time out of range"))?;
-                let count =
-                    u32::try_from(take_number(&mut rest)?).map_err(|_| Damaged("count out of range"))?;
-                if count == 0 || number > 0 && ends_ms == before {
+                let count = u32::try_from(number(&mut rest)?).map_err(|_| Damaged("count out of range"))?;
+                if count == 0 || place > 0 && ends_ms == before {
                     return Err(Damaged("a bucket twice or without calls"));
                 }
                 entries.push((ends_ms, count));
@@ -172,23 +176,6 @@ impl QuotaBody {
     }
 }
 
-fn put_number(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    out.push(number as u8);
-}
-
-fn take_number(rest: &mut &[u8]) -> Result<u64, Damaged> {
-    let mut number = 0_u64;
-    for shift in (0..63).step_by(7) {
-        let (&byte, after) = rest.split_first().ok_or(Damaged("cut short"))?;
-        *rest = after;
-        number |= u64::from(byte & 0x7F) << shift;
-        if byte < 0x80 {
-            return Ok(number);
-        }
-    }
-    Err(Damaged("number too long"))
+fn number(rest: &mut &[u8]) -> Result<u64, Damaged> {
+    take_number(rest).map_err(Damaged)
 }

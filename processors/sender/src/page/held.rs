@@ -2,7 +2,6 @@
 //! owner goes on waiting where this one stood (B6).
 
 use super::Page;
-use super::templates::TemplateKey;
 use sluice_core::ledger::{Held, LedgerHold};
 use sluice_core::throttle::{Hold, HoldReason};
 use std::time::Duration;
@@ -20,7 +19,7 @@ impl Page {
         let Some(ownership) = &self.ownership else { return };
         let known = |what: &Held, until: Duration| ownership.kept_holds.contains(&(what.clone(), until));
         let page = [(Held::Page, &ownership.hold)];
-        let templates = self.templates.iter().map(|(key, hold)| (key.held(), hold));
+        let templates = self.templates.iter().map(|(key, hold)| (Held::Template(key.clone()), hold));
         let lasting: Vec<(Held, Duration, &Hold)> = page
             .into_iter()
             .chain(templates)
@@ -60,10 +59,10 @@ impl Page {
             let left = Duration::from_millis(until_ms.saturating_sub(wall).unsigned_abs());
             let left = if may_be_mended { Duration::ZERO } else { left.min(INHERITED_MAX) };
             let hold = Hold::inherited(reason.clone(), now + left, *in_a_row);
-            match TemplateKey::of(what) {
-                None => ownership.hold = hold,
-                Some(key) => {
-                    self.templates.entry(key).or_insert(hold);
+            match what {
+                Held::Page => ownership.hold = hold,
+                Held::Template(key) => {
+                    self.templates.entry(key.clone()).or_insert(hold);
                 }
             }
         }

@@ -1,11 +1,11 @@
 //! From descriptors to sends that could be granted now: a bounded window of decoded and rendered requests.
 
 use super::loading::{self, Loaded, READ, Rendering, Seen};
-use super::templates::TemplateKey;
 use super::{Descriptor, LaneState, Page};
 use crate::campaigns::{Campaign, CampaignProblem};
 use crate::shard::SenderError;
 use sluice_core::lane::{Lane, Source};
+use sluice_core::throttle::TemplateKey;
 use sluice_core::{CampaignId, ChunkId, ChunkState, IndexSet};
 use sluice_runtime::ports::log::Partition;
 use sluice_runtime::ports::store::StoreError;
@@ -60,7 +60,7 @@ impl Page {
                 self.problem = None;
                 let state = LaneState {
                     quotas: self.context.quotas.of(&self.id, &campaign.row.launch.tenant),
-                    template: TemplateKey::new(&*campaign.plan, id),
+                    template: TemplateKey::new(campaign.plan.template(), id),
                     campaign,
                     watched: self.context.watch.open(id),
                     lane: Lane::default(),

@@ -34,6 +34,7 @@ use receipts::Gathered;
 use sluice_core::lane::{Lane, Source, SpanCursor, Work};
 use sluice_core::pairs::Pairs;
 use sluice_core::share::Shares;
+use sluice_core::throttle::TemplateKey;
 use sluice_core::usage::Bucket;
 use sluice_core::{CampaignId, ChunkId, IndexSet, PageId};
 use sluice_runtime::ports::caller::{CallOutcome, CallRequest};
@@ -142,7 +143,7 @@ struct LaneState {
     /// The limits above the page that its calls are under.
     quotas: Vec<QuotaPlace>,
     /// What waits together when the provider does not take it.
-    template: templates::TemplateKey,
+    template: TemplateKey,
     /// What is being decoded for it.
     loading: Option<load::Loading>,
     /// Nothing is loaded before: the store gave no answer a moment ago.

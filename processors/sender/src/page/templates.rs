@@ -4,51 +4,10 @@
 use super::Page;
 use crate::board::HeldTemplate;
 use sluice_core::CampaignId;
-use sluice_core::ledger::Held;
-use sluice_core::throttle::{Hold, HoldReason};
-use sluice_runtime::ports::messages::MessagePlan;
+use sluice_core::throttle::{Hold, HoldReason, TemplateKey};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tracing::{info, warn};
-
-/// What waits together.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum TemplateKey {
-    /// All campaigns of this template.
-    Named(String),
-    /// One campaign, whose messages are made from no template that the provider knows.
-    Of(CampaignId),
-}
-
-impl TemplateKey {
-    pub(super) fn new(plan: &dyn MessagePlan, id: CampaignId) -> Self {
-        plan.template().map_or(Self::Of(id), |name| Self::Named(name.to_owned()))
-    }
-
-    /// Of what a ledger says; `None` where it is the page itself.
-    pub(super) fn of(what: &Held) -> Option<Self> {
-        match what {
-            Held::Page => None,
-            Held::Template(name) => Some(Self::Named(name.clone())),
-            Held::Campaign(id) => Some(Self::Of(*id)),
-        }
-    }
-
-    /// As a ledger says it.
-    pub(super) fn held(&self) -> Held {
-        match self {
-            Self::Named(name) => Held::Template(name.clone()),
-            Self::Of(id) => Held::Campaign(*id),
-        }
-    }
-
-    fn name(&self) -> Option<&str> {
-        match self {
-            Self::Named(name) => Some(name),
-            Self::Of(_) => None,
-        }
-    }
-}
 
 /// The templates of a page that wait, or are being tried again.
 pub(super) type Templates = BTreeMap<TemplateKey, Hold>;

@@ -83,18 +83,15 @@ impl QuotaUse {
         let covered = stored.row.launch.pages.iter().filter(|page| self.covers(stored, page)).count();
         let waiting = self.waiting(stored);
         let flow = |window: Window| {
-            let free = window.cap.saturating_sub(self.body.used(&window, now_ms));
-            if window.kind == Kind::Daily && waiting <= free {
+            if window.kind == Kind::Daily && waiting <= self.body.free_of(&window, now_ms) {
                 return None;
             }
-            let counts_ms = window.counts_ms + window.bucket_ms / 2;
             let says = match (window.kind, self.quota.rate, self.quota.daily) {
                 (Kind::Rate, Some(rate), _) => rate.to_string(),
                 (_, _, Some(daily)) => daily.to_string(),
                 _ => return None,
             };
-            let per_second = window.cap as f64 * 1_000.0 / counts_ms as f64 / covered.max(1) as f64;
-            Some((per_second, format!("quota {}'s {says}", self.name)))
+            Some((window.per_second() / covered.max(1) as f64, format!("quota {}'s {says}", self.name)))
         };
         self.quota.windows().filter_map(flow).min_by(|(left, _), (right, _)| left.total_cmp(right))
     }
@@ -124,9 +121,9 @@ pub fn rate_above(
 ) -> Option<(f64, String)> {
     let covering = quotas.iter().filter(|(_, quota)| quota.covers(page.as_str(), &launch.tenant));
     let flow = |(name, quota): (&String, &Quota)| {
-        let rates = Quota { daily: None, ..quota.clone() };
+        let rate = quota.windows().find(|window| window.kind == Kind::Rate)?;
         let covered = launch.pages.iter().filter(|page| quota.covers(page, &launch.tenant)).count();
-        Some((rates.per_second()? / covered.max(1) as f64, format!("quota {name}")))
+        Some((rate.per_second() / covered.max(1) as f64, format!("quota {name}")))
     };
     covering.filter_map(flow).min_by(|(left, _), (right, _)| left.total_cmp(right))
 }

@@ -2,7 +2,7 @@
 
 use super::facts::{PageFacts, PageLimits};
 use super::lag::{Lag, lags};
-use super::told::{Asking, told};
+use super::told::told;
 use crate::campaign::gates::page_gate;
 use crate::campaign::quotas::{QuotaUse, quota_gates};
 use crate::campaign::status::{self, CampaignStatus, page_line};
@@ -12,6 +12,7 @@ use sluice_completion::StalledCampaigns;
 use sluice_core::partition::partition_of;
 use sluice_core::quota::Quota;
 use sluice_core::share::ShareOptions;
+use sluice_core::throttle::TemplateKey;
 use sluice_core::{CampaignRow, PageId};
 use sluice_runtime::ports::log::{Log, Topic};
 use sluice_runtime::ports::messages::Messages;
@@ -77,9 +78,12 @@ impl Sight {
     /// What a page waits for that another process has.
     fn told(&self, stored: &Stored, page: &PageId) -> Option<PageStatus> {
         let (ledger, row) = (stored.ledgers.get(page)?, &stored.row);
+        if ledger.body.held().is_empty() {
+            return None;
+        }
         let plan = self.messages.plan(&row.launch, page).ok();
-        let template = plan.as_ref().and_then(|plan| plan.template());
-        told(ledger, Some(Asking { campaign: row.id, template }), self.monotonic, self.now_ms)
+        let template = TemplateKey::new(plan.as_ref().and_then(|plan| plan.template()), row.id);
+        told(ledger, Some((row.id, &template)), self.monotonic, self.now_ms)
     }
 
     async fn with_quotas(&self, stored: Stored) -> Outcome<Stored> {

@@ -1,25 +1,17 @@
 //! What a page waits for, as its ledger tells it: for those who ask another process than its owner. Pure.
 
 use sluice_core::ledger::{Held, LedgerHold};
+use sluice_core::throttle::TemplateKey;
 use sluice_core::{CampaignId, LedgerBody};
 use sluice_runtime::ports::store::LedgerRow;
 use sluice_sender::{HeldTemplate, PageStatus};
 use std::time::Duration;
 
-/// A campaign on the page: whose holds of templates it shares.
-#[derive(Debug, Clone, Copy)]
-pub struct Asking<'a> {
-    /// Its id.
-    pub campaign: CampaignId,
-    /// Its template, where it is made from one.
-    pub template: Option<&'a str>,
-}
-
-/// The page as far as its ledger knows it; `None` where nothing waits. Waits are counted from `now` on the asker's clock,
-/// which is `now_ms` of the day.
+/// The page as far as its ledger knows it; `None` where nothing waits. `asking`: a campaign on it, which shares the holds
+/// of its template. Waits are counted from `now` on the asker's clock, which is `now_ms` of the day.
 pub fn told(
     ledger: &LedgerRow,
-    asking: Option<Asking<'_>>,
+    asking: Option<(CampaignId, &TemplateKey)>,
     now: Duration,
     now_ms: i64,
 ) -> Option<PageStatus> {
@@ -28,20 +20,14 @@ pub fn told(
     let until = |held: &LedgerHold| now + Duration::from_millis((held.until_ms - now_ms).unsigned_abs());
     let mut status = PageStatus { claims: LedgerBody::len(body), ..PageStatus::default() };
     for held in body.held().iter().filter(waits) {
-        let (template, is_asking) = match &held.what {
-            Held::Page => {
-                status.hold = Some((until(held), held.reason.clone()));
-                continue;
-            }
-            Held::Template(name) => {
-                (Some(name.clone()), asking.is_some_and(|asking| asking.template == Some(name)))
-            }
-            Held::Campaign(id) => (None, asking.is_some_and(|asking| asking.campaign == *id)),
+        let Held::Template(template) = &held.what else {
+            status.hold = Some((until(held), held.reason.clone()));
+            continue;
         };
-        let campaigns = asking.filter(|_| is_asking).map(|asking| asking.campaign).into_iter().collect();
+        let asks = asking.filter(|(_, of)| *of == template);
         status.templates.push(HeldTemplate {
-            template,
-            campaigns,
+            template: template.name().map(str::to_owned),
+            campaigns: asks.map(|(campaign, _)| campaign).into_iter().collect(),
             until: until(held),
             reason: held.reason.clone(),
         });
@@ -80,10 +66,10 @@ mod tests {
     #[test]
     fn g3_b6_a_template_that_waits_is_told_to_its_campaigns() {
         let id = CampaignId::of("t", "c");
-        let ledger = ledger(vec![held(Held::Template("sale (en)".to_owned()), 9_000)], 4);
+        let ledger = ledger(vec![held(Held::Template(TemplateKey::Named("sale (en)".to_owned())), 9_000)], 4);
         let holds = |template: Option<&str>| {
-            let asking = Some(Asking { campaign: id, template });
-            let status = told(&ledger, asking, Duration::ZERO, 0).unwrap();
+            let key = TemplateKey::new(template, id);
+            let status = told(&ledger, Some((id, &key)), Duration::ZERO, 0).unwrap();
             status.holds(Some(id), Duration::ZERO).is_some()
         };
         assert!(holds(Some("sale (en)")));
