@@ -126,7 +126,8 @@ impl Terms {
             campaign: String::new(),
             tenant: String::new(),
             channel: launch.channel,
-            pages: launch.pages.clone(),
+            // Only how many there are is looked at; there may be thousands.
+            pages: vec![String::new(); launch.pages.len()],
             audience: Audience::default(),
             message: Message::default(),
             variables: StringMap::new(),

@@ -1,10 +1,11 @@
-//! Campaign rows, compiled messages and gates, as one page needs them.
+//! Campaigns as one page needs them: their rows, compiled messages and gates.
 
+use crate::rows::CampaignRows;
 use sluice_core::gate::{CampaignGate, Verdict, Waits};
 use sluice_core::gcra::Gcra;
 use sluice_core::{CampaignId, CampaignRow, CampaignState, PageId};
 use sluice_runtime::ports::messages::{MessagePlan, Messages};
-use sluice_runtime::ports::store::{Store, StoreError};
+use sluice_runtime::ports::store::StoreError;
 use sluice_schemas::{Channel, GateClass};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 /// A campaign as it is sent from one page.
 pub(crate) struct Campaign {
-    pub(crate) row: CampaignRow,
+    pub(crate) row: Arc<CampaignRow>,
     pub(crate) plan: Arc<dyn MessagePlan>,
     pub(crate) gate: CampaignGate,
     /// The page's share of the campaign's limit.
@@ -47,14 +48,14 @@ impl Campaign {
     /// called for it before `empty_bucket_at` and an interval of its limit; in a later run also not before `now` and an
     /// interval, because the run before may have ended a moment ago (G4).
     pub(crate) async fn open(
-        store: &dyn Store,
+        rows: &CampaignRows,
         messages: &dyn Messages,
         id: CampaignId,
         page: &PageId,
         empty_bucket_at: Duration,
         now: Duration,
     ) -> Result<Self, CampaignProblem> {
-        let row = store.campaign(id).await?.ok_or(CampaignProblem::NotRunning)?;
+        let row = rows.read(id).await?.ok_or(CampaignProblem::NotRunning)?;
         if row.state == CampaignState::Cancelling {
             let plan = messages.plan(&row.launch, page);
             return Err(CampaignProblem::Cancelling {
@@ -78,7 +79,7 @@ impl Campaign {
     ///
     /// # Errors
     /// What is wrong with its terms; the former ones hold then.
-    pub(crate) fn renew(&mut self, row: CampaignRow, page: &PageId, now: Duration) -> Result<(), String> {
+    pub(crate) fn renew(&mut self, row: Arc<CampaignRow>, page: &PageId, now: Duration) -> Result<(), String> {
         let renewed = gate(&row, page);
         self.gate = renewed.clone().unwrap_or_else(|_| self.gate.in_state(row.state));
         self.row = row;

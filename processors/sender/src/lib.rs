@@ -11,7 +11,8 @@
 //! - `page`: the actor of one page: lanes → grant → calls → receipts.
 //! - `watermark`: which prefix of `chunks` is done; `backlog`: which unfinished records are in memory;
 //!   `handle`: both for one partition.
-//! - `campaigns`: campaign rows, compiled messages, gates; `watch`: whether rows have changed.
+//! - `campaigns`: campaigns as one page needs them; `rows`: their rows, shared by all pages; `watch`: whether rows
+//!   have changed.
 //! - `quotas`: tokens of limits above pages; [`metrics`]: what is told of them.
 //! - [`board`]: what each page is doing, for people.
 //! - [`options`]: every limit.
@@ -24,6 +25,7 @@ pub mod metrics;
 pub mod options;
 mod page;
 mod quotas;
+mod rows;
 mod shard;
 mod watch;
 mod watermark;

@@ -7,6 +7,7 @@ use crate::options::SenderOptions;
 use crate::page::{Descriptor, OpenWork, Page, StopMode};
 use crate::quotas::Quotas;
 use crate::quotas::leasing::{self, Lessee};
+use crate::rows::CampaignRows;
 use crate::watch::Watch;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -90,6 +91,7 @@ pub(crate) struct Context {
     pub(crate) started_ms: i64,
     pub(crate) board: Board,
     pub(crate) watch: Watch,
+    pub(crate) rows: CampaignRows,
     pub(crate) quotas: Arc<Quotas>,
 }
 
@@ -126,7 +128,8 @@ impl Sender {
     pub fn new(ports: SenderPorts, options: SenderOptions, owner: String) -> Self {
         let (board, watch, quotas) = (Board::default(), Watch::default(), Arc::default());
         let started_ms = ports.clock.wall_ms();
-        let context = Context { ports, options, owner, started_ms, board, watch, quotas };
+        let rows = CampaignRows::new(ports.store.clone());
+        let context = Context { ports, options, owner, started_ms, board, watch, rows, quotas };
         Self { context, quota_stats: QuotaStats::default() }
     }
 

@@ -192,7 +192,7 @@ impl Page {
     }
 
     /// The campaign goes on as its row says now: under other limits, or paused.
-    pub(super) fn renew(&mut self, id: CampaignId, row: CampaignRow) {
+    pub(super) fn renew(&mut self, id: CampaignId, row: Arc<CampaignRow>) {
         let now = self.now();
         let Some(state) = self.lanes.get_mut(&id) else { return };
         if row.steps == state.campaign.row.steps {

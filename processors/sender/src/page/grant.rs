@@ -342,7 +342,7 @@ impl Page {
         let ids: Vec<CampaignId> = self.lanes.keys().copied().collect();
         for id in ids {
             let row = loop {
-                match self.context.ports.store.campaign(id).await {
+                match self.context.rows.read(id).await {
                     Err(StoreError::Unavailable(reason)) => self.wait_for_store(reason).await,
                     answer => break answer?,
                 }

@@ -50,7 +50,7 @@ impl Page {
         // A former owner may still be calling until then, also for this campaign (G4).
         let empty_at = self.ownership.as_ref().map_or(Duration::ZERO, |ownership| ownership.grants_from);
         let opened =
-            Campaign::open(&*ports.store, &*ports.messages, id, &self.id, empty_at, self.now()).await;
+            Campaign::open(&self.context.rows, &*ports.messages, id, &self.id, empty_at, self.now()).await;
         let again = |page: &mut Self, ms: u64| {
             let due = page.now() + page.ms(ms);
             page.waiting.push((due, record, descriptor.clone()));

@@ -272,7 +272,7 @@ impl Page {
     }
 
     async fn work(&mut self) -> Result<(), SenderError> {
-        let mut outcomes: Vec<CallOutcome> = Vec::with_capacity(self.context.options.outcomes_max);
+        let mut outcomes: Vec<CallOutcome> = Vec::new();
         let mut stop = self.stop_signal.clone();
         loop {
             self.decide(&mut stop).await?;

@@ -276,7 +276,7 @@ impl Page {
         if let Some(known) = self.known_to_settle_by_webhook(chunk.campaign()) {
             return Ok(known);
         }
-        match self.context.ports.store.campaign(chunk.campaign()).await {
+        match self.context.rows.read(chunk.campaign()).await {
             Ok(Some(row)) => Ok(self
                 .context
                 .ports
