@@ -1,8 +1,8 @@
 //! How every command of a person is carried out.
 //!
 //! 1. The step on the campaign's row, by compare-and-set, decided by [`sluice_core::control`].
-//! 2. `control` of each of its pages is raised: what was decided on the old row is granted no more (G7). Cancelled, the
-//!    occurrence that it was about to launch is not launched any more.
+//! 2. `control` of each of its pages is raised: what was decided on the old row is granted no more (G7). The occurrence
+//!    that it was about to launch is launched under the new terms or, cancelled, not any more.
 //! 3. The answer. The log is waited for only a moment: a command counts although it is away, and whoever looks at the
 //!    campaign next tells what is untold.
 //!
@@ -88,12 +88,10 @@ pub(crate) async fn carry_out(
     Ok(Answer { row, already, out })
 }
 
-/// The occurrence that a cancelled campaign had booked is launched by now, or is not launched any more: whoever was
-/// about to launch it finds its place taken.
+/// The occurrence that the campaign had booked was launched before, or becomes what the row makes of it now: whoever was
+/// about to launch it as the row was before finds its place taken.
 async fn take_its_place(ports: &CompletionPorts, row: &CampaignRow) -> Result<(), CommandError> {
-    let is_cancelled = matches!(row.state, CampaignState::Cancelling | CampaignState::Cancelled);
-    let Some(at_ms) = row.booked_ms().filter(|_| is_cancelled) else { return Ok(()) };
-    let place = row.cancelled_occurrence(at_ms, ports.clock.wall_ms());
+    let Some(place) = row.booked_campaign(ports.clock.wall_ms()) else { return Ok(()) };
     match ports.store.create_campaign(place).await {
         // Another campaign has its id, and it can't be launched.
         Ok(_) | Err(StoreError::Fenced(_)) => Ok(()),

@@ -110,7 +110,7 @@ pub struct Terms {
     #[serde(default)]
     pub unknown_in_run: Option<u32>,
     /// The occurrence of a recurring campaign that is to be launched now, if it was not launched already: ms since
-    /// 1970. It is booked here first, so that whoever cancels the campaign knows of it.
+    /// 1970. It is booked here first, so that whoever cancels the campaign or changes its terms knows of it.
     #[serde(default)]
     pub occurrence_ms: Option<i64>,
 }

@@ -3,7 +3,9 @@
 //! A recurring campaign is a row that waits for its next occurrence and never runs itself: each occurrence is a
 //! campaign of its own, whose name follows from its time. An occurrence is first booked in the row, by compare-and-set,
 //! then launched, then crossed out: whoever dies in between has it launched by the next one, and whoever launches it
-//! twice launches it once. Who cancels the row finds what is booked, and takes its place before it answers.
+//! twice launches it once. Whoever cancels the row or changes its terms finds what is booked, and puts what becomes of
+//! it now into its place before the answer: a process that stood still since the booking finds the place taken.
+//! Crossing out is decided on the terms in force as well, and is refused when they change meanwhile.
 
 use crate::campaign::{CampaignRow, CampaignState, Terms, Transition};
 use crate::launch::ValidRules;
@@ -45,9 +47,14 @@ pub fn starts_ms(rules: &ValidRules, now_ms: i64) -> Option<i64> {
     Some(recurrence.next_after(after_ms).unwrap_or(i64::MAX))
 }
 
+/// Whether its end is not after `at_ms`.
+fn is_over(rules: &ValidRules, at_ms: i64) -> bool {
+    rules.end_at_ms.is_some_and(|end_ms| at_ms >= end_ms)
+}
+
 /// What is to be done at `now_ms` with a campaign that waits for `starts_at_ms`.
 pub fn due(starts_at_ms: i64, rules: &ValidRules, now_ms: i64) -> Due {
-    let is_over = |at_ms: i64| rules.end_at_ms.is_some_and(|end_ms| at_ms >= end_ms);
+    let is_over = |at_ms| is_over(rules, at_ms);
     let waits = now_ms < starts_at_ms;
     let Some((recurrence, missed)) = &rules.recurrence else {
         return match () {
@@ -94,24 +101,56 @@ impl CampaignRow {
         Transition { terms: Some((self.terms_version, terms)), ..step }
     }
 
-    /// The step after the booked occurrence was launched: it waits for the next one, or ends.
+    /// The step after the booked occurrence was launched: it waits for the next one, or ends. Whether there is a next
+    /// one is decided anew: the end may have been moved since the booking.
     pub fn cross_out(&self, at_ms: i64, now_ms: i64) -> Transition {
-        let terms = Terms { occurrence_ms: None, ..self.terms() };
-        let step = if self.starts_at_ms > at_ms {
-            Transition::of(self, CampaignState::Scheduled, None, now_ms)
-        } else {
-            Transition::of(self, CampaignState::Cancelling, Some(self.end_reason()), now_ms)
+        let next_ms = self.next_beside(at_ms);
+        let starts_at_ms = next_ms.or(Some(self.starts_at_ms));
+        let terms = Terms { starts_at_ms, occurrence_ms: None, ..self.terms() };
+        let step = match next_ms {
+            Some(_) => Transition::of(self, CampaignState::Scheduled, None, now_ms),
+            None => Transition::of(self, CampaignState::Cancelling, Some(self.end_reason()), now_ms),
         };
         Transition { terms: Some((self.terms_version, terms)), ..step }
     }
 
-    /// What takes the place of an occurrence that is not to be launched any more: a campaign of its name that is
-    /// cancelled before its start.
-    pub fn cancelled_occurrence(&self, at_ms: i64, now_ms: i64) -> CampaignRow {
-        CampaignRow {
-            state: CampaignState::Cancelling,
-            reason: Some(format!("{} was cancelled", self.launch.campaign)),
-            ..CampaignRow::scheduled(self.occurrence(at_ms), now_ms, at_ms)
+    /// The occurrence after the booked one; `None`: there is none before the end.
+    fn next_beside(&self, at_ms: i64) -> Option<i64> {
+        let waits_ms = (self.starts_at_ms > at_ms).then_some(self.starts_at_ms);
+        // Rules that can't be read say nothing else than the booking did.
+        let Ok(rules) = self.valid_rules() else { return waits_ms };
+        let later_ms = || {
+            let (recurrence, _) = rules.recurrence.as_ref()?;
+            let after_ms = rules.start_at_ms.map_or(at_ms, |start_ms| at_ms.max(start_ms - 1));
+            recurrence.next_after(after_ms)
+        };
+        waits_ms.or_else(later_ms).filter(|next_ms| !is_over(&rules, *next_ms))
+    }
+
+    /// The campaign that the booked occurrence becomes, as everything is now: the occurrence under the terms in force,
+    /// or, where they leave it out, a campaign of its name that is cancelled before its start. `None`: nothing is booked.
+    pub fn booked_campaign(&self, now_ms: i64) -> Option<CampaignRow> {
+        let at_ms = self.booked_ms()?;
+        let launch = self.occurrence(at_ms);
+        Some(match self.left_out(at_ms) {
+            None => CampaignRow::launched(launch, now_ms),
+            Some(why) => CampaignRow {
+                state: CampaignState::Cancelling,
+                reason: Some(format!("{} {why}", self.launch.campaign)),
+                ..CampaignRow::scheduled(launch, now_ms, at_ms)
+            },
+        })
+    }
+
+    /// Why an occurrence that was booked is not to start any more: what goes on after the campaign's name.
+    fn left_out(&self, at_ms: i64) -> Option<&'static str> {
+        if matches!(self.state, CampaignState::Cancelling | CampaignState::Cancelled) {
+            return Some("was cancelled");
+        }
+        let rules = self.valid_rules().ok()?;
+        match rules.start_at_ms {
+            Some(start_ms) if start_ms > at_ms => Some("starts later now"),
+            _ => is_over(&rules, at_ms).then_some("has an earlier end now"),
         }
     }
 
@@ -225,8 +264,8 @@ mod tests {
 
     #[test]
     fn b5_an_occurrence_is_booked_then_crossed_out_and_the_last_one_ends_the_campaign() {
-        let waits =
-            CampaignRow { state: CampaignState::Scheduled, starts_at_ms: T0, ..row(Rules::default()) };
+        let rules = rules(None, None, Some(("0 * * * *", Missed::Once)));
+        let waits = CampaignRow { state: CampaignState::Scheduled, starts_at_ms: T0, ..row(rules) };
         let booked = waits.after(&waits.book(T0, Some(T0 + HOUR), T0 + 5)).unwrap();
         assert_eq!((booked.booked_ms(), booked.starts_at_ms), (Some(T0), T0 + HOUR));
         assert_eq!(
@@ -237,19 +276,71 @@ mod tests {
         let launched = booked.after(&booked.cross_out(T0, T0 + 9)).unwrap();
         assert_eq!((launched.booked_ms(), launched.starts_at_ms), (None, T0 + HOUR));
         assert_eq!(launched.state, CampaignState::Scheduled);
-        let last = waits.after(&waits.book(T0, None, T0 + 5)).unwrap();
-        let ended = last.after(&last.cross_out(T0, T0 + 9)).unwrap();
+        let last = last_is_booked();
+        let ended = last.after(&last.cross_out(T0 + 2 * HOUR, T0 + 2 * HOUR)).unwrap();
         assert_eq!((ended.state, ended.booked_ms()), (CampaignState::Cancelling, None));
     }
 
+    /// A schedule whose last occurrence is booked: hourly, up to three o'clock.
+    fn last_is_booked() -> CampaignRow {
+        let rules = rules(None, Some("2026-12-01T03:00"), Some(("0 * * * *", Missed::Once)));
+        let waits =
+            CampaignRow { state: CampaignState::Scheduled, starts_at_ms: T0 + 2 * HOUR, ..row(rules) };
+        waits.after(&waits.book(T0 + 2 * HOUR, None, T0 + 2 * HOUR)).unwrap()
+    }
+
+    /// `row` after a person changed its rules.
+    fn changed(row: &CampaignRow, rules: Rules) -> CampaignRow {
+        let terms = Terms { rules, ..row.terms() };
+        let step = Transition::of(row, row.state, None, T0);
+        row.after(&Transition { terms: Some((row.terms_version, terms)), ..step }).unwrap()
+    }
+
     #[test]
-    fn g7_what_takes_an_occurrences_place_has_its_name_and_never_starts() {
-        let schedule = row(rules(None, None, Some(("0 9 * * *", Missed::Once))));
-        let at_ms = T0 + 9 * HOUR;
-        let place = schedule.cancelled_occurrence(at_ms, at_ms + 3);
-        assert_eq!(place.id, CampaignRow::launched(schedule.occurrence(at_ms), 0).id);
-        assert!(place.awaits_start && place.state == CampaignState::Cancelling);
-        assert_eq!(place.reason.as_deref(), Some("digest was cancelled"));
+    fn b5_whether_a_schedule_ends_is_decided_on_the_end_that_it_has_when_an_occurrence_is_crossed_out() {
+        let booked = last_is_booked();
+        let (at_ms, now_ms) = (T0 + 2 * HOUR, T0 + 2 * HOUR + 9);
+        assert_eq!(booked.after(&booked.cross_out(at_ms, now_ms)).unwrap().state, CampaignState::Cancelling);
+        let moved = |end_at: &str| {
+            changed(&booked, Rules { end_at: Some(end_at.to_owned()), ..booked.rules().clone() })
+        };
+        let longer = moved("2026-12-01T05:00");
+        assert_eq!(longer.after(&booked.cross_out(at_ms, now_ms)), None, "decided on another end");
+        let waits = longer.after(&longer.cross_out(at_ms, now_ms)).unwrap();
+        assert_eq!((waits.state, waits.starts_at_ms), (CampaignState::Scheduled, T0 + 3 * HOUR));
+        let more = CampaignRow { starts_at_ms: T0 + 3 * HOUR, ..moved("2026-12-01T03:00") };
+        let ended = more.after(&more.cross_out(at_ms, now_ms)).unwrap();
+        assert_eq!(ended.state, CampaignState::Cancelling, "its end was moved before the next one");
+    }
+
+    #[test]
+    fn g7_a_booked_occurrence_becomes_what_the_terms_in_force_make_of_it() {
+        let booked = last_is_booked();
+        let at_ms = booked.booked_ms().unwrap();
+        assert_eq!(row(Rules::default()).booked_campaign(at_ms), None);
+        let launched = booked.booked_campaign(at_ms + 3).unwrap();
+        assert_eq!((launched.state, launched.created_at_ms), (CampaignState::Running, at_ms + 3));
+        let rules = |start_at: Option<&str>, end_at: &str| Rules {
+            start_at: start_at.map(str::to_owned),
+            end_at: Some(end_at.to_owned()),
+            ..booked.rules().clone()
+        };
+        let cancelled = CampaignRow { state: CampaignState::Cancelling, ..booked.clone() };
+        let later = changed(&booked, rules(Some("2026-12-01T02:30"), "2026-12-01T05:00"));
+        let earlier = changed(&booked, rules(None, "2026-12-01T02:00"));
+        for (schedule, why) in [
+            (cancelled, "digest was cancelled"),
+            (later, "digest starts later now"),
+            (earlier, "digest has an earlier end now"),
+        ] {
+            let place = schedule.booked_campaign(at_ms + 3).unwrap();
+            assert_eq!(place.id, launched.id, "it has its name");
+            assert!(place.awaits_start && place.state == CampaignState::Cancelling, "and never starts");
+            assert_eq!(place.reason.as_deref(), Some(why));
+        }
+        let slower = Terms { rate: Some("5/s".to_owned()), ..booked.terms() };
+        let slower = CampaignRow { changed: Some(slower), ..booked };
+        assert_eq!(slower.booked_campaign(at_ms).unwrap().launch.rate.as_deref(), Some("5/s"));
     }
 
     proptest! {

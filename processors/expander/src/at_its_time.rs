@@ -40,7 +40,7 @@ pub(crate) async fn at_its_time(ports: &ExpanderPorts, mut row: CampaignRow) -> 
 /// The step that is due; `None` while it waits.
 async fn next_step(ports: &ExpanderPorts, row: &CampaignRow) -> Result<Option<Transition>, StepError> {
     if let Some(at_ms) = row.booked_ms() {
-        occur(ports, row, at_ms).await?;
+        occur(ports, row).await?;
         return Ok(Some(row.cross_out(at_ms, ports.clock.wall_ms())));
     }
     let now_ms = ports.clock.wall_ms();
@@ -75,9 +75,9 @@ fn next(row: &CampaignRow, next_ms: Option<i64>, now_ms: i64) -> Transition {
 }
 
 /// Launches an occurrence that is booked, unless it was launched before, or its place is taken because the schedule
-/// was cancelled meanwhile.
-async fn occur(ports: &ExpanderPorts, row: &CampaignRow, at_ms: i64) -> Result<(), StepError> {
-    let occurrence = CampaignRow::launched(row.occurrence(at_ms), ports.clock.wall_ms());
+/// was cancelled or got other terms meanwhile.
+async fn occur(ports: &ExpanderPorts, row: &CampaignRow) -> Result<(), StepError> {
+    let Some(occurrence) = row.booked_campaign(ports.clock.wall_ms()) else { return Ok(()) };
     let created = until_answered("create_campaign", || async {
         match ports.store.create_campaign(occurrence.clone()).await {
             Err(StoreError::Fenced(_)) => Ok(None),
@@ -86,8 +86,8 @@ async fn occur(ports: &ExpanderPorts, row: &CampaignRow, at_ms: i64) -> Result<(
     });
     let (campaign, of) = (&occurrence.launch.campaign, &row.launch.campaign);
     match created.await? {
-        Some(Created::New(_)) => tracing::info!(campaign, of, "launched"),
-        // By us before a crash, by another process, or by the cancel.
+        Some(Created::New(made)) => tracing::info!(campaign, of, state = made.state.as_str(), "launched"),
+        // By us before a crash, by another process, or by the command that cancelled or changed the schedule.
         Some(Created::Existing(there)) => {
             tracing::info!(campaign, of, state = there.state.as_str(), "launched or cancelled before")
         }

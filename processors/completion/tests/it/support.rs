@@ -14,8 +14,8 @@ use sluice_runtime::ports::log::{Log, NewRecord, Partition, Topic};
 use sluice_runtime::ports::store::{Granted, Store};
 use sluice_runtime::{ShutdownTrigger, shutdown};
 use sluice_schemas::{
-    Audience, CampaignEvent, CampaignLaunch, Channel, Fact, GateClass, HttpMessage, Message, OnUnknown,
-    Receipt, ReceiptEntry, RetryReady, Rules, decode, encode, is,
+    Audience, CampaignEvent, CampaignLaunch, Channel, Fact, GateClass, HttpMessage, Message, Missed,
+    OnUnknown, Receipt, ReceiptEntry, Recurring, RetryReady, Rules, decode, encode, is,
 };
 use sluice_simulation::{Faults, ProcessId, World};
 use sluice_store::simulated::SimStore;
@@ -110,6 +110,18 @@ impl Bench {
         let now_ms = self.world.wall_ms();
         let row = CampaignRow::scheduled(launch(), now_ms, now_ms + 3_600_000);
         self.hand_store().create_campaign(row).await.unwrap();
+    }
+
+    /// A campaign that comes every hour and has just booked the occurrence of this hour.
+    pub(crate) async fn recurring(&self) {
+        let recurring = Some(Recurring { cron: "0 * * * *".to_owned(), missed: Missed::Once });
+        let launch = CampaignLaunch { rules: Rules { recurring, ..Rules::default() }, ..launch() };
+        let now_ms = self.world.wall_ms();
+        let at_ms = now_ms - now_ms.rem_euclid(3_600_000);
+        let store = self.hand_store();
+        store.create_campaign(CampaignRow::scheduled(launch, at_ms - 1, at_ms)).await.unwrap();
+        let booking = self.row().book(at_ms, Some(at_ms + 3_600_000), now_ms);
+        store.transition(id(), booking).await.unwrap().unwrap();
     }
 
     /// A campaign of `chunks` chunks that is not sealed.

@@ -2,7 +2,7 @@
 
 use crate::support::{Bench, id};
 use sluice_completion::{CommandError, CompletionPorts, NewLimits, NewTimes, pause, reschedule, set_limits};
-use sluice_core::CampaignState;
+use sluice_core::{CampaignRow, CampaignState, Terms, Transition};
 use sluice_schemas::Priority;
 use sluice_simulation::Faults;
 
@@ -112,4 +112,47 @@ async fn b5_the_start_moves_while_a_campaign_waits_for_it_and_not_later() {
     let refused = reschedule(&ports, id(), &times(later)).await.unwrap_err();
     let CommandError::Terms { problems, .. } = &refused else { panic!("{refused}") };
     assert_eq!(problems[0].field, "start_at");
+}
+
+/// What a process launches that read `booked` and stood still since; and what is there then.
+async fn launched_late(bench: &Bench, booked: &CampaignRow) -> CampaignRow {
+    let late = booked.booked_campaign(bench.world.wall_ms()).unwrap();
+    let occurrence = late.id;
+    let store = bench.hand_store();
+    store.create_campaign(late).await.unwrap();
+    let crossed = store.transition(id(), booked.cross_out(booked.booked_ms().unwrap(), 0)).await.unwrap();
+    assert_eq!(crossed, None, "its terms are others: it is decided again");
+    store.campaign(occurrence).await.unwrap().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn g7_an_occurrence_that_was_booked_does_not_start_under_terms_that_were_replaced() {
+    for again in [false, true] {
+        let bench = Bench::new(1, Faults::none());
+        bench.recurring().await;
+        let (ports, booked) = (bench.hand_ports(), bench.row());
+        let slow = limits(r#"{"rate": "5/s"}"#);
+        if again {
+            // Whoever was asked first died after the step.
+            let terms = Terms { rate: Some("5/s".to_owned()), ..booked.terms() };
+            let step = Transition::of(&booked, CampaignState::Scheduled, None, 0);
+            let step = Transition { terms: Some((booked.terms_version, terms)), ..step };
+            bench.hand_store().transition(id(), step).await.unwrap().unwrap();
+        }
+        assert_eq!(set_limits(&ports, id(), &slow).await.unwrap().already, again);
+        let there = launched_late(&bench, &booked).await;
+        assert_eq!((there.state, there.rate()), (CampaignState::Running, Some("5/s")));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn b5_an_occurrence_that_was_booked_is_left_out_when_the_start_or_the_end_is_moved_past_it() {
+    for moved in [r#"{"start_at": "2030-01-01T00:00"}"#, r#"{"end_at": "2020-01-01T00:00"}"#] {
+        let bench = Bench::new(1, Faults::none());
+        bench.recurring().await;
+        let (ports, booked) = (bench.hand_ports(), bench.row());
+        reschedule(&ports, id(), &times(moved)).await.unwrap();
+        let there = launched_late(&bench, &booked).await;
+        assert!(there.awaits_start && there.state == CampaignState::Cancelling, "{moved}: {there:?}");
+    }
 }

@@ -219,3 +219,22 @@ async fn b5_a_recurring_campaign_ends_after_its_last_occurrence() {
     assert_eq!((schedule.state, schedule.seal.map(|seal| seal.total)), (CampaignState::Cancelling, Some(0)));
     assert_eq!(schedule.reason.as_deref(), Some("ended at 2023-11-15T01:00"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn b5_a_recurring_campaign_whose_end_is_moved_while_its_last_occurrence_is_launched_goes_on() {
+    let mut launch = hourly(Missed::Once);
+    launch.rules.end_at = Some("2023-11-15T00:00".to_owned());
+    let world = world(&launch);
+    run(&world, MINUTE).await;
+    tokio::time::sleep(HOUR).await;
+    // Whoever booked it died, and a person moved the end.
+    world.store.step(world.id(), |row| row.book(ELEVEN_MS, None, world.now_ms()));
+    world.store.step(world.id(), |row| {
+        let rules = Rules { end_at: Some("2023-11-15T02:00".to_owned()), ..row.rules().clone() };
+        let terms = Terms { rules, ..row.terms() };
+        let step = Transition::of(row, CampaignState::Scheduled, None, 0);
+        Transition { terms: Some((row.terms_version, terms)), ..step }
+    });
+    run(&world, 2 * HOUR).await;
+    assert_eq!(occurrences(&world), named(&["14t2300", "15t0000", "15t0100"]));
+}
