@@ -2,7 +2,7 @@
 //! committed offset never passes a record whose recipients are not all settled.
 
 use sluice_core::{CHUNK_ROWS_MAX, CampaignId, ChunkId, IndexSet};
-use sluice_runtime::ports::log::{Log, LogError, Partition, ReadLimit, StoredRecord, Topic};
+use sluice_runtime::ports::log::{Log, LogError, Partition, Position, ReadLimit, StoredRecord, Topic};
 use sluice_schemas::{ChunkReady, RetryReady, decode, is};
 use std::collections::BTreeMap;
 
@@ -37,7 +37,65 @@ pub struct Unfinished {
     pub whole: bool,
 }
 
-/// Reads them, at most `records_max` records of the shard, those of other campaigns included.
+/// A walk over the records of one shard that the sender has not finished: from its committed position to the end of
+/// the log, in as many parts as one likes.
+///
+/// A record that is carried forward meanwhile is not missed: it is at the end before the old one is passed, and every
+/// part goes on to where the end is then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Walk {
+    shard: Partition,
+    next: Position,
+}
+
+impl Walk {
+    /// At the first of them.
+    ///
+    /// # Errors
+    /// What the log refused.
+    pub async fn begin(log: &dyn Log, shard: Partition) -> Result<Self, LogError> {
+        let committed = log.committed(SENDER_GROUP, Topic::Chunks, shard).await?;
+        Ok(Self { shard, next: committed.unwrap_or_default() })
+    }
+
+    /// Goes on to the end, or until it has read `left` records, those of all campaigns counted, of which it takes what
+    /// it reads; gives what they ask for to `take`. Whether it came to the end.
+    ///
+    /// # Errors
+    /// What the log refused; what was read before counts.
+    pub async fn go_on(
+        &mut self,
+        log: &dyn Log,
+        left: &mut usize,
+        mut take: impl FnMut(ChunkId, Asked),
+    ) -> Result<bool, LogError> {
+        let bounds = log.bounds(Topic::Chunks, self.shard).await?;
+        self.next = self.next.max(bounds.start);
+        while self.next < bounds.end {
+            if *left == 0 {
+                return Ok(false);
+            }
+            let limit = ReadLimit { records_max: READ.records_max.min(*left), ..READ };
+            let records = match log.read(Topic::Chunks, self.shard, self.next, limit).await {
+                // Retention was faster.
+                Err(LogError::BelowStart { start, .. }) if start > self.next => {
+                    self.next = start;
+                    continue;
+                }
+                records => records?,
+            };
+            let Some(last) = records.last() else { break };
+            self.next = last.offset.next();
+            *left = left.saturating_sub(records.len());
+            for (chunk, asked) in records.iter().filter_map(parse) {
+                take(chunk, asked);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Reads those of `campaign` in one go, at most `records_max` records of the shard, those of other campaigns included.
 ///
 /// # Errors
 /// What the log refused.
@@ -47,33 +105,14 @@ pub async fn unfinished(
     campaign: CampaignId,
     records_max: usize,
 ) -> Result<Unfinished, LogError> {
-    // The committed position first: a record that is carried forward is at the end before the old one is passed.
-    let committed = log.committed(SENDER_GROUP, Topic::Chunks, shard).await?.unwrap_or_default();
-    let bounds = log.bounds(Topic::Chunks, shard).await?;
-    let mut from = committed.max(bounds.start);
-    let (mut found, mut read) = (Unfinished::default(), 0);
-    while from < bounds.end {
-        if read >= records_max {
-            return Ok(found);
+    let (mut asked, mut left) = (BTreeMap::<ChunkId, Vec<Asked>>::new(), records_max);
+    let take = |chunk: ChunkId, what| {
+        if chunk.campaign() == campaign {
+            asked.entry(chunk).or_default().push(what);
         }
-        let records = match log.read(Topic::Chunks, shard, from, READ).await {
-            // Retention was faster.
-            Err(LogError::BelowStart { start, .. }) if start > from => {
-                from = start;
-                continue;
-            }
-            records => records?,
-        };
-        let Some(last) = records.last() else { break };
-        (from, read) = (last.offset.next(), read + records.len());
-        for record in &records {
-            if let Some((chunk, asked)) = parse(record).filter(|(chunk, _)| chunk.campaign() == campaign) {
-                found.asked.entry(chunk).or_default().push(asked);
-            }
-        }
-    }
-    found.whole = true;
-    Ok(found)
+    };
+    let whole = Walk::begin(log, shard).await?.go_on(log, &mut left, take).await?;
+    Ok(Unfinished { asked, whole })
 }
 
 /// Of a record that the sender can't use there is a dead letter.

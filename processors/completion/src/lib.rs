@@ -38,6 +38,7 @@ mod pause;
 mod processor;
 mod reopen;
 mod retry_failed;
+mod search;
 pub mod stalled;
 mod stalls;
 mod terms;

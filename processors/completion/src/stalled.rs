@@ -25,8 +25,8 @@ pub enum Waits {
     Retry(i64),
     /// Its page has the descriptor: the limits of the page, a hold and other campaigns are its affair.
     Page,
-    /// There are more descriptors than were to be read.
-    Backlog,
+    /// Nobody who is open may be called now.
+    Closed,
 }
 
 impl Waits {
@@ -34,12 +34,11 @@ impl Waits {
     pub fn reason(self) -> &'static str {
         match self {
             Self::Receipts => "outcomes are not merged yet",
-            Self::Gate(_) => "it does not run, or its window is closed",
+            Self::Gate(_) | Self::Closed => "it does not run, or its window is closed",
             Self::DailyLimit => "its daily limit is used up",
             Self::Claims => "calls have no outcome yet",
             Self::Retry(_) => "another attempt is due later",
             Self::Page => "its pages have its chunks",
-            Self::Backlog => "its pages have too many chunks to look at",
         }
     }
 }

@@ -4,10 +4,10 @@
 //! not called again: asking once more is harmless (G1).
 
 use crate::check::{is_done, total_of};
-use crate::descriptors::{Asked, Unfinished, unfinished};
 use crate::error::CompletionError;
 use crate::metrics::CompletionStats;
 use crate::processor::CompletionPorts;
+use crate::search::Search;
 use crate::stalled::{ChunkSeen, Lost, Verdict, Waits, judge};
 use bytes::Bytes;
 use sluice_core::gate::CampaignGate;
@@ -17,15 +17,15 @@ use sluice_runtime::merged::ReceiptsBarrier;
 use sluice_runtime::ports::log::{NewRecord, Partition, Topic};
 use sluice_runtime::ports::store::LedgerRow;
 use sluice_schemas::encode;
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Records of one shard that are looked at: a few MB. More of them are a backlog, which is a reason.
+/// Records that one look reads, of all shards: a few MB, and less than a second. A longer backlog is gone through by as
+/// many looks as it takes.
 const RECORDS_MAX: usize = 20_000;
 
-/// Chunks that are looked at in one go, each with its state; the others have their turn later.
+/// Chunks that are looked at in one go, each with its state; the others have their turn after them.
 const CHUNKS_MAX: usize = 256;
 
 /// A campaign that stands still without a reason.
@@ -60,6 +60,14 @@ struct Quiet {
     since: Duration,
     /// How far receipts have to be merged before it is judged, once it was quiet for long.
     merged_to: ReceiptsBarrier,
+    /// The last chunk that was judged since it moved; the next ones follow it.
+    judged: Option<ChunkId>,
+}
+
+impl Quiet {
+    fn since(now: Duration, run: u32, terminal: u64) -> Self {
+        Self { run, terminal, since: now, merged_to: ReceiptsBarrier::default(), judged: None }
+    }
 }
 
 /// What looks remember about campaigns that do not move; all of it can be lost.
@@ -67,22 +75,26 @@ struct Quiet {
 pub(crate) struct Stalls {
     after: Duration,
     quiet: HashMap<CampaignId, Quiet>,
+    /// One at a time, so that memory is bounded whatever the number of campaigns; the others have their turn after it.
+    search: Option<Search>,
     found: StalledCampaigns,
     stats: Arc<CompletionStats>,
 }
 
 impl Stalls {
     pub(crate) fn new(after: Duration, found: StalledCampaigns, stats: Arc<CompletionStats>) -> Self {
-        Self { after, quiet: HashMap::new(), found, stats }
+        Self { after, quiet: HashMap::new(), search: None, found, stats }
     }
 
     pub(crate) fn forget(&mut self, id: CampaignId) {
         self.quiet.remove(&id);
+        self.search.take_if(|search| search.campaign() == id);
         self.found.with(|found| found.remove(&id));
     }
 
     pub(crate) fn retain(&mut self, known: &BTreeSet<CampaignId>) {
         self.quiet.retain(|id, _| known.contains(id));
+        self.search.take_if(|search| !known.contains(&search.campaign()));
         self.found.with(|found| found.retain(|id, _| known.contains(id)));
     }
 
@@ -96,27 +108,47 @@ impl Stalls {
     ) -> Result<(), CompletionError> {
         let now = ports.clock.monotonic();
         let terminal = total_of(chunks, counters).terminal();
-        let started = || Quiet { run: row.run, terminal, since: now, merged_to: Default::default() };
-        let quiet = self.quiet.entry(row.id).or_insert_with(started);
+        let quiet = self.quiet.entry(row.id).or_insert_with(|| Quiet::since(now, row.run, terminal));
         if row.state != CampaignState::Running || (quiet.run, quiet.terminal) != (row.run, terminal) {
-            *quiet = started();
+            *quiet = Quiet::since(now, row.run, terminal);
+            self.search.take_if(|search| search.campaign() == row.id);
             self.goes_on(row);
             return Ok(());
         }
         if now.saturating_sub(quiet.since) < self.after {
             return Ok(());
         }
-        let open = open(chunks, counters);
-        let ids: Vec<ChunkId> = open.iter().map(|chunk| chunk.id).collect();
-        if !quiet.merged_to.is_passed(&*ports.log, ids).await? {
+        let of_another = |search: &Search| search.campaign() != row.id;
+        if self.search.as_ref().is_some_and(of_another) {
+            // One that nobody goes on with any more, whatever the reason, is given up for the next.
+            self.search.take_if(|search| now.saturating_sub(search.went_on()) >= self.after);
             return Ok(());
         }
-        // Whatever comes of it, the next look is as far away.
-        *quiet = started();
-        match verdict(ports, row, &open).await? {
+        if self.search.is_none() {
+            let open = open(row, chunks, counters, ports.clock.wall_ms());
+            let open = turn(open, quiet.judged);
+            if open.is_empty() {
+                *quiet = Quiet::since(now, row.run, terminal);
+                self.waits(row, Waits::Closed);
+                return Ok(());
+            }
+            let ids = open.iter().map(|chunk| chunk.id);
+            if !quiet.merged_to.is_passed(&*ports.log, ids).await? {
+                return Ok(());
+            }
+            self.search = Some(Search::new(row.id, open, now));
+        }
+        let Some(search) = &mut self.search else { return Ok(()) };
+        if !search.go_on(&*ports.log, RECORDS_MAX, now).await? {
+            return Ok(());
+        }
+        let Some(search) = self.search.take() else { return Ok(()) };
+        // Whatever comes of it, the next look at these is as far away.
+        let judged = search.chunks().last().map(|chunk| chunk.id);
+        *quiet = Quiet { judged, ..Quiet::since(now, row.run, terminal) };
+        match verdict(ports, row, &search).await? {
             Verdict::Waits(waits) => {
-                tracing::debug!(campaign = %row.launch.campaign, reason = waits.reason(), "does not move");
-                self.goes_on(row);
+                self.waits(row, waits);
                 Ok(())
             }
             Verdict::Stalled(lost) => {
@@ -124,6 +156,11 @@ impl Stalls {
                 if again == terminal { self.heal(ports, row, chunks, &lost).await } else { Ok(()) }
             }
         }
+    }
+
+    fn waits(&self, row: &CampaignRow, waits: Waits) {
+        tracing::debug!(campaign = %row.launch.campaign, reason = waits.reason(), "does not move");
+        self.goes_on(row);
     }
 
     fn goes_on(&self, row: &CampaignRow) {
@@ -172,12 +209,31 @@ impl Stalls {
     }
 }
 
-/// Chunks with open recipients, as many as one look takes.
-fn open<'a>(chunks: &'a [ChunkRow], counters: &[(ChunkId, Counters)]) -> Vec<&'a ChunkRow> {
+/// Chunks with open recipients that may be called now, by their ids. A gate that is closed is a reason: nothing is
+/// looked for then.
+fn open(
+    row: &CampaignRow,
+    chunks: &[ChunkRow],
+    counters: &[(ChunkId, Counters)],
+    now_ms: i64,
+) -> Vec<ChunkRow> {
+    // Rules that can't be read are a matter of the pages, which say so.
+    let Ok(gate) = CampaignGate::of(row, 0) else { return Vec::new() };
     let counters: BTreeMap<ChunkId, &Counters> =
         counters.iter().map(|(chunk, counters)| (*chunk, counters)).collect();
     let open = chunks.iter().filter(|chunk| !is_done(chunk, counters.get(&chunk.id).copied()));
-    open.take(CHUNKS_MAX).collect()
+    let mut open: Vec<ChunkRow> =
+        open.filter(|chunk| gate.verdict(&chunk.class, now_ms).is_ok()).cloned().collect();
+    open.sort_unstable_by_key(|chunk| chunk.id);
+    open
+}
+
+/// Those whose turn it is, as many as one look takes: they follow `judged`, and begin anew after the last.
+fn turn(mut open: Vec<ChunkRow>, judged: Option<ChunkId>) -> Vec<ChunkRow> {
+    let first = judged.map_or(0, |judged| open.partition_point(|chunk| chunk.id <= judged));
+    open.rotate_left(first);
+    open.truncate(CHUNKS_MAX);
+    open
 }
 
 /// What a page tells about a campaign.
@@ -190,19 +246,10 @@ struct OnPage {
 async fn verdict(
     ports: &CompletionPorts,
     row: &CampaignRow,
-    open: &[&ChunkRow],
+    search: &Search,
 ) -> Result<Verdict, CompletionError> {
     let now_ms = ports.clock.wall_ms();
-    let mut shards: BTreeMap<u32, Unfinished> = BTreeMap::new();
-    for chunk in open {
-        if let Entry::Vacant(entry) = shards.entry(chunk.shard) {
-            let found = unfinished(&*ports.log, Partition(chunk.shard), row.id, RECORDS_MAX).await?;
-            if !found.whole {
-                return Ok(Verdict::Waits(Waits::Backlog));
-            }
-            entry.insert(found);
-        }
-    }
+    let open = search.chunks();
     // The ledgers before the states: a claim that has left one shows its outcome in a state that is read after it.
     let mut pages: BTreeMap<&PageId, OnPage> = BTreeMap::new();
     for chunk in open {
@@ -216,14 +263,12 @@ async fn verdict(
             pages.insert(&chunk.page, OnPage { gate, ledger, is_day_full });
         }
     }
-    let nothing: &[Asked] = &[];
     let mut states: Vec<ChunkState> = Vec::with_capacity(open.len());
     for chunk in open {
         states.push(ports.store.load_chunk(chunk.id).await?.map(|(_, state)| state).unwrap_or_default());
     }
     let seen = open.iter().zip(&states).filter_map(|(chunk, state)| {
         let page = pages.get(&chunk.page)?;
-        let asked = shards.get(&chunk.shard).and_then(|shard| shard.asked.get(&chunk.id));
         let claims = page.ledger.as_ref().map(|ledger| ledger.body.claimed(chunk.id)).unwrap_or_default();
         Some(ChunkSeen {
             id: chunk.id,
@@ -232,7 +277,7 @@ async fn verdict(
             gate: &page.gate,
             is_day_full: page.is_day_full,
             claims,
-            asked: asked.map_or(nothing, Vec::as_slice),
+            asked: search.asked(chunk.id),
             state,
         })
     });
@@ -251,4 +296,25 @@ fn records(chunk: &ChunkRow, lost: &Lost, now_ms: i64) -> Vec<NewRecord> {
         attempt => record(encode(&chunk.another_attempt(*attempt, now_ms, indexes))),
     });
     records.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::look::tests::chunk_row;
+
+    #[test]
+    fn d8_every_open_chunk_has_its_turn_however_long_the_others_wait() {
+        let mut open: Vec<ChunkRow> = (0..600).map(|number| chunk_row(number, 1)).collect();
+        open.sort_unstable_by_key(|chunk| chunk.id);
+        let (mut judged, mut seen) = (None, BTreeSet::new());
+        for _ in 0..3 {
+            let turn = turn(open.clone(), judged);
+            assert_eq!(turn.len(), CHUNKS_MAX);
+            judged = turn.last().map(|chunk| chunk.id);
+            seen.extend(turn.iter().map(|chunk| chunk.id));
+        }
+        assert_eq!(seen.len(), 600);
+        assert_eq!(turn(open[..9].to_vec(), Some(open[500].id)).len(), 9, "fewer are open by now");
+    }
 }

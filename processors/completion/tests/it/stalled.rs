@@ -1,9 +1,9 @@
 //! Campaigns that stand still without a reason.
 
-use crate::support::{Bench, SIZE, chunk};
+use crate::support::{Bench, SIZE, chunk, id};
 use sluice_completion::{Completion, CompletionOptions, CompletionStats, StalledCampaigns, pause};
-use sluice_core::CampaignState;
 use sluice_core::chunk_state::entry;
+use sluice_core::{CampaignId, CampaignState, ChunkId};
 use sluice_runtime::ports::log::{Log, NewRecord, Partition, Position, Topic};
 use sluice_runtime::{ShutdownTrigger, shutdown};
 use sluice_schemas::{ChunkReady, Fact, RetryReady, decode, is};
@@ -35,8 +35,26 @@ fn asked(bench: &Bench) -> Vec<u32> {
     let ready = records.iter().filter(|record| is::<ChunkReady>(&record.value));
     ready
         .map(|record| decode::<ChunkReady>(&record.value).unwrap())
-        .map(|ready| sluice_core::ChunkId(ready.chunk.into_array()).number())
+        .map(|ready| ChunkId(ready.chunk.into_array()))
+        .filter(|chunk| chunk.campaign() == id())
+        .map(|chunk| chunk.number())
         .collect()
+}
+
+/// Asks for the first attempts of these chunks.
+async fn ask(bench: &Bench, chunks: impl Iterator<Item = ChunkId>) {
+    let record = |chunk: ChunkId| {
+        let ready = ChunkReady {
+            chunk: serde_bytes::ByteArray::new(chunk.0),
+            page: "page".to_owned(),
+            size: i32::from(SIZE),
+            spans: Vec::new(),
+            class: Default::default(),
+        };
+        NewRecord { key: "page".into(), value: sluice_schemas::encode(&ready).into() }
+    };
+    let log: Arc<dyn Log> = bench.hand_ports().log;
+    log.append(Topic::Chunks, Partition(1), chunks.map(record).collect()).await.unwrap();
 }
 
 async fn forget_chunks(bench: &Bench) {
@@ -119,17 +137,38 @@ async fn d8_a_chunk_whose_descriptor_waits_is_not_stalled() {
     let bench = Bench::new(1, Faults::none());
     bench.campaign(1).await;
     bench.seal(1, 0).await;
-    let ready = ChunkReady {
-        chunk: serde_bytes::ByteArray::new(chunk(0).0),
-        page: "page".to_owned(),
-        size: i32::from(SIZE),
-        spans: Vec::new(),
-        class: Default::default(),
-    };
-    let record = NewRecord { key: "page".into(), value: sluice_schemas::encode(&ready).into() };
-    let log: Arc<dyn Log> = bench.hand_ports().log;
-    log.append(Topic::Chunks, Partition(1), vec![record]).await.unwrap();
+    ask(&bench, [chunk(0)].into_iter()).await;
     let (_receipts, watched) = (bench.start_receipts(), watched(&bench));
     tokio::time::sleep(2 * LONG).await;
     assert_eq!((watched.stats.stalled(), asked(&bench).len()), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn d8_g9_a_chunk_that_nobody_has_is_found_behind_a_backlog_of_any_length() {
+    let bench = Bench::new(1, Faults::none());
+    bench.campaign(2).await;
+    bench.seal(2, 0).await;
+    // More than one look reads.
+    let other = |number| ChunkId::new(CampaignId::of("t", "other"), 0, 1, number);
+    ask(&bench, (0..45_000).map(other)).await;
+    ask(&bench, [chunk(1)].into_iter()).await;
+    let (_receipts, watched) = (bench.start_receipts(), watched(&bench));
+    tokio::time::sleep(LONG).await;
+    assert_eq!(asked(&bench), [1, 0], "the one at the end of the backlog is seen, too");
+    assert_eq!((watched.stats.stalled(), watched.stats.asked_again()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn d8_a_chunk_that_nobody_has_is_found_behind_many_that_wait() {
+    let bench = Bench::new(1, Faults::none());
+    bench.campaign(300).await;
+    bench.seal(300, 0).await;
+    let mut chunks: Vec<ChunkId> = (0..300).map(chunk).collect();
+    chunks.sort();
+    let lost = chunks.pop().unwrap();
+    ask(&bench, chunks.into_iter()).await;
+    let (_receipts, watched) = (bench.start_receipts(), watched(&bench));
+    tokio::time::sleep(2 * LONG).await;
+    assert_eq!(asked(&bench)[299..], [lost.number()]);
+    assert_eq!(watched.stats.stalled(), 1);
 }
