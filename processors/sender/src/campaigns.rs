@@ -79,7 +79,12 @@ impl Campaign {
     ///
     /// # Errors
     /// What is wrong with its terms; the former ones hold then.
-    pub(crate) fn renew(&mut self, row: Arc<CampaignRow>, page: &PageId, now: Duration) -> Result<(), String> {
+    pub(crate) fn renew(
+        &mut self,
+        row: Arc<CampaignRow>,
+        page: &PageId,
+        now: Duration,
+    ) -> Result<(), String> {
         let renewed = gate(&row, page);
         self.gate = renewed.clone().unwrap_or_else(|_| self.gate.in_state(row.state));
         self.row = row;
