@@ -29,6 +29,8 @@ pub struct PageStatus {
     pub speed_percent: Option<u32>,
     /// Its limit of the day, where it has one.
     pub day: Option<PageDay>,
+    /// What their own limits leave the campaigns that have some.
+    pub uses: Vec<CampaignUse>,
     /// Why a campaign can't be sent from here: configuration.
     pub problem: Option<String>,
     /// What it waits for inside Sluice, in words: the store gives no answer.
@@ -46,6 +48,19 @@ pub struct HeldTemplate {
     pub until: Duration,
     /// What the provider said.
     pub reason: HoldReason,
+}
+
+/// What its own limits leave a campaign on a page. Times on the monotonic clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CampaignUse {
+    /// Which.
+    pub campaign: CampaignId,
+    /// From when on the page's part of its rate lets the next call start; `None`: it has no rate.
+    pub next_call: Option<Duration>,
+    /// Sends that wait because their people were called a moment ago.
+    pub people: usize,
+    /// When the first of these may be called.
+    pub next_person: Option<Duration>,
 }
 
 /// A page's limit of the day and its use.

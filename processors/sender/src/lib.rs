@@ -30,6 +30,6 @@ mod shard;
 mod watch;
 mod watermark;
 
-pub use board::{Board, HeldTemplate, PageDay, PageStatus};
+pub use board::{Board, CampaignUse, HeldTemplate, PageDay, PageStatus};
 pub use options::SenderOptions;
 pub use shard::{Sender, SenderError, SenderPorts};

@@ -20,6 +20,7 @@ mod quotas;
 mod receipts;
 mod settle;
 mod templates;
+mod uses;
 
 use crate::backlog::Line;
 use crate::board::{Lift, PageStatus};
@@ -494,6 +495,7 @@ impl Page {
                 calls_per_s: self.throughput.in_ms(self.now(), 1_000).round() as u32,
                 speed_percent: self.speed_percent(),
                 day: self.day(),
+                uses: self.uses(),
                 problem: self.problem.clone(),
                 waits_for: self
                     .away

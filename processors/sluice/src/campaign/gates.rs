@@ -14,7 +14,7 @@ use sluice_core::{CampaignRow, CampaignState, PageId};
 /// One rule of a campaign, and whom it keeps waiting now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GateLine {
-    /// `run state`, `window`, `campaign`, `daily limit`, `page's daily limit`.
+    /// `run state`, `window`, `campaign`, `pair`, `daily limit`, `page's daily limit`, `quota NAME`.
     pub gate: String,
     /// What it says, for people.
     pub says: String,
@@ -54,6 +54,9 @@ pub fn gates(stored: &Stored, now_ms: i64) -> Vec<GateLine> {
     lines.extend(window_line(row, &gate.in_state(CampaignState::Running), &waiting, now_ms));
     if let Some(rate) = row.rate() {
         lines.push(line("campaign", rate.to_owned()));
+    }
+    if let Some(rate) = &row.rules().pair_rate {
+        lines.push(line("pair", format!("{rate} to one person")));
     }
     if let Some(cap) = gate.rules.daily_send_limit {
         lines.push(daily_line(stored, cap, waiting.values().sum(), now_ms));

@@ -2,7 +2,8 @@
 //!
 //! - [`commanded`]: what became of a command.
 //! - [`stored`]: what the store has of a campaign, read once; [`status`]: state, counters, what its pages do.
-//! - [`gates`]: its rules and whom each holds; [`held`]: what holds all of it, in a sentence.
+//! - [`gates`]: its rules and whom each holds; [`rates`]: what of its own rates is used; [`held`]: what holds all of it, in
+//!   a sentence.
 //! - [`finish`]: when it will have ended; [`explain`]: everything that it could wait for.
 //! - [`preview`]: when a launch would start and end.
 //! - [`people`]: recipients with times, errors and the provider's ids.
@@ -18,6 +19,7 @@ mod held;
 pub mod people;
 pub mod preview;
 pub mod quotas;
+mod rates;
 pub mod rejected;
 pub mod status;
 pub mod stored;

@@ -103,6 +103,14 @@ pub struct PageLine {
     /// How fast it goes while its provider wants it slower, in percent of its full speed.
     #[serde(default)]
     pub speed_percent: Option<u32>,
+    /// How long the page's part of the campaign's own rate keeps its next call; 0: it may start now. `None`: it has no
+    /// such rate, or its owner is another process.
+    #[serde(default)]
+    pub rate_for_ms: Option<u64>,
+    /// People of the campaign who wait since this page called them a moment ago, and how long the first of them does;
+    /// `None`: nobody, as far as is known here.
+    #[serde(default)]
+    pub pairs_for_ms: Option<(usize, u64)>,
 }
 
 /// Reads the status of a campaign.
@@ -163,6 +171,8 @@ pub fn page_line(page: &str, status: &PageStatus, campaign: Option<CampaignId>, 
     let full = || Some(("daily_limit", day_is_full(status.day?)?));
     let problem = || Some(("not_configured", status.problem.clone()?));
     let (waits, detail) = held.or_else(full).or_else(problem).unzip();
+    let left = |until: Duration| u64::try_from(until.saturating_sub(now).as_millis()).unwrap_or(u64::MAX);
+    let own = status.uses.iter().find(|of| Some(of.campaign) == campaign);
     PageLine {
         page: page.to_owned(),
         in_flight: status.in_flight,
@@ -170,9 +180,11 @@ pub fn page_line(page: &str, status: &PageStatus, campaign: Option<CampaignId>, 
         claims: status.claims,
         waits: waits.map(str::to_owned),
         detail,
-        for_ms: hold.map(|(until, _)| u64::try_from((until - now).as_millis()).unwrap_or(u64::MAX)),
+        for_ms: hold.map(|(until, _)| left(until)),
         calls_per_s: status.calls_per_s,
         speed_percent: status.speed_percent,
+        rate_for_ms: own.and_then(|own| own.next_call).map(left),
+        pairs_for_ms: own.and_then(|own| Some((own.people, left(own.next_person?)))),
     }
 }
 

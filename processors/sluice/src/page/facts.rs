@@ -198,6 +198,8 @@ mod tests {
             for_ms: Some(12_000),
             calls_per_s: 38,
             speed_percent: Some(50),
+            rate_for_ms: None,
+            pairs_for_ms: None,
         };
         let facts = |line| PageFacts::of(&PageId::from("a"), 0, None, PageLimits::default(), Some(line), 0);
         let waits = facts(line.clone());

@@ -109,6 +109,7 @@ impl Sight {
         status.gates.extend(quota_gates(stored, self.now_ms));
         let known = |page: &PageId| self.board.page(page).or_else(|| self.told(stored, page));
         status.add_pages(&stored.row.launch.pages, known, self.monotonic);
+        status.add_uses(&stored.row);
         status.add_stalled(&stored.row, &self.stalled);
         status.trouble = self.trouble.clone();
         status
