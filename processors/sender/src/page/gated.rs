@@ -97,7 +97,7 @@ impl Page {
     pub(super) fn choose(&mut self, now: Duration, limit: usize) -> Vec<(CampaignId, Ready)> {
         let is_needed = self.lanes.values().any(|state| state.campaign.gate.rules.pair_rate.is_some());
         self.pairs.needed(is_needed, now);
-        let mut room = self.room_of_templates(now);
+        let room = self.room_of_templates(now);
         let Some(ownership) = &self.ownership else { return Vec::new() };
         let until = now + Duration::from_millis(self.context.options.ahead_ms);
         let booked_at = self.booked_at();
@@ -118,16 +118,14 @@ impl Page {
                 Some(cap) => used.map_or(cap, |used| used.free(cap, booked_at)),
                 None => u64::MAX,
             };
-            let by_template = room.get_mut(&state.template);
-            let most = by_template.as_ref().map_or(limit, |left| limit.min(**left));
-            let most = most.min(by_rate).min(usize::try_from(by_day).unwrap_or(usize::MAX));
+            let by_template = room.get(&state.template).map_or(limit, |left| limit.min(*left));
+            let most = by_template.min(by_rate).min(usize::try_from(by_day).unwrap_or(usize::MAX));
             let available = state.window.iter().take(most).take_while(|ready| ready.is_fresh(now)).count();
-            if let Some(left) = by_template {
-                *left -= available;
-            }
             candidates.push((*id, state.campaign.gate.rules.priority, available));
         }
         self.keep_within_quotas(&mut candidates, limit, now);
+        // After them: a template's one call is for a campaign that can make it.
+        self.keep_within_templates(&mut candidates, room);
         let mut batch = Vec::new();
         for (id, count) in self.shares.allot(&candidates, limit) {
             if let Some(state) = self.lanes.get_mut(&id) {

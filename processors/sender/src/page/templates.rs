@@ -5,6 +5,7 @@ use super::Page;
 use crate::board::HeldTemplate;
 use sluice_core::CampaignId;
 use sluice_core::throttle::{Hold, HoldReason, TemplateKey};
+use sluice_schemas::Priority;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tracing::{info, warn};
@@ -53,6 +54,20 @@ impl Page {
             (key.clone(), usize::from(is_tried))
         };
         self.templates.iter().map(room).collect()
+    }
+
+    /// Divides the room of each held template among its campaigns, the first that could be granted something first.
+    pub(super) fn keep_within_templates(
+        &self,
+        candidates: &mut [(CampaignId, Priority, usize)],
+        mut room: BTreeMap<TemplateKey, usize>,
+    ) {
+        for (id, _, available) in candidates {
+            let Some(state) = self.lanes.get(id) else { continue };
+            let Some(left) = room.get_mut(&state.template) else { continue };
+            *available = (*available).min(*left);
+            *left -= *available;
+        }
     }
 
     /// Granted and called, of one template.

@@ -254,7 +254,12 @@ impl Bench {
 
     /// Pauses the templates of these campaigns, and no others.
     pub(crate) fn pause_templates_of(&self, names: &[&str]) {
-        self.provider.pause_templates_of(names.iter().map(|name| CampaignId::of("t", name)));
+        self.pause_templates(names.iter().map(|name| CampaignId::of("t", name)));
+    }
+
+    /// The same for campaigns of any tenant.
+    pub(crate) fn pause_templates(&self, ids: impl IntoIterator<Item = CampaignId>) {
+        self.provider.pause_templates_of(ids);
     }
 
     /// How the provider answers from now on.

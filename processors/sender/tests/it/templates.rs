@@ -1,6 +1,7 @@
 //! Templates that the provider pauses, judged by its own list of calls.
 
 use crate::support::{Bench, page};
+use sluice_core::quota::Quota;
 use sluice_core::{CampaignId, CampaignState};
 use sluice_schemas::{GateClass, Rules};
 use std::time::Duration;
@@ -71,5 +72,32 @@ async fn b6_resuming_a_campaign_tries_its_template_at_once() {
     tokio::time::sleep(60 * SECOND).await;
     let taken = bench.heard().iter().filter(|(_, is_taken)| *is_taken).count();
     assert_eq!(taken, 180, "both campaigns of the template");
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn g6_a_templates_one_call_is_made_by_a_campaign_that_has_tokens() {
+    let mut bench = Bench::new();
+    let daily = Some("3/day".parse().unwrap());
+    bench
+        .quotas
+        .insert("acme".to_owned(), Quota { daily, tenants: vec!["acme".to_owned()], ..Quota::default() });
+    let free = CampaignId::of("other", "sale-free");
+    // The one without tokens is looked at first.
+    let names = (0..).map(|number| format!("sale-{number}"));
+    let limited = names.into_iter().find(|name| CampaignId::of("acme", name) < free).unwrap();
+    let running = bench.start("sender");
+    bench.campaign_on(&limited, "acme", "page", 1, 1).await;
+    tokio::time::sleep(10 * SECOND).await;
+    assert_eq!(bench.callers_of(&limited, "acme").len(), 3);
+    bench.pause_templates([free, CampaignId::of("acme", &limited)]);
+    bench.campaign_on("sale-free", "other", "page", 1, 2).await;
+    tokio::time::sleep(10 * SECOND).await;
+    assert_eq!(running.board.pages()[&page()].templates.len(), 1);
+    bench.pause_templates([]);
+    tokio::time::sleep(HOUR + 60 * SECOND).await;
+    let taken = bench.heard().iter().filter(|(_, is_taken)| *is_taken).count();
+    assert_eq!(taken, 3 + 20, "everybody but those whose quota is used up");
+    assert!(running.board.pages()[&page()].templates.is_empty());
     running.stop().await;
 }
