@@ -15,34 +15,72 @@ use sluice_sender::Board;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Where a command was told to look.
+pub(super) struct Place {
+    config: Config,
+    server: Option<String>,
+}
+
 /// Where to look.
 pub(super) enum Look {
     /// Ask the service.
     Service(Remote),
     /// Read the engines; nobody sends here.
-    Engines(Box<Sight>),
+    Engines(Engines, Box<Sight>),
+}
+
+impl Place {
+    pub(super) fn of(common: &Common, args: &SourceArgs) -> Outcome<Self> {
+        Ok(Self { config: common.load(&[], "warn")?.config, server: args.server.clone() })
+    }
+
+    pub(super) async fn open(&self) -> Outcome<Look> {
+        let config = &self.config;
+        if let Some(server) = &self.server {
+            return Ok(Look::Service(service(config, Some(server))));
+        }
+        match engines(config).await {
+            Ok(engines) => {
+                let sight = sight(&engines, config);
+                Ok(Look::Engines(engines, Box::new(sight)))
+            }
+            Err(failure) if failure.code == "data_dir_in_use" => {
+                // Most likely by the service of this configuration.
+                let remote = service(config, None);
+                if remote.answers().await { Ok(Look::Service(remote)) } else { Err(failure) }
+            }
+            Err(failure) => Err(failure),
+        }
+    }
 }
 
 impl Look {
     pub(super) async fn open(common: &Common, args: &SourceArgs) -> Outcome<Self> {
-        let config = common.load(&[], "warn")?.config;
-        if let Some(server) = &args.server {
-            return Ok(Self::Service(service(&config, Some(server))));
-        }
-        match engines(&config).await {
-            Ok(engines) => Ok(Self::Engines(Box::new(sight(engines, &config)))),
-            Err(failure) if failure.code == "data_dir_in_use" => {
-                // Most likely by the service of this configuration.
-                let remote = service(&config, None);
-                if remote.answers().await { Ok(Self::Service(remote)) } else { Err(failure) }
-            }
-            Err(failure) => Err(failure),
-        }
+        Place::of(common, args)?.open().await
     }
 
     /// Whether somebody works on what is looked at.
     pub(super) fn is_live(&self) -> bool {
         matches!(self, Self::Service(_))
+    }
+
+    /// Whether others can work while this is open: a directory is open in one process at a time.
+    pub(super) fn is_shared(&self) -> bool {
+        matches!(self, Self::Service(_) | Self::Engines(Engines::Cluster(_), _))
+    }
+
+    /// It is now.
+    pub(super) fn renew(&mut self) {
+        if let Self::Engines(engines, sight) = self {
+            (sight.now_ms, sight.trouble) = (SystemClock.wall_ms(), engines.trouble());
+        }
+    }
+
+    /// Lets it go.
+    pub(super) async fn close(self) {
+        if let Self::Engines(engines, _) = self {
+            engines.close().await;
+        }
     }
 }
 
@@ -54,7 +92,7 @@ async fn engines(config: &Config) -> Result<Engines, Failure> {
     Engines::open(config).await
 }
 
-fn sight(engines: Engines, config: &Config) -> Sight {
+fn sight(engines: &Engines, config: &Config) -> Sight {
     Sight {
         store: engines.store(),
         log: engines.log(),

@@ -21,6 +21,7 @@ mod suppress;
 mod topics;
 mod tracing_setup;
 mod verify;
+mod watch;
 
 pub use common::Common;
 

@@ -3,13 +3,13 @@
 use super::Common;
 use super::campaign::explain::page_lines;
 use super::campaign::source::{SourceArgs, read};
-use super::look::Look;
+use super::look::{Look, Place};
 use super::page_lift::{self, LiftArgs};
 use super::remote::escaped;
-use crate::error::{Exit, Outcome};
+use super::watch::{self, View, WatchArgs};
+use crate::error::Outcome;
 use crate::page::report::{PageReport, report};
 use crate::view::numbers::thousands;
-use crate::view::out;
 use crate::view::table::Table;
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -18,7 +18,9 @@ use sluice_core::PageId;
 /// Which page.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-#[command(after_help = "Example:  sluice page 106540352242922\n          sluice page lift 106540352242922")]
+#[command(
+    after_help = "Example:  sluice page 106540352242922\n          sluice page 106540352242922 --watch 5\n          sluice page lift 106540352242922"
+)]
 pub struct PageArgs {
     /// What else to do with it.
     #[command(subcommand)]
@@ -29,6 +31,9 @@ pub struct PageArgs {
     /// Where to look.
     #[command(flatten)]
     source: SourceArgs,
+    /// Whether to look again.
+    #[command(flatten)]
+    watch: WatchArgs,
 }
 
 /// What a person does to a page.
@@ -41,26 +46,30 @@ enum PageCommand {
 pub(super) async fn run(common: Common, args: PageArgs) -> Outcome {
     match args.command {
         Some(PageCommand::Lift(lift)) => page_lift::run(&common, &lift).await,
-        None => show(&common, &args.page.unwrap_or_default(), &args.source).await,
+        None => {
+            let page = args.page.unwrap_or_default();
+            let place = Place::of(&common, &args.source)?;
+            watch::show(&common, &args.watch, place, async |look: &Look| view(look, &page).await).await
+        }
     }
 }
 
-async fn show(common: &Common, page: &str, source: &SourceArgs) -> Outcome {
-    let look = Look::open(common, source).await?;
-    let report: PageReport = match &look {
+async fn view(look: &Look, page: &str) -> Outcome<View> {
+    let report: PageReport = match look {
         Look::Service(remote) => read(remote.get(&format!("/v1/pages/{}", escaped(page))).await?)?,
-        Look::Engines(sight) => report(sight, &PageId::from(page)).await?,
+        Look::Engines(_, sight) => report(sight, &PageId::from(page)).await?,
     };
-    if common.json {
-        out::line(json!(report));
-        return Ok(Exit::Done);
-    }
+    Ok(View { lines: lines(&report), json: json!(report) })
+}
+
+fn lines(report: &PageReport) -> Vec<String> {
     let mut facts = Table::plain(2);
     page_lines(&report.facts).into_iter().for_each(|line| facts.row(line));
-    facts.lines().iter().for_each(out::line);
-    out::line("");
+    let mut lines = facts.lines();
+    lines.push(String::new());
     if report.campaigns.is_empty() {
-        out::line("No unfinished campaign sends from it.");
+        lines.push("No unfinished campaign sends from it.".to_owned());
+        return lines;
     }
     let mut table = Table::new(4, ["campaign", "state", "priority", "limits here", "waiting here"]);
     for on_page in &report.campaigns {
@@ -73,10 +82,8 @@ async fn show(common: &Common, page: &str, source: &SourceArgs) -> Outcome {
             thousands(on_page.waiting),
         ]);
     }
-    if !report.campaigns.is_empty() {
-        table.lines().iter().for_each(out::line);
-        out::line("");
-        report.campaigns.iter().for_each(|on_page| out::line(&on_page.why));
-    }
-    Ok(Exit::Done)
+    lines.extend(table.lines());
+    lines.push(String::new());
+    lines.extend(report.campaigns.iter().map(|on_page| on_page.why.clone()));
+    lines
 }

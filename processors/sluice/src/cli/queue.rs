@@ -2,35 +2,43 @@
 
 use super::Common;
 use super::campaign::source::{SourceArgs, read};
-use super::look::Look;
-use crate::error::{Exit, Outcome};
+use super::look::{Look, Place};
+use super::watch::{self, View, WatchArgs};
+use crate::error::Outcome;
 use crate::page::queue::{Queue, queue};
 use crate::view::numbers::thousands;
-use crate::view::out;
 use crate::view::table::Table;
 use clap::Args;
 use serde_json::json;
 
 /// Where to look.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:  sluice queue --server http://127.0.0.1:7400")]
+#[command(after_help = "Example:  sluice queue --server http://127.0.0.1:7400 --watch")]
 pub struct QueueArgs {
     /// Where to look.
     #[command(flatten)]
     source: SourceArgs,
+    /// Whether to look again.
+    #[command(flatten)]
+    watch: WatchArgs,
 }
 
 pub(super) async fn run(common: Common, args: QueueArgs) -> Outcome {
-    let found: Queue = match Look::open(&common, &args.source).await? {
+    watch::show(&common, &args.watch, Place::of(&common, &args.source)?, view).await
+}
+
+async fn view(look: &Look) -> Outcome<View> {
+    let found: Queue = match look {
         Look::Service(remote) => read(remote.get("/v1/queue").await?)?,
-        Look::Engines(sight) => queue(&sight).await?,
+        Look::Engines(_, sight) => queue(sight).await?,
     };
-    if common.json {
-        out::line(json!(found));
-        return Ok(Exit::Done);
-    }
+    Ok(View { lines: lines(&found), json: json!(found) })
+}
+
+fn lines(found: &Queue) -> Vec<String> {
+    let mut lines = Vec::new();
     if found.campaigns.is_empty() {
-        out::line("No campaign is unfinished.");
+        lines.push("No campaign is unfinished.".to_owned());
     } else {
         let mut table = Table::new(2, ["", "campaign", "done", "of"]);
         for queued in &found.campaigns {
@@ -41,15 +49,15 @@ pub(super) async fn run(common: Common, args: QueueArgs) -> Outcome {
             let place = queued.place.as_str().to_owned();
             table.row([place, name, thousands(queued.done), thousands(queued.recipients)]);
         }
-        table.lines().iter().for_each(out::line);
-        out::line("");
-        found.campaigns.iter().for_each(|queued| out::line(&queued.why));
+        lines.extend(table.lines());
+        lines.push(String::new());
+        lines.extend(found.campaigns.iter().map(|queued| queued.why.clone()));
     }
     let mut table = Table::new(2, ["topic", "read by", "records waiting"]);
     for lag in &found.lags {
         table.row([lag.topic.clone(), lag.group.clone(), thousands(lag.records)]);
     }
-    out::line("");
-    table.lines().iter().for_each(out::line);
-    Ok(Exit::Done)
+    lines.push(String::new());
+    lines.extend(table.lines());
+    lines
 }

@@ -5,5 +5,6 @@ pub mod moment;
 pub mod numbers;
 pub mod out;
 pub mod progress;
+pub mod screen;
 pub mod style;
 pub mod table;

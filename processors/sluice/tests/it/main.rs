@@ -11,3 +11,4 @@ mod send;
 mod service;
 mod support;
 mod usage;
+mod watch;

@@ -5,14 +5,14 @@ use super::source::{SourceArgs, read};
 use crate::campaign;
 use crate::campaign::explain::{Explained, explain};
 use crate::cli::Common;
-use crate::cli::look::Look;
+use crate::cli::look::{Look, Place};
 use crate::cli::remote::escaped;
-use crate::error::{Exit, Outcome};
+use crate::cli::watch::{self, View, WatchArgs};
+use crate::error::Outcome;
 use crate::page::facts::PageFacts;
 use crate::page::lag;
 use crate::view::moment::at;
 use crate::view::numbers::{counted, thousands};
-use crate::view::out;
 use crate::view::table::Table;
 use clap::Args;
 use serde_json::json;
@@ -23,7 +23,9 @@ const PAGES_SHOWN: usize = 5;
 
 /// Which campaign is explained.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:  sluice explain spring-sale --data-dir ./mine")]
+#[command(
+    after_help = "Example:  sluice explain spring-sale --data-dir ./mine\n          sluice explain spring-sale --watch 5"
+)]
 pub struct ExplainArgs {
     /// Which one.
     #[command(flatten)]
@@ -31,27 +33,35 @@ pub struct ExplainArgs {
     /// Where to look.
     #[command(flatten)]
     source: SourceArgs,
+    /// Whether to look again.
+    #[command(flatten)]
+    watch: WatchArgs,
 }
 
 /// Explains one campaign.
 pub(in crate::cli) async fn run(common: Common, args: ExplainArgs) -> Outcome {
-    let look = Look::open(&common, &args.source).await?;
-    let explained = explained(&look, &args.name).await?;
-    if common.json {
-        out::line(json!(explained));
-        return Ok(Exit::Done);
-    }
+    let place = Place::of(&common, &args.source)?;
+    let view = async |look: &Look| {
+        let explained = explained(look, &args.name).await?;
+        Ok(View { lines: lines(&explained, look.is_live()), json: json!(explained) })
+    };
+    watch::show(&common, &args.watch, place, view).await
+}
+
+fn lines(explained: &Explained, is_live: bool) -> Vec<String> {
     let status = &explained.status;
-    out::line(explained.held.clone().unwrap_or_else(|| status.sentence()));
-    chain(&explained).iter().for_each(out::line);
+    let mut lines = vec![explained.held.clone().unwrap_or_else(|| status.sentence())];
+    lines.extend(chain(explained));
     if let Some(finish) = &status.finish {
         let about = finish.sentence(status.time_zone.as_deref(), SystemClock.wall_ms());
-        out::line(format!("Expected end: {about}."));
+        lines.push(format!("Expected end: {about}."));
     }
-    if !status.state.is_ended() && !look.is_live() {
-        out::line("Nobody works on it: run `sluice send` with its launch again, or start `sluice run`.");
+    if !status.state.is_ended() && !is_live {
+        lines.push(
+            "Nobody works on it: run `sluice send` with its launch again, or start `sluice run`.".to_owned(),
+        );
     }
-    Ok(Exit::Done)
+    lines
 }
 
 /// Asks the service, or looks.
@@ -62,7 +72,7 @@ pub(super) async fn explained(look: &Look, name: &NameArgs) -> Outcome<Explained
             let path = format!("/v1/campaigns/{campaign}/explain?tenant={tenant}");
             read(remote.get(&path).await?)
         }
-        Look::Engines(sight) => {
+        Look::Engines(_, sight) => {
             let row = campaign::find(sight.store.as_ref(), &name.tenant, &name.campaign).await?;
             explain(sight, &row).await
         }
