@@ -41,7 +41,8 @@ impl Sending {
         let simulator = Simulator::start(&place, &arguments);
         place.configure(&format!(
             "[channels.whatsapp]\nurl = \"{}\"\ntoken = \"t\"\napp_secret = \"{SECRET}\"\ntimeout_ms = 500\n\
-             [channels.http]\nurl = \"{}\"\napp_secret = \"{SECRET}\"\ntimeout_ms = 500\n",
+             [channels.http]\nurl = \"{}\"\napp_secret = \"{SECRET}\"\ntimeout_ms = 500\n\
+             [quotas.portfolio]\nrate = \"5000/s\"\ndaily = \"1000000/day\"\ntenants = [\"default\"]\n",
             simulator.url(),
             simulator.page_url("shop"),
         ));

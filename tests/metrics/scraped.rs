@@ -68,6 +68,8 @@ impl Scraped {
     /// `engines`: as the metric of the build names them.
     fn finds_everything(&self, engines: &str) {
         everything_finds_data(&self.prometheus.url());
+        // The quota of the load, as its row says, whoever leased.
+        self.sees("max(sluice_quota_used_ratio{quota=\"portfolio\", limit=\"daily\"})");
         let metrics = format!("http://{}", self.sending.metrics);
         let exported = api::get(&metrics, "/metrics");
         assert!(exported.contains(&format!("sluice_build_info{{{engines},")), "{engines}");

@@ -45,8 +45,23 @@ pub const TOKENS: Definition = Definition {
            when its window is over.",
 };
 
+/// How much of each quota is used.
+pub const QUOTA_USED: Definition = Definition {
+    name: "sluice_quota_used_ratio",
+    kind: Kind::Gauge,
+    unit: "part of the limit",
+    stage: Stage::Grant,
+    labels: Labels::Told(&[
+        ("quota", "its name in the configuration"),
+        ("limit", "`rate`: its calls a window; `daily`: its calls in any 24 hours"),
+    ]),
+    help: "The part of each limit above pages that is used, from 0 to 1, as its row said within the last seconds.",
+    look: "`rate` at 1 while campaigns run: the limit sets their pace, as it is meant to. `daily` at 1: what is under it \
+           waits, `sluice explain` says for how long. Every process sees the whole: take the maximum, not the sum.",
+};
+
 /// The metrics of this component.
-pub const DEFINITIONS: &[&Definition] = &[&LEASES, &TOKENS];
+pub const DEFINITIONS: &[&Definition] = &[&LEASES, &TOKENS, &QUOTA_USED];
 
 /// Counts leases.
 #[derive(Debug, Clone)]

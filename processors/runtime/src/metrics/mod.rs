@@ -1,7 +1,7 @@
 //! Metrics: what is exported, and the registry that exports it.
 //!
-//! Guarantee: the series of a process are bounded and known before it starts: a label's values are constants, never
-//! a campaign, a page or a person. Counting costs an atomic addition; nothing is looked up.
+//! Guarantee: the series of a process are bounded and known when it starts: a label's values are constants, or names of
+//! the configuration, never a campaign, a page or a person. Counting costs an atomic addition; nothing is looked up.
 //!
 //! What this module does not do: it opens no port (`sluice-http` does) and measures nothing by itself
 //! ([`crate::metered`] does, around the ports).

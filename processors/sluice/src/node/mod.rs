@@ -20,6 +20,7 @@ pub mod control;
 pub mod engines;
 pub mod launching;
 pub mod only;
+mod quota_sampler;
 pub mod roles;
 mod telemetry;
 pub mod webhooks;
@@ -30,6 +31,7 @@ pub use engines::{Directory, Engines};
 use crate::config::Config;
 use crate::error::{Exit, Failure, Outcome};
 use control::NodeControl;
+use quota_sampler::QuotaSampler;
 use roles::{Role, Roles, Stopped};
 use sluice_audience::FileAudiences;
 use sluice_completion::{Completion, CompletionPorts, StalledCampaigns};
@@ -46,6 +48,7 @@ use sluice_runtime::ports::store::Store;
 use sluice_runtime::{Clock, Shutdown, SystemClock};
 use sluice_schemas::CampaignLaunch;
 use sluice_sender::{Board, Sender, SenderPorts};
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -158,8 +161,18 @@ impl Node {
         if let Some(listener) = watched {
             // Lag is asked of the engine itself: looking is not counted as work.
             node.telemetry.serve(&mut node.roles, node.engines.log(), listener);
+            node.start_quota_sampler(&options.config);
         }
         Ok(node)
+    }
+
+    fn start_quota_sampler(&mut self, config: &Config) {
+        let (quotas, metrics) = (config.quotas.clone(), &self.telemetry.metrics);
+        let sampler = QuotaSampler::new(self.engines.store(), quotas, metrics, self.clock());
+        self.roles.start(Role::Quotas, |shutdown| async move {
+            sampler.run(shutdown).await;
+            Ok::<(), Infallible>(())
+        });
     }
 
     fn start_completion(&mut self, config: &Config) {

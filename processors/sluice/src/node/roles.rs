@@ -20,6 +20,7 @@ pub enum Role {
     Receipts,
     Completion,
     Lag,
+    Quotas,
     Metrics,
 }
 
@@ -34,6 +35,7 @@ impl Role {
             Role::Receipts => "receipt processor",
             Role::Completion => "completion processor",
             Role::Lag => "lag sampler",
+            Role::Quotas => "quota sampler",
             Role::Metrics => "metrics port",
         }
     }
