@@ -95,6 +95,18 @@ mod tests {
     }
 
     #[test]
+    fn b3_no_channel_has_a_limit_of_the_day_by_itself() {
+        let pages = Config::default().provider_pages();
+        for channel in [Channel::Whatsapp, Channel::Messenger, Channel::Instagram, Channel::Http] {
+            assert_eq!(
+                pages.page(channel, "1").unwrap().daily,
+                None,
+                "{channel}: docs/configuration.md says why"
+            );
+        }
+    }
+
+    #[test]
     fn b3_the_limit_of_the_day_of_a_page_wins_over_its_channels() {
         let mut config = Config::default();
         assert_eq!(config.provider_pages().page(Channel::Messenger, "1").unwrap().daily, None);
