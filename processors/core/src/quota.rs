@@ -14,16 +14,24 @@
 //! What was leased and not called is given back with a later write. What a dead process had leased stays booked until
 //! its time is over.
 //!
-//! - [`QuotaBody`]: the row: what is booked.
+//! Where windows are short, so much caution would be a good part of them. There a process gives the tokens of its own
+//! calls back as well, once it is a whole window by its own monotonic clock since the last moment at which the call may
+//! have started ([`Quota::returns`]). *Why that is safe.* Of the calls in `[t, t + W)`, the lease that was written last
+//! was decided before `t + W`, on the row as it was then. Whoever gives back another one of these calls decides that at
+//! `t + W` or later. So in that row it was booked, and counted.
+//!
+//! - [`QuotaBody`]: the row: what is booked; [`QuotaBody::lease`]: what of it one lease takes and gives back.
 //! - [`Tokens`]: what a process has leased, divided among its pages.
 
 mod body;
+mod lease;
 mod tokens;
 
 #[cfg(test)]
 mod tests;
 
-pub use body::{Booking, Damaged, QuotaBody, slice};
+pub use body::{Booking, Damaged, QuotaBody};
+pub use lease::{Lease, Returned};
 pub use tokens::{Token, Tokens};
 
 use crate::rate::{PerDay, Rate};
@@ -38,6 +46,17 @@ const BUCKET_MS_MAX: i64 = 15 * 60 * 1_000;
 /// The shortest and the longest life of a token, in ms. Long enough for a compare-and-set and a grant; short, since
 /// each ms makes the limit stricter than it has to be.
 const LIFE_MS: std::ops::RangeInclusive<i64> = 50..=2_000;
+
+/// The longest window whose calls are given back: of longer ones nearly all is used without it.
+const RETURNED_MS_MAX: i64 = 1_000;
+
+/// A part of such a window passes between the end of a call's window and the next call, about: the call may start late,
+/// is given back together with others, is leased and granted again.
+const TURN: i64 = 25;
+
+/// Such a part of such a window a call may start later than its slot: 15 ms of a second. What it may be late counts as
+/// called.
+const LATE: u32 = 64;
 
 /// Calls of a window at most: more than any provider takes, and within what a bucket can hold.
 const CALLS_MAX: u64 = 1_000_000_000;
@@ -149,15 +168,37 @@ impl Quota {
         })
     }
 
-    /// Calls a second that it lets through for ever, at most: each window also waits for a bucket and the slack.
+    /// So long after it started a call counts no longer for its own process, which then gives its token back; `None`:
+    /// it is left to the row.
+    pub fn returns(&self) -> Option<Duration> {
+        let rate = self.windows().find(|window| window.kind == Kind::Rate && window.is_returned())?;
+        Some(Duration::from_millis(rate.length_ms.unsigned_abs()))
+    }
+
+    /// How much later than its slot a call may start; `None`: as long as its token lives.
+    pub fn late(&self) -> Option<Duration> {
+        Some(self.returns()? / LATE)
+    }
+
+    /// Calls a second that it lets through for ever, at most.
     pub fn per_second(&self) -> Option<f64> {
         self.windows().map(|window| window.per_second()).reduce(f64::min)
     }
 }
 
 impl Window {
-    /// Calls a second that it lets through for ever: each booking also waits for half of its bucket and the slack.
+    /// Whether calls are given back by their own processes.
+    fn is_returned(&self) -> bool {
+        self.kind == Kind::Rate && self.length_ms <= RETURNED_MS_MAX
+    }
+
+    /// Calls a second that it lets through for ever. Where calls are given back, each of them waits for a turn; otherwise
+    /// for half of its bucket and the slack.
     pub fn per_second(&self) -> f64 {
-        self.cap as f64 * 1_000.0 / (self.counts_ms + self.bucket_ms / 2) as f64
+        let every_ms = match self.is_returned() {
+            true => self.length_ms + self.length_ms / TURN,
+            false => self.counts_ms + self.bucket_ms / 2,
+        };
+        self.cap as f64 * 1_000.0 / every_ms as f64
     }
 }

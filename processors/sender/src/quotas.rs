@@ -10,7 +10,7 @@
 pub(crate) mod leasing;
 
 use sluice_core::PageId;
-use sluice_core::quota::{Booking, Quota, Token, Tokens};
+use sluice_core::quota::{Lease, Quota, Token, Tokens};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -56,7 +56,7 @@ impl Quotas {
     pub(crate) fn new(quotas: BTreeMap<String, Quota>) -> Self {
         let pool = |(name, quota): (String, Quota)| {
             let state = State {
-                tokens: Tokens::new(quota.life()),
+                tokens: Tokens::new(&quota),
                 told: BTreeMap::new(),
                 trouble: None,
                 dry_until: Duration::ZERO,
@@ -103,10 +103,11 @@ impl Pool {
         self.changed.notify_one();
     }
 
-    fn leased(&self, booking: Booking, begun: Duration, count: u32, now: Duration) {
+    fn leased(&self, lease: &Lease, begun: Duration, now: Duration) {
         let mut state = self.state();
         let State { tokens, told, .. } = &mut *state;
-        for user in tokens.allot(booking, begun, count, now) {
+        tokens.leave_to_others(lease.left, now);
+        for user in tokens.allot(lease.booking, begun, lease.count, now) {
             told.get(&user).into_iter().for_each(|told| told.notify_one());
         }
         state.dry_until = Duration::ZERO;
@@ -194,6 +195,20 @@ impl User {
                 pool.changed.notify_one();
             }
         }
+    }
+
+    /// The call of these tokens may have been made, and started before `started_by` if it was.
+    pub(crate) fn called(&self, tokens: CallTokens, started_by: Duration) {
+        for (place, token) in tokens {
+            if let Some(pool) = self.quotas.all.get(place) {
+                pool.state().tokens.called(token, started_by);
+            }
+        }
+    }
+
+    /// How much later than its slot a call under these may start, where they say so.
+    pub(crate) fn late(&self, places: &[QuotaPlace]) -> Option<Duration> {
+        places.iter().filter_map(|place| self.quotas.all.get(*place)?.quota.late()).min()
     }
 
     /// Whether a quota lets nothing through for longer than tokens of others would live. It is forgotten after a while:

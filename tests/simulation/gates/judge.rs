@@ -100,6 +100,14 @@ impl Limit {
     }
 }
 
+/// Calls under a limit in a time, as a part of those that it allows there for ever: how much of it is used.
+pub(crate) fn used(calls: &[TruthCall], limit: &Limit, from: Duration, to: Duration) -> Option<f64> {
+    let count = limit.widest(from, to)?;
+    let inside = calls.iter().filter(|call| limit.counts(call) && (from..to).contains(&call.at));
+    let allowed = count as f64 * (to - from).as_secs_f64() / limit.per.as_secs_f64();
+    Some(inside.count() as f64 / allowed)
+}
+
 /// Every breach of a rule, as a sentence.
 pub(crate) fn breaches(calls: &[TruthCall], rules: &Rulebook) -> Vec<String> {
     let limits = rules.limits.iter().flat_map(|limit| exceeded(calls, limit, rules));

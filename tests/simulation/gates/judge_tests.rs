@@ -1,6 +1,6 @@
 //! The judge can fail: a list that breaks each rule, beside one that just keeps it.
 
-use super::judge::{Change, Held, Limit, Rulebook, Scope, breaches};
+use super::judge::{Change, Held, Limit, Rulebook, Scope, breaches, used};
 use sluice_core::{CampaignId, ChunkId, SendId};
 use sluice_simulation::{Faults, TruthCall, Verdict, World};
 use std::time::Duration;
@@ -57,6 +57,15 @@ fn g4_a_window_of_any_position_that_holds_one_call_too_many_is_found() {
     let day = constant(Scope::Day, DAY, 1);
     assert_eq!(found(&[(0, "a", "x"), (86_399_999, "b", "y")], &day), 1);
     assert_eq!(found(&[(0, "a", "x"), (86_400_000, "b", "y")], &day), 0);
+}
+
+#[test]
+fn g4_how_much_of_a_limit_is_used_counts_its_own_calls_in_that_time() {
+    let limit = &constant(Scope::Pages(&["a", "b"]), ms(1_000), 2).limits[0];
+    let calls =
+        list(&[(0, "a", "x"), (500, "b", "y"), (600, "c", "y"), (1_999, "a", "z"), (2_000, "a", "x")]);
+    assert_eq!(used(&calls, limit, ms(0), ms(2_000)), Some(0.75));
+    assert_eq!(used(&calls, limit, ms(1), ms(1_001)), Some(0.5));
 }
 
 #[test]

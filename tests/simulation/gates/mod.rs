@@ -4,3 +4,4 @@ pub(crate) mod judge;
 mod judge_tests;
 pub(crate) mod person;
 pub(crate) mod seeded;
+mod used;

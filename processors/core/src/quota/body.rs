@@ -23,17 +23,18 @@ pub struct QuotaBody {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Booking([Option<i64>; 2]);
 
+impl Booking {
+    /// What of it counts for [`Kind::Rate`].
+    pub(super) fn of_rate(self) -> Self {
+        let [rate, _] = self.0;
+        Self([rate, None])
+    }
+}
+
 /// A stored row that can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("damaged quota: {0}")]
 pub struct Damaged(pub &'static str);
-
-/// What one lease takes of `free` calls where `wanted` could be used: a quarter at most, so that other processes get
-/// some, and at least one where there is one.
-pub fn slice(free: u64, wanted: u32) -> u32 {
-    let most = (free / 4).max(1).min(free);
-    wanted.min(u32::try_from(most).unwrap_or(u32::MAX))
-}
 
 impl QuotaBody {
     /// Nothing was leased.
@@ -105,8 +106,8 @@ impl QuotaBody {
         booking
     }
 
-    /// Takes back `count` calls that were booked there and certainly not made. Those that count no longer change
-    /// nothing.
+    /// Takes back `count` calls that were booked there and certainly not made, or whose window is over. Those that count
+    /// no longer change nothing.
     pub fn give_back(&mut self, booking: Booking, count: u32) {
         for (entries, ends_ms) in self.booked.iter_mut().zip(booking.0) {
             let Some(ends_ms) = ends_ms else { continue };

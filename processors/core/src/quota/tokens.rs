@@ -3,9 +3,15 @@
 //! Each page has tokens of its own, as many as it wants at most: so none of them prepares calls that another one makes
 //! instead, and all of them get equally much. Times are monotonic.
 
-use super::Booking;
+use super::{Booking, Quota, Returned};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
+
+/// Calls whose windows end within such a part of a window are given back together.
+const PARTS: u32 = 256;
+
+/// For so long a process leaves to others what it gave back for them: they look every 25 to 40 ms.
+const LEFT_FOR: Duration = Duration::from_millis(30);
 
 /// What a call needs between its slot and its start, at most: a token that ends sooner is of no use to it.
 const MARGIN_MAX: Duration = Duration::from_millis(10);
@@ -55,17 +61,23 @@ impl User {
 #[derive(Debug, Default)]
 pub struct Tokens {
     life: Duration,
+    /// How long calls count on the clock of this process; `None`: they are left to the row.
+    window: Option<Duration>,
     users: BTreeMap<u64, User>,
     /// Whose turn it is first at the next lease.
     turn: u64,
     /// Certainly not called, not yet given back.
     unused: BTreeMap<Booking, u32>,
+    /// Calls by the end of their window and where they are booked, not yet given back.
+    called: BTreeMap<(Duration, Booking), u32>,
+    /// Until when how much is left to others, in this order.
+    left: VecDeque<(Duration, u32)>,
 }
 
 impl Tokens {
-    /// Of a quota whose tokens live so long.
-    pub fn new(life: Duration) -> Self {
-        Self { life, ..Self::default() }
+    /// Of a quota.
+    pub fn new(quota: &Quota) -> Self {
+        Self { life: quota.life(), window: quota.returns(), ..Self::default() }
     }
 
     /// A user could make so many calls within a moment.
@@ -152,6 +164,20 @@ impl Tokens {
         }
     }
 
+    /// The call of a token may have been made, and started before `started_by` if it was.
+    pub fn called(&mut self, token: Token, started_by: Duration) {
+        let Some(window) = self.window else { return };
+        let part = (window / PARTS).as_nanos().max(1);
+        let parts = (started_by + window).as_nanos().div_ceil(part);
+        let over = Duration::from_nanos(u64::try_from(parts * part).unwrap_or(u64::MAX));
+        *self.called.entry((over, token.booking.of_rate())).or_default() += 1;
+    }
+
+    /// When the next window of a call is over.
+    pub fn next_over(&self) -> Option<Duration> {
+        self.called.keys().next().map(|(over, _)| *over)
+    }
+
     /// Tokens whose time is over are unused.
     pub fn expire(&mut self, now: Duration) {
         for user in self.users.values_mut() {
@@ -172,15 +198,37 @@ impl Tokens {
         !self.unused.is_empty()
     }
 
-    /// What is to be given back; whoever takes it writes it, or puts it back.
-    pub fn take_unused(&mut self) -> BTreeMap<Booking, u32> {
-        std::mem::take(&mut self.unused)
+    /// What is to be given back; whoever takes it writes it, or puts it back. Calls whose windows have been over for
+    /// another one are left to the row, which has forgotten them as well.
+    pub fn take_back(&mut self, now: Duration) -> Returned {
+        let later = self.called.split_off(&(now + Duration::from_nanos(1), Booking::default()));
+        let mut over = std::mem::replace(&mut self.called, later);
+        let window = self.window.unwrap_or_default();
+        over.retain(|(at, _), _| *at + window > now);
+        self.left.retain(|(until, _)| *until > now);
+        let left = self.left.iter().map(|(_, count)| count).sum();
+        Returned { unused: std::mem::take(&mut self.unused), over, left }
+    }
+
+    /// So much of what was taken back is for others first, from now on.
+    pub fn leave_to_others(&mut self, count: u32, now: Duration) {
+        if count > 0 {
+            self.left.push_back((now + LEFT_FOR, count));
+        }
+    }
+
+    /// When this process may take what it left to others itself.
+    pub fn next_left(&self) -> Option<Duration> {
+        self.left.front().map(|(until, _)| *until)
     }
 
     /// What certainly was not written.
-    pub fn put_back(&mut self, unused: BTreeMap<Booking, u32>) {
-        for (booking, count) in unused {
+    pub fn put_back(&mut self, returned: Returned) {
+        for (booking, count) in returned.unused {
             *self.unused.entry(booking).or_default() += count;
+        }
+        for (over, count) in returned.over {
+            *self.called.entry(over).or_default() += count;
         }
     }
 }

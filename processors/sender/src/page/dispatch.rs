@@ -108,7 +108,7 @@ impl Page {
                 }
                 self.pairs.called(&ready.to, start);
                 slots.reserve(start);
-                let mut late = slots.tolerance(now);
+                let mut late = slots.tolerance(now).into_iter().chain(self.tokens.late(&state.quotas)).min();
                 if let Some(gcra) = &mut state.campaign.gcra {
                     gcra.reserve(start);
                     late = late.into_iter().chain([gcra.tolerance()]).min();
@@ -124,7 +124,8 @@ impl Page {
                     not_after,
                     outcomes: Outcomes::new(self.outcomes.0.clone()),
                 });
-                self.calling.insert((ready.chunk, ready.index), Calling { slot: start, ready, tokens });
+                let key = (ready.chunk, ready.index);
+                self.calling.insert(key, Calling { slot: start, start_by, ready, tokens });
             }
         }
         for (id, ready) in expired.into_iter().rev() {
@@ -185,8 +186,14 @@ impl Page {
         }
     }
 
-    fn take_outcome(&mut self, outcome: CallOutcome, calling: Calling, now: Duration) {
+    fn take_outcome(&mut self, outcome: CallOutcome, mut calling: Calling, now: Duration) {
         let CallOutcome { send, attempt, result, used_percent, at_ms } = outcome;
+        let tokens = std::mem::take(&mut calling.tokens);
+        match result {
+            CallResult::NotCalled { .. } => self.tokens.give_back(tokens, now),
+            // What has an outcome has started.
+            _ => self.tokens.called(tokens, calling.start_by.min(now)),
+        }
         let (chunk, index) = (send.chunk, send.index);
         let said = |fact| ReceiptEntry {
             address: calling.ready.by_person.then(|| calling.ready.to.clone()),
@@ -242,7 +249,6 @@ impl Page {
             }
             CallResult::NotCalled { reason } => {
                 self.release_slot(chunk.campaign(), calling.slot);
-                self.tokens.give_back(calling.tokens, now);
                 if let Some(reason) = reason {
                     self.hold(reason, None, now);
                 }

@@ -127,6 +127,8 @@ struct GrantedSend {
 struct Calling {
     /// The slot that the limits gave it.
     slot: Duration,
+    /// It does not start at or after this.
+    start_by: Duration,
     ready: Ready,
     /// What it uses of limits above the page.
     tokens: CallTokens,

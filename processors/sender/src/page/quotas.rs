@@ -49,6 +49,16 @@ impl PageTokens {
         self.user.has_each(places, start)
     }
 
+    /// The call may have been made, and started before `started_by` if it was.
+    pub(super) fn called(&self, tokens: CallTokens, started_by: Duration) {
+        self.user.called(tokens, started_by);
+    }
+
+    /// How much later than its slot a call under these may start, where they say so.
+    pub(super) fn late(&self, places: &[QuotaPlace]) -> Option<Duration> {
+        self.user.late(places)
+    }
+
     /// The call was certainly not made.
     pub(super) fn give_back(&self, tokens: CallTokens, now: Duration) {
         self.user.give_back(tokens, now);

@@ -7,10 +7,9 @@ use super::Pool;
 use crate::metrics::{LeaseResult, QuotaStats, TokenFate};
 use sluice_core::QuotaBody;
 use sluice_core::partition::murmur2;
-use sluice_core::quota::{Booking, slice};
+use sluice_core::quota::{self, Returned};
 use sluice_runtime::Clock;
 use sluice_runtime::ports::store::{Leased, QuotaRow, Store, StoreError};
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing::warn;
@@ -21,8 +20,11 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// Up to so much longer, in ms: where processes wait for the same token, not always the same one comes first.
 const SPREAD_MS: u32 = 12;
 
-/// A quota of which nothing is free is looked at so often: others may give back what they have leased.
+/// A quota of which nothing is free is looked at so often at least: others may give back what they have leased.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// And so often in a window whose calls are given back: what others leave is there for a moment only.
+const LOOKS: u32 = 50;
 
 /// The shortest wait for what becomes free, in ms.
 const WAIT_MS_MIN: i64 = 5;
@@ -45,9 +47,12 @@ pub(crate) struct Lessee {
 
 impl Lessee {
     /// By chance, and the same for the same run of the simulation.
+    fn chance(&self, turn: u64) -> u32 {
+        murmur2(format!("{}{turn}", self.owner).as_bytes())
+    }
+
     fn pause(&self, turn: u64) -> Duration {
-        let spread = murmur2(format!("{}{turn}", self.owner).as_bytes()) % SPREAD_MS;
-        PAUSE + Duration::from_millis(u64::from(spread))
+        PAUSE + Duration::from_millis(u64::from(self.chance(turn) % SPREAD_MS))
     }
 }
 
@@ -65,10 +70,9 @@ struct Lease {
     /// The version that it was decided on.
     version: u64,
     body: QuotaBody,
-    booking: Booking,
     begun: Duration,
-    count: u32,
-    unused: BTreeMap<Booking, u32>,
+    decided: quota::Lease,
+    returned: Returned,
 }
 
 impl Pool {
@@ -84,19 +88,14 @@ impl Pool {
     }
 
     /// Decides a lease on the row as it is known; `None`: there is nothing to write.
-    fn decide(&self, row: &QuotaRow, lacking: u32, clock: &dyn Clock) -> Option<Lease> {
+    fn decide(&self, row: &QuotaRow, lacking: u32, chance: u32, clock: &dyn Clock) -> Option<Lease> {
         // In this order: the bucket must not have begun before the token's life.
         let begun = clock.monotonic();
         let wall_ms = clock.wall_ms();
         let mut body = row.body.clone();
-        let unused = self.state().tokens.take_unused();
-        unused.iter().for_each(|(booking, count)| body.give_back(*booking, *count));
-        let count = slice(body.free(&self.quota, wall_ms), lacking);
-        if count == 0 && body == row.body {
-            return None;
-        }
-        let booking = body.book(&self.quota, count, wall_ms);
-        Some(Lease { version: row.version, body, booking, begun, count, unused })
+        let returned = self.state().tokens.take_back(begun);
+        let decided = body.lease(&self.quota, &returned, lacking, chance / SPREAD_MS, wall_ms)?;
+        Some(Lease { version: row.version, body, begun, decided, returned })
     }
 
     fn fails(&self, error: &StoreError) {
@@ -107,16 +106,21 @@ impl Pool {
         state.trouble = Some(error.to_string());
     }
 
-    /// How long nothing is free, and what of the row is still worth knowing then.
-    fn waits(&self, row: QuotaRow, clock: &dyn Clock) -> (Duration, Option<QuotaRow>) {
-        let wall_ms = clock.wall_ms();
+    /// Nothing is free: how long to wait, `pause` included, and what of the row is still worth knowing then.
+    fn waits(&self, row: QuotaRow, pause: Duration, clock: &dyn Clock) -> (Duration, Option<QuotaRow>) {
+        let (now, wall_ms) = (clock.monotonic(), clock.wall_ms());
         let wait_ms = row.body.frees_at_ms(&self.quota, wall_ms).saturating_sub(wall_ms).max(WAIT_MS_MIN);
         let wait = Duration::from_millis(wait_ms.unsigned_abs());
-        let is_long = wait > LOOK;
+        let look = self.quota.returns().map_or(LOOK, |window| LOOK.min(window / LOOKS));
         let mut state = self.state();
         state.trouble = None;
-        state.dry_until = if is_long { clock.monotonic() + LOOK } else { Duration::ZERO };
-        (wait.min(LOOK), (!is_long).then_some(row))
+        state.dry_until = if wait > LOOK { now + LOOK } else { Duration::ZERO };
+        // Nobody else gives back the calls of this process before: no need to look, nor for a turn.
+        let own = state.tokens.next_over().into_iter().chain(state.tokens.next_left()).min();
+        match own.map(|own| own.saturating_sub(now)) {
+            Some(own) if own < wait.min(look) + pause => (own, Some(row)),
+            _ => (wait.min(look) + pause, (wait <= look).then_some(row)),
+        }
     }
 }
 
@@ -148,10 +152,10 @@ pub(crate) async fn run(pool: Arc<Pool>, lessee: Lessee) {
                 }
             },
         };
-        let Some(lease) = pool.decide(&row, lacking, &*lessee.clock) else {
-            let (pause, kept) = pool.waits(row, &*lessee.clock);
+        let Some(lease) = pool.decide(&row, lacking, lessee.chance(number), &*lessee.clock) else {
+            let (pause, kept) = pool.waits(row, lessee.pause(number), &*lessee.clock);
             known = kept;
-            tokio::time::sleep(pause + lessee.pause(number)).await;
+            tokio::time::sleep(pause).await;
             continue;
         };
         known = write(&pool, &lessee, lease, number).await;
@@ -161,7 +165,8 @@ pub(crate) async fn run(pool: Arc<Pool>, lessee: Lessee) {
 
 /// Writes a lease; gives the row as it is then, as far as that is known.
 async fn write(pool: &Pool, lessee: &Lessee, lease: Lease, number: u64) -> Option<QuotaRow> {
-    let Lease { version, body, booking, begun, count, unused } = lease;
+    let Lease { version, body, begun, decided, returned } = lease;
+    let count = decided.count;
     let writer = format!("{}/{number}", lessee.owner);
     let mut in_doubt = false;
     let answer = loop {
@@ -174,14 +179,14 @@ async fn write(pool: &Pool, lessee: &Lessee, lease: Lease, number: u64) -> Optio
             answer => break answer,
         }
     };
-    let given_back = unused.values().sum();
+    let given_back = returned.unused();
     let stats = &lessee.stats;
     match answer {
         Ok(Leased::Yes(version)) => {
             stats.lease(LeaseResult::Written);
             stats.tokens(TokenFate::Leased, count);
             stats.tokens(TokenFate::GivenBack, given_back);
-            pool.leased(booking, begun, count, lessee.clock.monotonic());
+            pool.leased(&decided, begun, lessee.clock.monotonic());
             Some(QuotaRow { version, body })
         }
         // It may have been written: then its tokens are booked and nobody has them, and what it gave back must not be
@@ -193,7 +198,7 @@ async fn write(pool: &Pool, lessee: &Lessee, lease: Lease, number: u64) -> Optio
         }
         Ok(Leased::No(row)) => {
             stats.lease(LeaseResult::Refused);
-            pool.state().tokens.put_back(unused);
+            pool.state().tokens.put_back(returned);
             Some(row)
         }
         Err(error) => {

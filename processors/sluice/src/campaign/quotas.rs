@@ -171,7 +171,7 @@ mod tests {
         stored.quotas = vec![used(Some("100/s"), Some("1000/day"), 97)];
         let (a, b) = (PageId::from("a"), PageId::from("b"));
         let (per_second, says) = flow_above(&stored, &a, NOON).unwrap();
-        assert!((80.0..86.0).contains(&per_second), "{per_second}");
+        assert!((95.0..97.0).contains(&per_second), "{per_second}");
         assert_eq!((says.as_str(), flow_above(&stored, &b, NOON)), ("quota acme's 100/s", None));
         let quotas = BTreeMap::from([("acme".to_owned(), stored.quotas[0].quota.clone())]);
         let before = rate_above(&quotas, &stored.row.launch, &a).unwrap();
