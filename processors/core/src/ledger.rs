@@ -1,27 +1,30 @@
 //! The body of a page's ledger: which sends are claimed and not yet settled, how much of the daily limits is used, and
-//! what waits because of the provider.
+//! what waits or is slow because of the provider.
 //!
 //! A call is made only for what was claimed here first, in one compare-and-set with the page's epoch (G1).
 //! A claim leaves the ledger only when the chunk state shows its outcome, or when the call was certainly not
 //! made; so `ledger ∪ chunk state` covers every call that may ever have started (hazard 4).
 
 mod holds;
+mod pace;
 
 use crate::chunk_state::ChunkState;
 use crate::ids::{CampaignId, ChunkId};
 use crate::index_set::IndexSet;
 use crate::number::{put_number, take_number};
+use crate::pace::CarriedPace;
 use crate::usage::{Bucket, DailyUse};
 use crate::{ATTEMPTS_MAX, CHUNK_ROWS_MAX};
 pub use holds::{HOLDS_MAX, Held, LedgerHold};
 use std::collections::BTreeMap;
 
-/// Claims of one page by chunk and attempt, its use of the last 24 hours, and its holds.
+/// Claims of one page by chunk and attempt, its use of the last 24 hours, its holds and its speed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LedgerBody {
     claims: BTreeMap<(ChunkId, u8), IndexSet>,
     used: BTreeMap<Scope, DailyUse>,
     held: Vec<LedgerHold>,
+    pace: Option<CarriedPace>,
 }
 
 /// What a daily limit is counted for.
@@ -53,7 +56,9 @@ const FORMAT_CLAIMS: u8 = 1;
 /// Uses, then claims.
 const FORMAT_USES: u8 = 2;
 /// Holds, uses, then claims.
-const FORMAT: u8 = 3;
+const FORMAT_HOLDS: u8 = 3;
+/// Pace, holds, uses, then claims.
+const FORMAT: u8 = 4;
 
 impl LedgerBody {
     /// Without claims.
@@ -170,16 +175,28 @@ impl LedgerBody {
         self.held = held;
     }
 
-    /// The stored form: format, holds, uses by scope, then per (chunk, attempt) the claimed ranges as variable-length
-    /// numbers. Without holds and without uses as it was before there were any.
+    /// How fast the page goes, where its provider has slowed it.
+    pub fn pace(&self) -> Option<&CarriedPace> {
+        self.pace.as_ref()
+    }
+
+    /// Replaces how fast the page goes; `None`: at full speed.
+    pub fn go_at(&mut self, pace: Option<CarriedPace>) {
+        self.pace = pace;
+    }
+
+    /// The stored form: format, pace, holds, uses by scope, then per (chunk, attempt) the claimed ranges as
+    /// variable-length numbers. Without the first ones as it was before there were any.
     pub fn encode(&self) -> Vec<u8> {
-        let format = match (self.held.is_empty(), self.used.is_empty()) {
-            (true, true) => FORMAT_CLAIMS,
-            (true, false) => FORMAT_USES,
-            (false, _) => FORMAT,
+        let format = match (&self.pace, self.held.is_empty(), self.used.is_empty()) {
+            (Some(_), ..) => FORMAT,
+            (None, false, _) => FORMAT_HOLDS,
+            (None, true, false) => FORMAT_USES,
+            (None, true, true) => FORMAT_CLAIMS,
         };
         let mut out = vec![format];
-        if format == FORMAT {
+        self.pace.iter().for_each(|pace| pace::encode_into(pace, &mut out));
+        if format >= FORMAT_HOLDS {
             put_number(&mut out, self.held.len() as u64);
             self.held.iter().for_each(|hold| hold.encode_into(&mut out));
         }
@@ -221,7 +238,10 @@ impl LedgerBody {
         match format {
             FORMAT_CLAIMS => {}
             FORMAT_USES => body.used = decode_used(&mut rest)?,
-            FORMAT => {
+            FORMAT_HOLDS | FORMAT => {
+                if format == FORMAT {
+                    body.pace = Some(pace::decode_from(&mut rest)?);
+                }
                 body.held = decode_holds(&mut rest)?;
                 body.used = decode_used(&mut rest)?;
             }
@@ -335,8 +355,8 @@ mod tests {
         }
 
         #[test]
-        fn the_stored_form_holds_every_claim_use_and_hold(
-            holds in 0i64..3,
+        fn the_stored_form_holds_every_claim_use_and_hold_and_the_pace(
+            holds in 0i64..3, pace in prop::option::of((any::<u32>(), any::<u32>(), any::<u64>(), any::<i64>())),
             sets in prop::collection::vec((0u32..50, 1u8..4, indexes()), 0..10),
             uses in prop::collection::vec((0u8..3, 1u32..2_000), 0..6),
         ) {
@@ -350,6 +370,12 @@ mod tests {
                 control: 3,
             };
             body.hold((0..holds).map(hold).collect());
+            body.go_at(pace.map(|(level_permille, per_s_permille, full_per_1000_s, at_ms)| CarriedPace {
+                level_permille,
+                per_s_permille,
+                full_per_1000_s,
+                at_ms,
+            }));
             for (scope, count) in uses {
                 let scope = match scope {
                     0 => Scope::Page,
@@ -366,6 +392,24 @@ mod tests {
         #[test]
         fn damaged_bytes_are_an_error_and_never_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             let _either = LedgerBody::decode(&bytes);
+        }
+    }
+
+    #[test]
+    fn forms_that_were_stored_before_there_was_a_pace_are_read() {
+        let hold = |out: &mut Vec<u8>| {
+            out.extend([3, 1, 0, 1, 3]);
+            out.extend(b"429");
+            out.extend([0; 8].iter().chain(&[0, 0, 0, 0, 0, 0, 0, 9]).chain(&[1]).chain(&[0; 8]));
+        };
+        let mut stored = Vec::new();
+        hold(&mut stored);
+        stored.push(0);
+        let body = LedgerBody::decode(&stored).unwrap();
+        assert_eq!((body.held()[0].reason.detail(), body.held()[0].until_ms, body.pace()), ("429", 9, None));
+        assert_eq!(body.encode(), stored);
+        for empty in [&[1][..], &[2, 0], &[]] {
+            assert_eq!(LedgerBody::decode(empty), Ok(LedgerBody::new()));
         }
     }
 

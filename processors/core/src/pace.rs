@@ -9,6 +9,7 @@
 //! bounded time without throttle answers.
 
 use crate::rate::Rate;
+pub use carried::CarriedPace;
 use serde::{Deserialize, Serialize};
 pub use slots::PageSlots;
 use std::time::Duration;
@@ -247,6 +248,7 @@ fn percent(of: u32) -> f64 {
     f64::from(of) / 100.0
 }
 
+mod carried;
 mod slots;
 #[cfg(test)]
 mod tests;

@@ -34,14 +34,15 @@ pub struct LedgerHold {
     pub until_ms: i64,
     /// Refusals since the last call that was taken: the next wait follows from them.
     pub in_a_row: u32,
-    /// The ledger's `control` that the owner had heard of. A command that came later lifts the hold.
+    /// The ledger's `control` that the owner had heard of. A command that came later lifts a hold that needs a person.
     pub control: u64,
 }
 
 impl LedgerHold {
-    /// Whether nothing is called because of it, in a ledger with this `control`.
+    /// Whether nothing is called because of it, in a ledger with this `control`. What ends by itself no command ends: a
+    /// provider that asks for time gets it.
     pub fn waits(&self, control: u64, now_ms: i64) -> bool {
-        control <= self.control && now_ms < self.until_ms
+        (control <= self.control || !self.reason.needs_a_person()) && now_ms < self.until_ms
     }
 
     pub(super) fn encode_into(&self, out: &mut Vec<u8>) {
@@ -167,6 +168,14 @@ mod tests {
             LedgerHold { what: Held::Page, reason, since_ms: 0, until_ms: 1_000, in_a_row: 1, control: 7 };
         assert!(hold.waits(7, 999));
         assert!(!hold.waits(7, 1_000) && !hold.waits(8, 0));
+    }
+
+    #[test]
+    fn b6_no_command_ends_a_wait_that_the_provider_asked_for() {
+        let reason = HoldReason::Throttled("429".to_owned());
+        let hold =
+            LedgerHold { what: Held::Page, reason, since_ms: 0, until_ms: 1_000, in_a_row: 1, control: 7 };
+        assert!(hold.waits(8, 999) && !hold.waits(8, 1_000));
     }
 
     #[test]

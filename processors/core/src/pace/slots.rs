@@ -4,7 +4,7 @@
 //! were given out lies at least the distance that the pace asked for when the later one was (B6). Nothing is owed: a
 //! page that recovers goes on at its present speed and does not catch up.
 
-use super::{Pace, PaceOptions};
+use super::{CarriedPace, Pace, PaceOptions};
 use crate::gcra::Gcra;
 use crate::rate::Rate;
 use std::time::Duration;
@@ -33,6 +33,12 @@ impl PageSlots {
     pub fn empty(options: PaceOptions, rate: Option<Rate>, now: Duration) -> Self {
         let gcra = rate.map(|rate| Gcra::empty(rate, now));
         Self { gcra, ..Self::fresh(options, rate) }
+    }
+
+    /// Goes on at the speed that another owner left, who may have called until `until`.
+    pub fn inherit(&mut self, carried: &CarriedPace, until: Duration, now: Duration, now_ms: i64) {
+        self.pace.inherit(carried, now, now_ms);
+        self.last = Some(until);
     }
 
     /// How fast it goes.

@@ -104,10 +104,13 @@ impl Page {
         let rate = channel.and_then(|channel| self.context.ports.messages.page_rate(channel, &self.id));
         let daily = channel.and_then(|channel| self.context.ports.messages.page_daily(channel, &self.id));
         let never_used = taken.fence.epoch <= 1;
-        let slots = match never_used {
+        let mut slots = match never_used {
             true => PageSlots::fresh(options.pace, rate),
             false => PageSlots::empty(options.pace, rate, now + wait),
         };
+        if let Some(carried) = taken.body.pace() {
+            slots.inherit(carried, now + wait, now, self.context.ports.clock.wall_ms());
+        }
         info!(page = %self.id, epoch = taken.fence.epoch, claims = taken.body.len(), predecessor = ?taken.predecessor, "page taken");
         for state in self.lanes.values_mut() {
             if let Some(share) = &mut state.campaign.gcra
@@ -202,6 +205,7 @@ impl Page {
         }
         let now = self.now();
         self.keep_holds();
+        self.keep_pace();
         let mut batch = self.next_batch(now);
         let Some(ownership) = &mut self.ownership else { return };
         if batch.is_empty() && !ownership.is_unwritten {
@@ -411,6 +415,7 @@ impl Page {
     /// The end of a page: the next owner finds what is still claimed, and nobody else calls.
     pub(super) async fn hand_over(&mut self) -> Result<(), SenderError> {
         self.keep_holds();
+        self.keep_pace();
         let Some(ownership) = &self.ownership else { return Ok(()) };
         // An owner that stays in the ledger makes the next one wait for calls and outcomes that are under way.
         let is_quiet = self.calling.is_empty() && self.is_reported();

@@ -1,5 +1,5 @@
-//! What waits because of the provider, kept in the page's ledger: whichever process is asked can tell it, and the next
-//! owner goes on waiting where this one stood (B6).
+//! What waits or is slow because of the provider, kept in the page's ledger: whichever process is asked can tell it, and
+//! the next owner goes on where this one stood (B6).
 
 use super::Page;
 use sluice_core::ledger::{Held, LedgerHold};
@@ -44,6 +44,17 @@ impl Page {
             ownership.kept_holds = kept;
             ownership.is_unwritten = true;
         }
+    }
+
+    /// Brings the ledger's pace up to date. It is written with the next grant; for its own sake only where the page got
+    /// slower than whoever reads the ledger would think.
+    pub(super) fn keep_pace(&mut self) {
+        let (now, wall) = (self.now(), self.context.ports.clock.wall_ms());
+        let Some(ownership) = &mut self.ownership else { return };
+        let pace = ownership.slots.pace();
+        ownership.is_unwritten |= pace.is_slower_than(ownership.body.pace(), now, wall);
+        let carried = pace.carried(now, wall);
+        ownership.body.go_at(carried);
     }
 
     /// Goes on waiting for what the former owner waited for, unless a command came since. A process that was started

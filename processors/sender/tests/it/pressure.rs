@@ -1,6 +1,6 @@
 //! A provider that asks a page to slow down, judged by its own list of calls.
 
-use crate::support::{Bench, page};
+use crate::support::{Bench, Running, page};
 use sluice_schemas::{GateClass, Rules};
 use sluice_simulation::ProviderFaults;
 use std::time::Duration;
@@ -82,4 +82,69 @@ async fn b6_a_page_slows_down_before_its_limit_is_used_up_and_goes_on_when_it_is
     assert!(per_second(&calls, better + 2 * SECOND, better + 12 * SECOND) > 19.0);
     assert!(calls.iter().all(|(_, is_taken)| *is_taken));
     running.stop().await;
+}
+
+/// Two processes and a page of 20 a second that its provider throttled for so long.
+async fn throttled_beside(throttled: Duration) -> (Bench, Running, Running) {
+    let mut bench = Bench::new();
+    bench.page_rate = Some("20/s".parse().unwrap());
+    campaign(&bench, 160).await;
+    let (left, right) = (bench.start("left"), bench.start("right"));
+    tokio::time::sleep(5 * SECOND).await;
+    bench.answers(ProviderFaults { throttled_ppm: 1_000_000, ..ProviderFaults::none() });
+    tokio::time::sleep(throttled).await;
+    bench.answers(ProviderFaults::none());
+    let is_owner = left.board.pages().contains_key(&page());
+    if is_owner { (bench, left, right) } else { (bench, right, left) }
+}
+
+async fn end(bench: &Bench, owner: Running, is_killed: bool) {
+    match is_killed {
+        true => bench.world.kill(owner.process),
+        false => owner.stop().await,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn b6_the_next_owner_of_a_slowed_page_goes_on_at_its_pace() {
+    for is_killed in [false, true] {
+        let (bench, owner, next) = throttled_beside(8 * SECOND).await;
+        tokio::time::sleep(12 * SECOND).await;
+        let was = owner.board.pages()[&page()].speed_percent.unwrap();
+        assert!((5..40).contains(&was), "{was}");
+        let ledger = bench.store().ledger(&page()).await.unwrap().unwrap();
+        let told = ledger.body.pace().unwrap().percent(bench.world.wall_ms()).unwrap();
+        assert!(told.abs_diff(was) <= 2, "{told} {was}");
+        end(&bench, owner, is_killed).await;
+        let ended = bench.world.now();
+        while bench.heard().last().unwrap().0 < ended + SECOND {
+            tokio::time::sleep(SECOND / 10).await;
+        }
+        tokio::time::sleep(3 * SECOND).await;
+        let passed = u32::try_from((bench.world.now() - ended).as_secs()).unwrap();
+        let is = next.board.pages()[&page()].speed_percent.unwrap();
+        assert!(is.abs_diff(was + 2 * passed) <= 4, "{was} percent, {is} after {passed} s");
+        let now = bench.world.now();
+        let speed = per_second(&bench.heard(), now - 2 * SECOND, now);
+        assert!(speed <= 20.0 * f64::from(is) / 100.0 + 1.0, "{speed} a second at {is} percent");
+        next.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn b6_a_command_ends_no_wait_that_a_provider_asked_for_whoever_has_the_page_then() {
+    for is_killed in [false, true] {
+        let (bench, owner, next) = throttled_beside(34 * SECOND).await;
+        let (until, reason) = owner.board.pages()[&page()].hold.clone().unwrap();
+        let left = until - bench.world.now();
+        assert!(reason.as_str() == "throttled" && left > 10 * SECOND, "{left:?}");
+        bench.store().bump_control(&page()).await.unwrap();
+        let called = bench.heard().len();
+        end(&bench, owner, is_killed).await;
+        tokio::time::sleep(left - SECOND).await;
+        assert_eq!(bench.heard().len(), called, "it still waits");
+        tokio::time::sleep(30 * SECOND).await;
+        assert!(bench.heard().len() > called);
+        next.stop().await;
+    }
 }

@@ -78,7 +78,7 @@ impl Sight {
     /// What a page waits for that another process has.
     fn told(&self, stored: &Stored, page: &PageId) -> Option<PageStatus> {
         let (ledger, row) = (stored.ledgers.get(page)?, &stored.row);
-        if ledger.body.held().is_empty() {
+        if ledger.body.held().is_empty() && ledger.body.pace().is_none() {
             return None;
         }
         let plan = self.messages.plan(&row.launch, page).ok();

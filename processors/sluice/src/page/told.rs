@@ -1,4 +1,5 @@
-//! What a page waits for, as its ledger tells it: for those who ask another process than its owner. Pure.
+//! What a page waits for and how slow it goes, as its ledger tells it: for those who ask another process than its owner.
+//! Pure.
 
 use sluice_core::ledger::{Held, LedgerHold};
 use sluice_core::throttle::TemplateKey;
@@ -7,7 +8,7 @@ use sluice_runtime::ports::store::LedgerRow;
 use sluice_sender::{HeldTemplate, PageStatus};
 use std::time::Duration;
 
-/// The page as far as its ledger knows it; `None` where nothing waits. `asking`: a campaign on it, which shares the holds
+/// The page as far as its ledger knows it; `None` where nothing waits and the page goes at full speed. `asking`: a campaign on it, which shares the holds
 /// of its template. Waits are counted from `now` on the asker's clock, which is `now_ms` of the day.
 pub fn told(
     ledger: &LedgerRow,
@@ -18,7 +19,8 @@ pub fn told(
     let LedgerRow { fence, body, .. } = ledger;
     let waits = |held: &&LedgerHold| held.waits(fence.control, now_ms);
     let until = |held: &LedgerHold| now + Duration::from_millis((held.until_ms - now_ms).unsigned_abs());
-    let mut status = PageStatus { claims: LedgerBody::len(body), ..PageStatus::default() };
+    let speed_percent = body.pace().and_then(|pace| pace.percent(now_ms));
+    let mut status = PageStatus { claims: LedgerBody::len(body), speed_percent, ..PageStatus::default() };
     for held in body.held().iter().filter(waits) {
         let Held::Template(template) = &held.what else {
             status.hold = Some((until(held), held.reason.clone()));
@@ -32,12 +34,14 @@ pub fn told(
             reason: held.reason.clone(),
         });
     }
-    (status.hold.is_some() || !status.templates.is_empty()).then_some(status)
+    let is_slowed = status.hold.is_some() || !status.templates.is_empty() || speed_percent.is_some();
+    is_slowed.then_some(status)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sluice_core::pace::CarriedPace;
     use sluice_core::throttle::HoldReason;
     use sluice_runtime::ports::store::Fence;
 
@@ -61,6 +65,15 @@ mod tests {
         assert_eq!((until, reason.detail()), (Duration::from_secs(112), "190"));
         assert_eq!(told(&rows(5), None, now, at), None, "a command came since");
         assert_eq!(told(&rows(4), None, now, at + 12_000), None);
+    }
+
+    #[test]
+    fn g3_b6_the_speed_of_a_slowed_page_is_told_until_it_is_back() {
+        let mut row = ledger(Vec::new(), 4);
+        let pace = CarriedPace { level_permille: 250, per_s_permille: 20, full_per_1000_s: 80_000, at_ms: 0 };
+        row.body.go_at(Some(pace));
+        let speed = |now_ms| told(&row, None, Duration::ZERO, now_ms).map(|status| status.speed_percent);
+        assert_eq!((speed(0), speed(10_000), speed(40_000)), (Some(Some(25)), Some(Some(45)), None));
     }
 
     #[test]
