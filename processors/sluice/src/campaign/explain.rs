@@ -67,7 +67,7 @@ async fn beside(sight: &Sight, row: &CampaignRow) -> Outcome<Vec<Stored>> {
     for other in sight.unfinished().await? {
         let shares = other.launch.pages.iter().any(|page| row.launch.pages.contains(page));
         if other.id != row.id && other.state == CampaignState::Running && shares {
-            beside.push(Stored::read(sight.store.as_ref(), &other).await?);
+            beside.push(Stored::read(sight.store.as_ref(), &sight.known, &other).await?);
         }
     }
     Ok(beside)

@@ -16,6 +16,7 @@ pub mod failures;
 pub mod finish;
 pub mod gates;
 mod held;
+pub mod known_chunks;
 pub mod people;
 pub mod preview;
 pub mod quotas;

@@ -2,6 +2,7 @@
 
 use super::finish::Finish;
 use super::gates::{GateLine, gates};
+use super::known_chunks::KnownChunks;
 use super::stored::Stored;
 use crate::error::Outcome;
 use crate::view::moment::at;
@@ -115,7 +116,7 @@ pub struct PageLine {
 
 /// Reads the status of a campaign.
 pub async fn of(store: &dyn Store, row: &CampaignRow, now_ms: i64) -> Outcome<CampaignStatus> {
-    Ok(derived(&Stored::read(store, row).await?, now_ms))
+    Ok(derived(&Stored::read(store, &KnownChunks::default(), row).await?, now_ms))
 }
 
 /// The status of a campaign that was read.

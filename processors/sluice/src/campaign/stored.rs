@@ -1,11 +1,13 @@
 //! What the store has of a campaign, read once for everything that is derived from it.
 
+use super::known_chunks::KnownChunks;
 use super::quotas::QuotaUse;
 use crate::error::Outcome;
 use sluice_core::{CampaignRow, ChunkId, ChunkRow, Counters, LedgerBody, PageId};
 use sluice_runtime::ports::store::{LedgerRow, Store};
 use sluice_schemas::GateClass;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Recipients that wait, by what their gate looks at.
 pub type Waiting = BTreeMap<GateClass, u64>;
@@ -16,7 +18,7 @@ pub struct Stored {
     /// As it is now.
     pub row: CampaignRow,
     /// Committed chunks; of a campaign that has ended none are read.
-    pub chunks: Vec<ChunkRow>,
+    pub chunks: Arc<[ChunkRow]>,
     /// By chunk.
     pub counters: Vec<(ChunkId, Counters)>,
     /// Those of its pages that are there and were asked for.
@@ -27,21 +29,26 @@ pub struct Stored {
 
 impl Stored {
     /// Reads what the state and the gates of a campaign hang on: the ledgers only where they count its day.
-    pub async fn read(store: &dyn Store, row: &CampaignRow) -> Outcome<Self> {
+    pub async fn read(store: &dyn Store, known: &KnownChunks, row: &CampaignRow) -> Outcome<Self> {
         let counts_days = !row.state.is_ended() && row.rules().daily_send_limit.is_some();
-        Self::with_ledgers(store, row, counts_days).await
+        Self::with_ledgers(store, known, row, counts_days).await
     }
 
     /// Reads everything.
-    pub async fn read_all(store: &dyn Store, row: &CampaignRow) -> Outcome<Self> {
-        Self::with_ledgers(store, row, !row.state.is_ended()).await
+    pub async fn read_all(store: &dyn Store, known: &KnownChunks, row: &CampaignRow) -> Outcome<Self> {
+        Self::with_ledgers(store, known, row, !row.state.is_ended()).await
     }
 
-    async fn with_ledgers(store: &dyn Store, row: &CampaignRow, with_ledgers: bool) -> Outcome<Self> {
+    async fn with_ledgers(
+        store: &dyn Store,
+        known: &KnownChunks,
+        row: &CampaignRow,
+        with_ledgers: bool,
+    ) -> Outcome<Self> {
         let counters = store.counters(row.id).await?;
         let chunks = match row.state.is_ended() && row.seal.is_some() {
-            true => Vec::new(),
-            false => store.chunks(row.id).await?,
+            true => Arc::default(),
+            false => known.of(store, row).await?,
         };
         let mut ledgers = BTreeMap::new();
         for page in row.launch.pages.iter().filter(|_| with_ledgers) {

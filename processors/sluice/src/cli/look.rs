@@ -99,6 +99,7 @@ fn sight(engines: &Engines, config: &Config) -> Sight {
         messages: Arc::new(ProviderMessages::new(config.provider_pages())),
         shares: config.sender.shares,
         quotas: config.quotas.clone(),
+        known: Arc::default(),
         board: Board::default(),
         stalled: StalledCampaigns::default(),
         trouble: engines.trouble(),

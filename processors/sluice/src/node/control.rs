@@ -2,6 +2,7 @@
 
 use super::{Engines, NodeOptions, Work, commands, launching};
 use crate::campaign::explain::explain;
+use crate::campaign::known_chunks::KnownChunks;
 use crate::campaign::status::CampaignStatus;
 use crate::error::{Exit, Failure};
 use crate::page::lift::lift;
@@ -29,6 +30,7 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 pub struct NodeControl {
     engines: Engines,
     options: NodeOptions,
+    known: Arc<KnownChunks>,
     board: Board,
     stalled: StalledCampaigns,
     messages: Arc<dyn Messages>,
@@ -51,7 +53,7 @@ impl NodeControl {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let messages = Arc::new(ProviderMessages::new(options.config.provider_pages()));
-        Self { engines, options, board, stalled, messages, clock }
+        Self { engines, options, known: Arc::default(), board, stalled, messages, clock }
     }
 
     fn sight(&self) -> Sight {
@@ -61,6 +63,7 @@ impl NodeControl {
             messages: self.messages.clone(),
             shares: self.options.config.sender.shares,
             quotas: self.options.config.quotas.clone(),
+            known: self.known.clone(),
             board: self.board.clone(),
             stalled: self.stalled.clone(),
             trouble: self.engines.trouble(),

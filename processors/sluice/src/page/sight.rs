@@ -4,6 +4,7 @@ use super::facts::{PageFacts, PageLimits};
 use super::lag::{Lag, lags};
 use super::told::told;
 use crate::campaign::gates::page_gate;
+use crate::campaign::known_chunks::KnownChunks;
 use crate::campaign::quotas::{QuotaUse, quota_gates};
 use crate::campaign::status::{self, CampaignStatus, page_line};
 use crate::campaign::stored::Stored;
@@ -39,6 +40,8 @@ pub struct Sight {
     pub shares: ShareOptions,
     /// Limits above pages.
     pub quotas: BTreeMap<String, Quota>,
+    /// Chunks that were read before.
+    pub known: Arc<KnownChunks>,
     /// The pages of this process.
     pub board: Board,
     /// What its completion processor has found.
@@ -66,13 +69,13 @@ impl Sight {
         let is_told = pages.len() <= PAGES_ASKED && pages.iter().any(is_elsewhere);
         match is_told || pages.iter().any(is_counted) {
             true => self.read_all(row).await,
-            false => self.with_quotas(Stored::read(self.store.as_ref(), row).await?).await,
+            false => self.with_quotas(Stored::read(self.store.as_ref(), &self.known, row).await?).await,
         }
     }
 
     /// All that a status can be derived from.
     pub async fn read_all(&self, row: &CampaignRow) -> Outcome<Stored> {
-        self.with_quotas(Stored::read_all(self.store.as_ref(), row).await?).await
+        self.with_quotas(Stored::read_all(self.store.as_ref(), &self.known, row).await?).await
     }
 
     /// What a page waits for that another process has.
