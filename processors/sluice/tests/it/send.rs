@@ -4,6 +4,7 @@ use crate::support::{Place, Said, object, said, sink, url};
 use serde_json::json;
 use sluice_simulator::{Faults, Simulator, SimulatorConfig};
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -222,12 +223,14 @@ fn a_provider_that_is_down_and_back_is_waited_for() {
     let address = reserved.local_addr().unwrap();
     drop(reserved);
     let target = format!("http://{address}/messages");
-    let child = place.start(&["send", "patient.json", "--data-dir", "data", "--provider-url", &target]);
-    std::thread::sleep(Duration::from_millis(1_500));
+    let mut child = place.start(&["send", "patient.json", "--data-dir", "data", "--provider-url", &target]);
+    let mut said_beside = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let waits = said_beside.find(|line| line.contains("the provider is not reachable"));
+    assert!(waits.is_some(), "it ends without having said so");
     let sink = sluice_simulator::Sink::start(address, sluice_simulator::SinkOptions::default()).unwrap();
+    let rest: Vec<String> = said_beside.collect();
     let ended = said(child.wait_with_output().unwrap());
-    assert_eq!(ended.exit, 0, "{ended:?}");
-    assert!(ended.err.contains("the provider is not reachable"), "{ended:?}");
+    assert_eq!(ended.exit, 0, "{ended:?} {rest:?}");
     assert_eq!(sink.stats().requests, 50);
 }
 
