@@ -70,7 +70,7 @@ impl Page {
                     loading: None,
                     load_from: Duration::ZERO,
                 };
-                self.lanes.insert(id, state);
+                self.lanes.insert(id, Box::new(state));
                 return Ok(true);
             }
             Err(CampaignProblem::NotRunning) => {
@@ -204,7 +204,7 @@ impl Page {
         let loaded = loaded?;
         let now = self.now();
         let is_mine =
-            |state: &&mut LaneState| state.loading.as_ref().is_some_and(|load| load.number == number);
+            |state: &&mut Box<LaneState>| state.loading.as_ref().is_some_and(|load| load.number == number);
         let Some(state) = self.lanes.get_mut(&id).filter(is_mine) else { return Ok(()) };
         let Some(load) = state.loading.take() else { return Ok(()) };
         if !matches!(loaded, Loaded::Away(_)) {

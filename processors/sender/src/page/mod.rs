@@ -165,7 +165,8 @@ pub(crate) struct Page {
     id: PageId,
     inbox: UnboundedReceiver<OpenWork>,
     stop_signal: StopSignal,
-    lanes: BTreeMap<CampaignId, LaneState>,
+    /// Boxed: a map makes room for eleven at once, and most of thousands of pages have one (G9).
+    lanes: BTreeMap<CampaignId, Box<LaneState>>,
     /// Campaigns that are being cancelled and may have claims here.
     closing: BTreeMap<CampaignId, closing::Closing>,
     /// When lanes without work are looked for.
@@ -424,7 +425,7 @@ impl Page {
     }
 
     fn has_work(&self) -> bool {
-        self.lanes.values().any(LaneState::has_work)
+        self.lanes.values().any(|state| state.has_work())
     }
 
     fn granted_sends(&self) -> usize {
