@@ -3,6 +3,7 @@
 use super::codec::{from_json, json};
 use super::keys;
 use super::tables::{Access, Tables, storage};
+use serde::Deserialize;
 use sluice_core::{CampaignId, CampaignRow, ChunkId, ChunkRow, Seal};
 use sluice_engine::{Snapshot, Tx, Value};
 use sluice_runtime::ports::store::{Created, ExpansionLease, StoreError, StoreResult, Transition};
@@ -26,13 +27,22 @@ fn put(tx: &mut Tx, tables: &Tables, row: &CampaignRow) -> StoreResult<()> {
     Ok(())
 }
 
-/// The row, if `epoch` is still the one that expands.
-fn under_epoch(tx: &Tx, tables: &Tables, id: CampaignId, epoch: u32) -> StoreResult<CampaignRow> {
-    let row = existing(tx, tables, id)?;
-    if row.exp_epoch != epoch {
+/// What a row says of its expansion. Each chunk asks for it: the rest, which may name thousands of pages, is passed
+/// over.
+#[derive(Debug, Deserialize)]
+struct Expansion {
+    exp_epoch: u32,
+}
+
+/// Whether `epoch` is still the one that expands.
+fn check_epoch(tx: &Tx, tables: &Tables, id: CampaignId, epoch: u32) -> StoreResult<()> {
+    let bytes = tx.get(&tables.campaigns, &keys::campaign(id)).map_err(storage)?;
+    let bytes = bytes.ok_or_else(|| StoreError::Missing(name(id)))?;
+    let Expansion { exp_epoch } = from_json(&name(id), &bytes)?;
+    if exp_epoch != epoch {
         return Err(StoreError::Fenced(format!("the expansion of campaign {id}")));
     }
-    Ok(row)
+    Ok(())
 }
 
 pub(crate) async fn create(access: &Access, row: CampaignRow) -> StoreResult<Created> {
@@ -84,7 +94,8 @@ pub(crate) async fn lease(access: &Access, id: CampaignId) -> StoreResult<Expans
 
 pub(crate) async fn pin(access: &Access, id: CampaignId, epoch: u32, pin: String) -> StoreResult<String> {
     let pinned = access.write(move |tx, tables| {
-        let mut row = under_epoch(tx, tables, id, epoch)?;
+        check_epoch(tx, tables, id, epoch)?;
+        let mut row = existing(tx, tables, id)?;
         if let Some(first) = row.source_pin {
             return Ok(first);
         }
@@ -99,7 +110,7 @@ pub(crate) async fn commit_chunk(access: &Access, epoch: u32, row: ChunkRow) -> 
     let what = format!("chunk {}", row.id);
     let bytes = json(&what, &row)?;
     let committed = access.write(move |tx, tables| {
-        under_epoch(tx, tables, row.id.campaign(), epoch)?;
+        check_epoch(tx, tables, row.id.campaign(), epoch)?;
         let key = keys::chunk(row.id);
         match tx.get(&tables.chunks, &key).map_err(storage)? {
             // Two chunks of one name would be two people of one send (hazard 1).
@@ -116,7 +127,8 @@ pub(crate) async fn commit_chunk(access: &Access, epoch: u32, row: ChunkRow) -> 
 
 pub(crate) async fn seal(access: &Access, id: CampaignId, epoch: u32, seal: Seal) -> StoreResult<()> {
     let sealed = access.write(move |tx, tables| {
-        let mut row = under_epoch(tx, tables, id, epoch)?;
+        check_epoch(tx, tables, id, epoch)?;
+        let mut row = existing(tx, tables, id)?;
         match row.seal {
             Some(first) if first == seal => Ok(()),
             Some(_) => Err(StoreError::Fenced(format!("the seal of campaign {id}"))),

@@ -130,7 +130,8 @@ pub(super) async fn expand(
                     return Err(failed("the audience could not be expanded", row.reason.unwrap_or_default()));
                 }
                 _ if expander.is_finished() => break Err(storage("the expander ended"))?,
-                _ => tokio::time::sleep(Duration::from_millis(2)).await,
+                // Each look reads the whole row, which is large where there are many pages.
+                _ => tokio::time::sleep(Duration::from_millis(10)).await,
             }
         };
         sealed = Some((SystemClock.monotonic() - began, row));
