@@ -55,6 +55,9 @@ pub struct BenchArgs {
     /// Rounds; the median counts
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: u32,
+    /// Campaigns before the first round of `send` [default: 6 on a cluster]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub warm_ups: Option<u32>,
     /// Calls in flight, of the pipeline and of the client beside it
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub in_flight: u32,

@@ -16,6 +16,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// A cluster goes on writing for a while after an expansion: flushes, compactions. That is not the sending's.
+const ENGINES_REST: Duration = Duration::from_secs(10);
+
 /// What a campaign took.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(in crate::cli::bench) struct Ran {
@@ -38,6 +41,9 @@ pub(super) async fn run(
     let engines = Engines::open(&config).await?;
     if expanded_before {
         expand(&engines, &config, std::slice::from_ref(&launch)).await?;
+        if config.engines.is_cluster() {
+            tokio::time::sleep(ENGINES_REST).await;
+        }
     }
     let cpu = cpu_seconds("self");
     let node = Node::over(engines, NodeOptions::new(config)).await?;
