@@ -3,18 +3,22 @@
 
 use super::stored::{Stored, Waiting};
 use crate::view::moment::{at, when};
-use crate::view::numbers::thousands;
+use crate::view::numbers::{counted, thousands};
 use serde::{Deserialize, Serialize};
 use sluice_core::gate::{CampaignGate, Waits};
 use sluice_core::ledger::Scope;
 use sluice_core::rate::PerDay;
 use sluice_core::usage::{DailyUse, share_of};
 use sluice_core::{CampaignRow, CampaignState, PageId};
+use std::collections::BTreeMap;
+
+/// Scheduled days that are told one by one.
+const DAYS_TOLD: usize = 3;
 
 /// One rule of a campaign, and whom it keeps waiting now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GateLine {
-    /// `run state`, `window`, `campaign`, `pair`, `daily limit`, `page's daily limit`, `quota NAME`.
+    /// `run state`, `window`, `days`, `campaign`, `pair`, `daily limit`, `page's daily limit`, `quota NAME`.
     pub gate: String,
     /// What it says, for people.
     pub says: String,
@@ -52,6 +56,7 @@ pub fn gates(stored: &Stored, now_ms: i64) -> Vec<GateLine> {
     let waiting = stored.waiting();
     let mut lines = vec![state_line(row, &waiting)];
     lines.extend(window_line(row, &gate.in_state(CampaignState::Running), &waiting, now_ms));
+    lines.extend(days_line(&waiting));
     if let Some(rate) = row.rate() {
         lines.push(line("campaign", rate.to_owned()));
     }
@@ -102,6 +107,24 @@ fn window_line(row: &CampaignRow, gate: &CampaignGate, waiting: &Waiting, now_ms
     };
     let (until_ms, zone) = next.map_or((None, None), |(opens, zone)| (Some(opens), zone));
     Some(GateLine { holds: held, until_ms, zone, ..line("window", says) })
+}
+
+/// Who waits on each scheduled day, where there are any; the window says whom of them it holds now.
+fn days_line(waiting: &Waiting) -> Option<GateLine> {
+    let mut days: BTreeMap<&str, u64> = BTreeMap::new();
+    for (class, count) in waiting {
+        if let Some(day) = &class.day {
+            *days.entry(day).or_default() += count;
+        }
+    }
+    let told = days.iter().take(DAYS_TOLD).map(|(day, count)| format!("{day}: {}", thousands(*count)));
+    let mut says: Vec<String> = told.collect();
+    if days.len() > DAYS_TOLD {
+        let count = days.values().skip(DAYS_TOLD).sum::<u64>();
+        let more = counted((days.len() - DAYS_TOLD) as u64, "more day", "more days");
+        says.push(format!("{more}: {}", thousands(count)));
+    }
+    (!says.is_empty()).then(|| line("days", says.join(", ")))
 }
 
 /// The limits of any 24 hours of its pages, where one of them is used up: whom it holds, whichever campaign used it.
@@ -175,6 +198,21 @@ mod tests {
         let lines = gates(&stored(row, &[("a", 7)]), NOON);
         assert_eq!(lines[1].says, "opens 2026-06-01 18:00 America/Sao_Paulo, in 9 h 0 min");
         assert_eq!((lines[1].holds, lines[1].until_ms), (7, Some(NOON + 9 * 3_600_000)));
+    }
+
+    #[test]
+    fn g3_b3_scheduled_days_are_told_with_who_waits_on_each() {
+        let mut stored =
+            stored(row("null", "{}"), &[("a", 1), ("a", 700), ("b", 500), ("b", 30), ("b", 4), ("b", 9)]);
+        let mut chunks = stored.chunks.to_vec();
+        for (chunk, day) in chunks.iter_mut().skip(1).zip(["05", "03", "03", "04", "08"]) {
+            chunk.class.day = Some(format!("2026-06-{day}"));
+        }
+        stored.chunks = chunks.into();
+        let lines = gates(&stored, NOON);
+        assert_eq!(lines[1].says, "opens 2026-06-03 00:00 America/Sao_Paulo, in 1 d 15 h");
+        assert_eq!((lines[2].gate.as_str(), lines[2].holds), ("days", 0));
+        assert_eq!(lines[2].says, "2026-06-03: 530, 2026-06-04: 4, 2026-06-05: 700, 1 more day: 9");
     }
 
     #[test]
