@@ -158,10 +158,13 @@ impl FairQueue {
         let level = level(candidates, &counts, quota);
         let below = |at: usize| filled(&candidates[at], counts[at], level);
         let mut given: Vec<u64> = (0..candidates.len()).map(below).collect();
-        // What is less than a turn for all goes to some, by name; the others are before them next time.
+        // What is less than a turn for all goes to some, the others are before them next time. First to those who were
+        // given the fewest, also while they were away: whoever is there now and then only would never be first by name.
         let mut left = quota - given.iter().sum::<u64>();
         let mut order: Vec<usize> = (0..candidates.len()).collect();
-        order.sort_by_key(|&at| candidates[at].campaign);
+        let given_before =
+            |one: &Candidate| self.turns.get(&one.campaign).map_or(i64::MIN, |turns| turns.count);
+        order.sort_by_key(|&at| (given_before(&candidates[at]), candidates[at].campaign));
         for at in order {
             if left > 0 && counts[at] <= level && given[at] < candidates[at].available {
                 given[at] += 1;

@@ -156,6 +156,23 @@ fn b4_who_is_limited_by_something_else_saves_nothing_up() {
 }
 
 #[test]
+fn b4_who_is_there_now_and_then_gets_turns_whatever_its_name() {
+    for (always, at_times) in [(1, 2), (2, 1)] {
+        let mut shares = shares();
+        let mut sums = [0; 2];
+        for round in 0..100u8 {
+            let available = usize::from(round % 2);
+            let candidates =
+                [(campaign(always), Priority::Normal, 1), (campaign(at_times), Priority::Normal, available)];
+            let allotted = shares.allot(&candidates, 1);
+            sums[0] += given(&allotted, always);
+            sums[1] += given(&allotted, at_times);
+        }
+        assert!(sums[1] >= 25 && sums[0] + sums[1] == 100, "half of those that it is there for: {sums:?}");
+    }
+}
+
+#[test]
 fn b4_campaigns_that_come_and_go_are_not_new_each_time() {
     let mut shares = shares();
     let bulk = (campaign(9), Priority::Bulk, 1_000);
