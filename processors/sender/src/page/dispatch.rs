@@ -1,5 +1,6 @@
 //! From granted sends to calls at their time, and from outcomes to receipts.
 
+use super::quotas::TOKENS_AHEAD;
 use super::{Calling, GrantedSend, Page, Ready};
 use crate::quotas::CallTokens;
 use sluice_core::chunk_state::entry;
@@ -166,11 +167,15 @@ impl Page {
             .filter(|state| free && !self.template_waits(&state.template, now))
             .map(|state| (state, state.campaign.gcra.map_or(page, |gcra| gcra.next().max(page))))
             .filter(|(_, next)| *next > now)
-            .filter_map(|(state, next)| match next.saturating_sub(ahead) {
-                from if from > now => Some(from),
-                // It hears when tokens come.
-                _ if !self.tokens.has_each(&state.quotas, now) => None,
-                _ => Some(now + Duration::from_millis(1)),
+            .filter_map(|(state, next)| {
+                let has_tokens = self.tokens.has_each(&state.quotas, next);
+                let ahead = if has_tokens { ahead } else { ahead + TOKENS_AHEAD };
+                match next.saturating_sub(ahead) {
+                    from if from > now => Some(from),
+                    // It hears when tokens come.
+                    _ if !has_tokens => None,
+                    _ => Some(now + Duration::from_millis(1)),
+                }
             })
             .min()
     }

@@ -156,8 +156,13 @@ impl Page {
         self.look_at_campaigns().await
     }
 
-    /// Sends that may be granted now, at most. Also what is granted already counts.
+    /// Sends that may be granted now, at most. What is granted already counts, as far as it can be called.
     pub(super) fn grantable(&self, now: Duration) -> usize {
+        self.grantable_until(now, now + self.ms(self.context.options.ahead_ms))
+    }
+
+    /// The same of slots until `until`.
+    pub(super) fn grantable_until(&self, now: Duration, until: Duration) -> usize {
         let Some(ownership) = &self.ownership else { return 0 };
         if now < ownership.grants_from || ownership.hold.waits(now).is_some() {
             return 0;
@@ -174,12 +179,12 @@ impl Page {
         let ahead = self.throughput.in_ms(now, options.ahead_ms) as usize;
         let wanted = if ownership.hold.reason().is_some() { free } else { free.max(ahead) };
         let wanted = wanted.min(options.grant_sends_max);
-        let granted = self.granted_sends();
+        let granted = self.granted_callable(now);
         // Ask again before the last is used up, in batches that are worth a write.
         if granted * 2 > wanted {
             return 0;
         }
-        let slots = ownership.slots.capacity(now, now + self.ms(options.ahead_ms));
+        let slots = ownership.slots.capacity(now, until);
         let by_slots = usize::try_from(slots).unwrap_or(usize::MAX).saturating_sub(granted);
         let by_day = usize::try_from(self.free_of_day()).unwrap_or(usize::MAX);
         (wanted - granted).min(by_slots).min(by_day)
@@ -187,10 +192,12 @@ impl Page {
 
     /// What can be called next, within all limits.
     fn next_batch(&mut self, now: Duration) -> Vec<(CampaignId, Ready)> {
-        self.tokens.forget_more();
+        if self.lanes.values().all(|state| state.window.is_empty() && state.deferred.is_empty()) {
+            self.tokens.forget_more();
+            return Vec::new();
+        }
         let limit = self.grantable(now);
-        if limit == 0 || self.lanes.values().all(|state| state.window.is_empty() && state.deferred.is_empty())
-        {
+        if limit == 0 {
             return Vec::new();
         }
         let bytes = self.ownership.as_ref().map_or(0, |ownership| ownership.body.encode().len());

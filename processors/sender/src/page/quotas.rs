@@ -1,7 +1,8 @@
 //! Limits above the page: what it wants of them, and what they leave it.
 //!
 //! A page wants tokens for what is granted and not called, and for what it would grant next if they did not limit it. It
-//! grants no more than it has tokens for, so that grants do not run out in masses while tokens are awaited.
+//! grants no more than it has tokens for, so that grants do not run out in masses while tokens are awaited. They have to
+//! be there before the slot is: otherwise campaigns that need none get every slot of a page (G6).
 
 use super::Page;
 use crate::quotas::{CallTokens, QuotaPlace, User};
@@ -10,11 +11,15 @@ use sluice_schemas::Priority;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// How much earlier than a slot is granted a page wants tokens for it: about what a lease takes. Together with the time
+/// for which slots are granted ahead less than the life of any token.
+pub(super) const TOKENS_AHEAD: Duration = Duration::from_millis(35);
+
 /// A page's tokens, and what it would do with more.
 #[derive(Debug)]
 pub(super) struct PageTokens {
     user: User,
-    /// Of each quota: calls that could be granted now beyond those that are.
+    /// Of each quota: calls that could be granted beyond those that are, as far as is known.
     more: Vec<usize>,
 }
 
@@ -44,7 +49,7 @@ impl PageTokens {
         self.user.take(places, start)
     }
 
-    /// Whether a call at `start` could be made.
+    /// Whether a call at `start` could be made, as far as quotas go.
     pub(super) fn has_each(&self, places: &[QuotaPlace], start: Duration) -> bool {
         self.user.has_each(places, start)
     }
@@ -74,6 +79,7 @@ impl Page {
         limit: usize,
         now: Duration,
     ) {
+        let start = self.next_start(now);
         let is_under = |id: &CampaignId, place: QuotaPlace| {
             self.lanes.get(id).is_some_and(|state| state.quotas.contains(&place))
         };
@@ -93,7 +99,7 @@ impl Page {
                 candidates.iter().filter(|(id, ..)| is_under(id, place)).copied().collect();
             let granted = self.lanes.values().filter(|state| state.quotas.contains(&place));
             let granted: usize = granted.map(|state| state.granted.len()).sum();
-            let left = self.tokens.user.available(place, now).saturating_sub(granted);
+            let left = self.tokens.user.available(place, start).saturating_sub(granted);
             if under.iter().map(|(.., available)| available).sum::<usize>() <= left {
                 continue;
             }
@@ -104,6 +110,22 @@ impl Page {
             }
         }
         self.tokens.more = more;
+    }
+
+    /// Granted sends that can be called. Those of campaigns whose tokens were used or ran out since the grant wait
+    /// beside the page's slots, for the life of their grant at most, and leave them to others (G6).
+    pub(super) fn granted_callable(&self, now: Duration) -> usize {
+        if self.tokens.more.is_empty() {
+            return self.granted_sends();
+        }
+        let start = self.next_start(now);
+        let granted = self.lanes.values().map(|state| (state.quotas.as_slice(), state.granted.len()));
+        callable(granted, |place| self.tokens.user.available(place, start))
+    }
+
+    /// When the page's next call may start.
+    fn next_start(&self, now: Duration) -> Duration {
+        self.ownership.as_ref().map_or(now, |ownership| ownership.slots.next(now).max(now))
     }
 
     /// Says what tokens could be used for within a moment.
@@ -119,14 +141,52 @@ impl Page {
                 }
             };
             self.lanes.iter().for_each(|(id, state)| count(id, state.granted.len()));
-            let granting = self.grant.as_ref().map_or(&[][..], |grant| &grant.batch);
-            granting.iter().for_each(|(id, _)| count(id, 1));
+            let batch = self.grant.as_ref().map_or(&[][..], |grant| &grant.batch);
+            batch.iter().for_each(|(id, _)| count(id, 1));
+            let now = self.now();
+            let ahead = self.ms(self.context.options.ahead_ms) + TOKENS_AHEAD;
+            let soon = self.grantable_until(now, now + ahead).saturating_sub(batch.len());
             // What is being granted was part of what could be.
             for (wanted, more) in wanted.iter_mut().zip(&self.tokens.more) {
-                *wanted = (*wanted).max(*more);
+                *wanted = (*wanted).max(soon.min(*more));
             }
         }
         let wanted = wanted.into_iter().map(|count| u32::try_from(count).unwrap_or(u32::MAX));
         self.tokens.user.want(wanted.collect());
+    }
+}
+
+/// Of granted sends, by the quotas that they are under, how many can be called with the tokens that are `available`.
+fn callable<'a>(
+    granted: impl Iterator<Item = (&'a [QuotaPlace], usize)>,
+    available: impl Fn(QuotaPlace) -> usize,
+) -> usize {
+    let mut left: BTreeMap<QuotaPlace, usize> = BTreeMap::new();
+    let mut callable = 0;
+    for (places, mut count) in granted {
+        for place in places {
+            count = count.min(*left.entry(*place).or_insert_with(|| available(*place)));
+        }
+        for place in places {
+            left.entry(*place).and_modify(|left| *left -= count);
+        }
+        callable += count;
+    }
+    callable
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn g6_granted_sends_take_room_of_the_page_as_far_as_they_have_tokens() {
+        let of =
+            |granted: &[(&[QuotaPlace], usize)]| callable(granted.iter().copied(), |place| [3, 0, 5][place]);
+        assert_eq!(of(&[]), 0);
+        assert_eq!(of(&[(&[], 4), (&[0], 2)]), 6);
+        assert_eq!(of(&[(&[0], 2), (&[0], 2), (&[], 1)]), 4, "tokens are used once");
+        assert_eq!(of(&[(&[1], 7), (&[], 2)]), 2, "who has none leaves the room to others");
+        assert_eq!(of(&[(&[0, 1], 2), (&[2, 0], 9)]), 3, "each of its quotas has to have one");
     }
 }

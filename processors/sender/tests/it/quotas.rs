@@ -185,3 +185,24 @@ async fn while_the_store_is_away_nothing_is_leased_and_the_page_says_what_it_wai
     assert!(times(&bench).len() > 30, "it goes on by itself");
     running.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn g6_a_campaign_under_a_quota_gets_its_part_of_a_page_that_others_keep_busy() {
+    for (rate, of_page) in [("7/s", 7), ("20/s", 20)] {
+        let mut bench = bench(quota(Some("2/s"), None));
+        bench.page_rate = Some(rate.parse().unwrap());
+        let (one, two) = (bench.start("one"), bench.start("two"));
+        bench.campaign_on("limited", "acme", "left page", 0, 20).await;
+        bench.campaign_on("free", "other", "left page", 0, 6 * of_page).await;
+        // Takes whatever of the quota is left.
+        bench.campaign_on("hog", "acme", "right page", 3, 20).await;
+        tokio::time::sleep(MINUTE).await;
+        let count = |name: &str, tenant: &str| bench.callers_of(name, tenant).len();
+        let (limited, free, hog) = (count("limited", "acme"), count("free", "other"), count("hog", "acme"));
+        assert!(limited >= 20 && hog >= 20, "{rate}: {limited} {hog}");
+        assert!((112..=121).contains(&(limited + hog)), "{rate}: {limited} {hog}");
+        assert!(limited + free >= 58 * of_page as usize, "{rate}: {limited} {free}");
+        one.stop().await;
+        two.stop().await;
+    }
+}
