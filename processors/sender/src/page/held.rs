@@ -68,8 +68,12 @@ impl Page {
             let may_be_mended =
                 matches!(reason, HoldReason::Account(_)) && *since_ms < self.context.started_ms;
             let left = Duration::from_millis(until_ms.saturating_sub(wall).unsigned_abs());
-            let left = if may_be_mended { Duration::ZERO } else { left.min(INHERITED_MAX) };
-            let hold = Hold::inherited(reason.clone(), now + left, *in_a_row);
+            let until = now + if may_be_mended { Duration::ZERO } else { left.min(INHERITED_MAX) };
+            let hold = Hold::inherited(reason.clone(), until, *in_a_row);
+            if left <= INHERITED_MAX {
+                // It stands there already, and leaves the ledger when it is over.
+                ownership.kept_holds.push((what.clone(), until));
+            }
             match what {
                 Held::Page => ownership.hold = hold,
                 Held::Template(key) => {

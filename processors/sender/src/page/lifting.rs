@@ -6,7 +6,7 @@
 
 use super::Page;
 use crate::shard::SenderError;
-use sluice_core::throttle::Hold;
+use sluice_core::throttle::{Hold, HoldReason};
 use sluice_runtime::ports::store::StoreError;
 use std::time::Duration;
 use tracing::info;
@@ -23,11 +23,13 @@ pub(super) struct Lifting {
 }
 
 impl Page {
-    /// Ends all waits of the page: one call alone, and one of each template, finds out what is so.
+    /// Ends the waits that a person can end: one call alone, and one of each template, finds out what is so. A provider
+    /// that asks for time gets it.
     pub(super) fn lift_holds(&mut self) {
         let now = self.now();
         let page = self.ownership.as_mut().map(|ownership| &mut ownership.hold);
-        for hold in page.into_iter().chain(self.templates.values_mut()) {
+        let needs_a_person = |hold: &&mut Hold| hold.reason().is_some_and(HoldReason::needs_a_person);
+        for hold in page.into_iter().chain(self.templates.values_mut()).filter(needs_a_person) {
             if let Some((_, reason)) = hold.waits(now) {
                 info!(page = %self.id, reason = reason.as_str(), detail = reason.detail(), "hold lifted");
             }

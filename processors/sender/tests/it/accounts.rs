@@ -137,3 +137,18 @@ async fn b6_a_process_that_was_started_after_an_account_was_refused_finds_out_at
         next.stop().await;
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn b6_a_hold_that_was_over_by_the_first_call_of_a_later_process_leaves_the_ledger() {
+    let (bench, left, right) = refused_beside().await;
+    left.stop().await;
+    right.stop().await;
+    let ledger = bench.store().ledger(&page()).await.unwrap().unwrap();
+    assert_eq!(ledger.body.held().len(), 1);
+    let later = bench.start("later");
+    tokio::time::sleep(60 * SECOND).await;
+    assert!(bench.heard().last().unwrap().1, "its call was taken");
+    let ledger = bench.store().ledger(&page()).await.unwrap().unwrap();
+    assert_eq!(ledger.body.held(), []);
+    later.stop().await;
+}

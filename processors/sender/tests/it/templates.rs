@@ -4,6 +4,7 @@ use crate::support::{Bench, page};
 use sluice_core::quota::Quota;
 use sluice_core::{CampaignId, CampaignState};
 use sluice_schemas::{GateClass, Rules};
+use sluice_simulation::ProviderFaults;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -99,5 +100,24 @@ async fn g6_a_templates_one_call_is_made_by_a_campaign_that_has_tokens() {
     let taken = bench.heard().iter().filter(|(_, is_taken)| *is_taken).count();
     assert_eq!(taken, 3 + 20, "everybody but those whose quota is used up");
     assert!(running.board.pages()[&page()].templates.is_empty());
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn b6_a_command_for_a_held_template_ends_no_wait_that_the_provider_asked_for() {
+    let bench = campaigns().await;
+    let running = bench.start("sender");
+    tokio::time::sleep(5 * SECOND).await;
+    bench.pause_templates_of(&["sale-one", "sale-two"]);
+    tokio::time::sleep(SECOND).await;
+    bench.answers(ProviderFaults { throttled_ppm: 1_000_000, ..ProviderFaults::none() });
+    tokio::time::sleep(34 * SECOND).await;
+    let (until, reason) = running.board.pages()[&page()].hold.clone().unwrap();
+    let left = until - bench.world.now();
+    assert!(reason.as_str() == "throttled" && left > 10 * SECOND, "{left:?}");
+    let called = bench.heard().len();
+    bench.store().bump_control(&page()).await.unwrap();
+    tokio::time::sleep(left - SECOND).await;
+    assert_eq!(bench.heard().len(), called, "it still waits");
     running.stop().await;
 }
