@@ -118,11 +118,13 @@ impl Stalls {
         if now.saturating_sub(quiet.since) < self.after {
             return Ok(());
         }
-        let of_another = |search: &Search| search.campaign() != row.id;
-        if self.search.as_ref().is_some_and(of_another) {
-            // One that nobody goes on with any more, whatever the reason, is given up for the next.
-            self.search.take_if(|search| now.saturating_sub(search.went_on()) >= self.after);
-            return Ok(());
+        if let Some(other) = self.search.as_ref().filter(|search| search.campaign() != row.id) {
+            if now.saturating_sub(other.went_on()) < self.after {
+                return Ok(());
+            }
+            // One that nobody goes on with any more, whatever the reason, is given up for this one: two of them can't
+            // end each other's for ever, since this one goes on at its next look.
+            self.search = None;
         }
         if self.search.is_none() {
             let open = open(row, chunks, counters, ports.clock.wall_ms());
