@@ -141,14 +141,17 @@ impl Quota {
         self.pages.iter().any(|name| name == page) || self.tenants.iter().any(|name| name == tenant)
     }
 
-    /// How long after its lease was begun a call may start: a tenth of the shortest window, 50 ms to 2 s.
+    /// How long after its lease was begun a call may start: a tenth of the shortest window, 50 ms to 2 s; a fifth of one
+    /// whose calls are given back, where a longer life costs nothing as long as nobody dies, and a store may take
+    /// longer.
     pub fn life(&self) -> Duration {
         Duration::from_millis(self.life_ms().unsigned_abs())
     }
 
     fn life_ms(&self) -> i64 {
         let shortest = self.lengths().map(|(.., length_ms)| length_ms).min().unwrap_or(i64::MAX);
-        (shortest / 10).clamp(*LIFE_MS.start(), *LIFE_MS.end())
+        let part = if shortest <= RETURNED_MS_MAX { 5 } else { 10 };
+        (shortest / part).clamp(*LIFE_MS.start(), *LIFE_MS.end())
     }
 
     fn lengths(&self) -> impl Iterator<Item = (Kind, u64, i64)> {

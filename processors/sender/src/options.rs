@@ -1,7 +1,9 @@
 //! Every limit of the sender.
 
+use crate::page::TOKENS_AHEAD;
 use serde::{Deserialize, Serialize};
 use sluice_core::pace::PaceOptions;
+use sluice_core::quota::Quota;
 use sluice_core::share::ShareOptions;
 use sluice_core::throttle::HoldPolicy;
 
@@ -113,5 +115,20 @@ impl SenderOptions {
             return Err("sender.takeover_wait_ms must be longer than sender.grant_life_ms".to_owned());
         }
         self.pace.validate().map_err(|problem| format!("sender.pace.{problem}"))
+    }
+
+    /// Whether a token of `quota` can come before the slot that it is for is granted: otherwise its campaigns get nothing
+    /// of a page that others keep busy (G6).
+    ///
+    /// # Errors
+    /// A sentence for people; it begins with the option.
+    pub fn check_quota(&self, quota: &Quota) -> Result<(), String> {
+        let life = quota.life().as_millis() as u64;
+        let needed = TOKENS_AHEAD.as_millis() as u64;
+        let possible = life.saturating_sub(needed + life / 10);
+        match self.ahead_ms <= possible {
+            true => Ok(()),
+            false => Err(format!("sender.ahead_ms is {}, possible is at most {possible}", self.ahead_ms)),
+        }
     }
 }

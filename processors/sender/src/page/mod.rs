@@ -22,6 +22,8 @@ mod settle;
 mod templates;
 mod uses;
 
+pub(crate) use quotas::TOKENS_AHEAD;
+
 use crate::backlog::Line;
 use crate::board::{Lift, PageStatus};
 use crate::campaigns::Campaign;

@@ -11,9 +11,10 @@ use sluice_schemas::Priority;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How much earlier than a slot is granted a page wants tokens for it: about what a lease takes. Together with the time
-/// for which slots are granted ahead less than the life of any token.
-pub(super) const TOKENS_AHEAD: Duration = Duration::from_millis(35);
+/// How much earlier than a slot is granted a page wants tokens for it: what a lease takes where the store is busy, or
+/// another process wrote first. Together with the time for which slots are granted ahead less than the life of any
+/// token.
+pub(crate) const TOKENS_AHEAD: Duration = Duration::from_millis(100);
 
 /// A page's tokens, and what it would do with more.
 #[derive(Debug)]

@@ -378,6 +378,7 @@ impl Config {
         }
         for (name, quota) in &self.quotas {
             quota.validate().map_err(|problem| format!("quotas.{name}.{problem}"))?;
+            self.sender.check_quota(quota).map_err(|problem| format!("{problem} with quotas.{name}"))?;
         }
         self.audience.validate().map_err(|error| match error {
             AudienceError::Option { option, problem } => format!("audience.{option}: {problem}"),
