@@ -1,7 +1,6 @@
 //! Tables.
 
 use crate::{EngineError, Value};
-use fjall::config::{BlockSizePolicy, PinningPolicy};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -18,11 +17,6 @@ pub enum Shape {
 
 /// Rows held in memory before they are written as a table file, in bytes.
 const MEMTABLE_BYTES_MAX: u64 = 8 << 20;
-
-/// What is read from a table file at once, in bytes. What is large here, sends and recipients, is read in order and
-/// some hundred rows at a time, and each block has an entry in an index: smaller ones make that the larger part of
-/// the memory that a backlog takes (G9).
-const READ_BYTES: u32 = 16 << 10;
 
 /// Values of a table of blocks below this stay beside their keys.
 const BLOCK_BYTES_MIN: u32 = 1 << 10;
@@ -44,9 +38,6 @@ impl Keyspace {
         let options = || {
             let options = fjall::KeyspaceCreateOptions::default()
                 .max_memtable_size(MEMTABLE_BYTES_MAX)
-                .data_block_size_policy(BlockSizePolicy::all(READ_BYTES))
-                // Of the newest files only; those of others come and go with the cache.
-                .index_block_pinning_policy(PinningPolicy::new([true, false]))
                 .manual_journal_persist(true);
             match shape {
                 Shape::Rows => options,
