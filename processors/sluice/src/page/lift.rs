@@ -20,7 +20,7 @@ pub struct Lifted {
     pub is_passed_on: bool,
 }
 
-/// Lifts the holds of a page, whoever has it.
+/// Lifts the holds of a page that a person can end, whoever has it, or takes it next.
 ///
 /// # Errors
 /// `no_such_page` where nobody ever had it; the store's.
@@ -30,10 +30,10 @@ pub async fn lift(store: &dyn Store, board: &Board, page: &PageId, now: Duration
         return Err(Failure::refused("no_such_page", message, "name a page of a campaign's launch"));
     };
     let waited_for = board.lift(page).map(|status| waits(&status, now));
-    let is_passed_on = waited_for.is_none() && ledger.owner.is_some();
-    if is_passed_on {
+    if waited_for.is_none() {
         store.bump_control(page).await?;
     }
+    let is_passed_on = waited_for.is_none() && ledger.owner.is_some();
     let waited_for = waited_for.unwrap_or_default();
     Ok(Lifted { page: page.to_string(), owner: ledger.owner, waited_for, is_passed_on })
 }
@@ -42,7 +42,8 @@ pub async fn lift(store: &dyn Store, board: &Board, page: &PageId, now: Duration
 fn waits(status: &PageStatus, now: Duration) -> Vec<String> {
     let page = status.hold.iter().map(|(until, reason)| (*until, reason));
     let holds = page.chain(status.templates.iter().map(|held| (held.until, &held.reason)));
-    let holds = holds.filter(|(until, _)| *until > now);
+    // What ends by itself no command ends.
+    let holds = holds.filter(|(until, reason)| *until > now && reason.needs_a_person());
     holds.map(|(_, reason)| format!("{} ({})", reason.as_str(), reason.detail())).collect()
 }
 
@@ -86,6 +87,9 @@ mod tests {
         };
         assert_eq!(waits(&status, at(5)), ["account (190: expired)", "template (132015: paused)"]);
         assert_eq!(waits(&status, at(9)), Vec::<String>::new());
+        let throttled = HoldReason::Throttled("429".to_owned());
+        let throttled = PageStatus { hold: Some((at(9), throttled)), ..PageStatus::default() };
+        assert_eq!(waits(&throttled, at(5)), Vec::<String>::new());
     }
 
     #[test]
