@@ -44,7 +44,10 @@ mod tests {
     #[test]
     fn g4_a_window_that_holds_one_too_many_is_found_by_its_last_call() {
         let times: [u64; 5] = [0, 100, 999, 1_000, 1_099];
-        assert_eq!(breaches(&times, 1_000, |_, _| Some(3)), []);
+        assert_eq!(breaches(&times, 1_000, |_, _| Some(4)), []);
+        // The window begins at 100 and excludes 1,100.
+        let breach = Breach { from: 100, to: 1_099, count: 4, most: 3 };
+        assert_eq!(breaches(&times, 1_000, |_, _| Some(3)), [breach]);
         assert_eq!(
             breaches(&times, 1_000, |_, _| Some(2)),
             [

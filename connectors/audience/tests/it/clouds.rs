@@ -71,12 +71,12 @@ impl Store {
         Ok(found)
     }
 
-    /// The code of the error, which says no secret.
-    fn refused(&self, url: &str) -> &'static str {
+    /// Reading ends with this code, and the error says no secret.
+    fn refuses(&self, url: &str, code: &str) {
         let error = self.read(url).unwrap_err();
         let text = format!("{error} {error:?}");
         assert!(!text.contains("hunter2") && !text.contains("aHVudGVyMg"), "{text}");
-        error.code()
+        assert_eq!(error.code(), code, "{url}: {text}");
     }
 }
 
@@ -134,11 +134,11 @@ fn answers_of_google_and_azure_say_what_to_do_and_passing_ones_are_tried_again()
     let identity = Identity::new();
     for (url, ..) in CLOUDS {
         let answering = |answer| Store::new(&identity).answering(move |_| Answer::Status(answer));
-        assert_eq!(answering(404).refused(url), "audience_not_found", "{url}");
-        assert_eq!(answering(403).refused(url), "audience_forbidden", "{url}");
-        assert_eq!(answering(401).refused(url), "audience_forbidden", "{url}");
-        assert_eq!(answering(400).refused(url), "audience_refused", "{url}");
-        assert_eq!(answering(503).refused(url), "audience_unavailable", "{url}");
+        answering(404).refuses(url, "audience_not_found");
+        answering(403).refuses(url, "audience_forbidden");
+        answering(401).refuses(url, "audience_forbidden");
+        answering(400).refuses(url, "audience_refused");
+        answering(503).refuses(url, "audience_unavailable");
         let shaky = Store::new(&identity).answering(|number| match number % 3 {
             0 => Answer::Status(503),
             1 => Answer::CutAfter(10),
@@ -147,7 +147,7 @@ fn answers_of_google_and_azure_say_what_to_do_and_passing_ones_are_tried_again()
         assert_eq!(shaky.read(url).unwrap().len(), ROWS, "{url}");
         let mut closed = Store::new(&identity);
         closed.options.allow_buckets = vec!["gs://others".to_owned()];
-        assert_eq!(closed.refused(url), "audience_bucket_not_allowed");
+        closed.refuses(url, "audience_bucket_not_allowed");
     }
 }
 
@@ -163,18 +163,18 @@ fn a2_https_is_read_where_the_authority_is_known_and_refused_where_it_is_not() {
     // Another authority, none at all, and a name that the certificate does not say.
     let other = Identity::new();
     store.options.ca_file = other.ca_file();
-    assert_eq!(store.refused(&url), "audience_unavailable");
+    store.refuses(&url, "audience_unavailable");
     store.options.ca_file = Default::default();
-    assert_eq!(store.refused(&url), "audience_unavailable");
+    store.refuses(&url, "audience_unavailable");
     store.options.ca_file = identity.ca_file();
     let (by_number, port) = (store.server.address.to_string(), store.server.address.port());
     store.options.allow_hosts.push(by_number.clone());
-    assert_eq!(store.refused(&format!("https://{by_number}/people.csv")), "audience_unavailable");
+    store.refuses(&format!("https://{by_number}/people.csv"), "audience_unavailable");
     assert_eq!(store.server.state.lock().unwrap().requests.len(), asked, "nothing was asked of a stranger");
 
     store.options.ca_file = "no/such/file.pem".into();
-    assert_eq!(store.refused(&url), "audience_store_settings");
+    store.refuses(&url, "audience_store_settings");
     store.options.ca_file = identity.ca_file();
     store.options.allow_hosts = vec![format!("other.example:{port}")];
-    assert_eq!(store.refused(&url), "audience_host_not_allowed");
+    store.refuses(&url, "audience_host_not_allowed");
 }
