@@ -106,7 +106,7 @@ fn failure(error: &object_store::Error) -> Failure {
             RemoteProblem::Region { answer }.into()
         }
         E::PermissionDenied { .. } | E::Unauthenticated { .. } => RemoteProblem::Forbidden { answer }.into(),
-        _ if has(&["416", "InvalidRange"]) => Failure::Changed,
+        _ if has(&["status code: 416", "InvalidRange"]) => Failure::Changed,
         // Where nothing else is configured, credentials are asked of the machine: it has none.
         _ if has(&["169.254.169.254", "169.254.170.2", "metadata.google.internal"]) => {
             RemoteProblem::NoCredentials.into()
