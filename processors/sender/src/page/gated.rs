@@ -185,8 +185,8 @@ impl Page {
 
     /// Rows that have changed are read again.
     pub(super) fn hear_of_commands(&mut self) {
-        let moved = |state: &LaneState| state.watched.moved_since(state.campaign.row.steps);
-        self.look_at_campaigns |= self.lanes.values().any(|state| moved(state));
+        let mut open = self.lanes.values();
+        self.look_at_campaigns |= open.any(|state| state.watched.moved_since(state.campaign.row.steps));
     }
 
     /// The campaign goes on as its row says now: under other limits, or paused.

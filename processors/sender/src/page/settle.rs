@@ -215,7 +215,7 @@ impl Page {
             return Ok(());
         }
         let log = &*self.context.ports.log;
-        let chunks: Vec<ChunkId> = inherited.claims.iter().map(|(chunk, ..)| *chunk).collect();
+        let chunks = inherited.claims.iter().map(|(chunk, ..)| *chunk);
         if !inherited.barrier.is_passed(log, chunks).await? {
             inherited.complete_at = now + Duration::from_millis(50);
             self.settling.inherited.push(inherited);
