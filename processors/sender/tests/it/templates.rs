@@ -1,6 +1,6 @@
 //! Templates that the provider pauses, judged by its own list of calls.
 
-use crate::support::{Bench, page};
+use crate::support::{Bench, Running, page};
 use sluice_core::quota::Quota;
 use sluice_core::{CampaignId, CampaignState};
 use sluice_schemas::{GateClass, Rules};
@@ -20,13 +20,19 @@ async fn campaigns() -> Bench {
     bench
 }
 
-#[tokio::test(start_paused = true)]
-async fn b6_g6_a_paused_template_holds_its_campaigns_and_nobody_else_and_is_tried_again_by_one_call() {
+/// Of [`campaigns`], one process, a second after the template of both was paused.
+async fn paused() -> (Bench, Running) {
     let bench = campaigns().await;
     let running = bench.start("sender");
     tokio::time::sleep(5 * SECOND).await;
     bench.pause_templates_of(&["sale-one", "sale-two"]);
     tokio::time::sleep(SECOND).await;
+    (bench, running)
+}
+
+#[tokio::test(start_paused = true)]
+async fn b6_g6_a_paused_template_holds_its_campaigns_and_nobody_else_and_is_tried_again_by_one_call() {
+    let (bench, running) = paused().await;
     let refused = bench.heard().iter().filter(|(_, is_taken)| !is_taken).count();
     assert!((1..=4).contains(&refused), "{refused}");
     let held = running.board.pages()[&page()].templates.clone();
@@ -105,11 +111,7 @@ async fn g6_a_templates_one_call_is_made_by_a_campaign_that_has_tokens() {
 
 #[tokio::test(start_paused = true)]
 async fn b6_a_command_for_a_held_template_ends_no_wait_that_the_provider_asked_for() {
-    let bench = campaigns().await;
-    let running = bench.start("sender");
-    tokio::time::sleep(5 * SECOND).await;
-    bench.pause_templates_of(&["sale-one", "sale-two"]);
-    tokio::time::sleep(SECOND).await;
+    let (bench, running) = paused().await;
     bench.answers(ProviderFaults { throttled_ppm: 1_000_000, ..ProviderFaults::none() });
     tokio::time::sleep(34 * SECOND).await;
     let (until, reason) = running.board.pages()[&page()].hold.clone().unwrap();
