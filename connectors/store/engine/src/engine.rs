@@ -1,6 +1,7 @@
 //! Opening, writing, closing.
 
 use crate::committer::{Committer, Counts};
+use crate::flush::flush;
 use crate::lock::DirectoryLock;
 use crate::queue::{Job, Life, Priority, Queue, Reservation};
 use crate::{EngineError, EngineOptions, Keyspace, Shape, Snapshot, Ticket, Tx};
@@ -33,6 +34,8 @@ pub struct Statistics {
     pub changes: u64,
     /// Bytes of keys and values in them.
     pub bytes: u64,
+    /// Bytes that tables hold in memory, also of what was there before: in the journal, in no file of theirs.
+    pub unflushed_bytes: u64,
 }
 
 /// Reservations are counted in these, so that a semaphore can hold them.
@@ -166,19 +169,27 @@ impl Engine {
             commits: self.counts.commits.load(Ordering::Relaxed),
             changes: self.counts.changes.load(Ordering::Relaxed),
             bytes: self.counts.bytes.load(Ordering::Relaxed),
+            unflushed_bytes: self.database.write_buffer_size(),
         }
     }
 
-    /// Commits what waits and takes no more writes; reading goes on. Blocks until it is done.
+    /// Commits what waits, makes files of the larger tables in memory and takes no more writes; reading goes on.
+    /// Blocks until it is done.
     pub fn close(&self) {
         self.queue.close();
         let thread = self.committer.lock().unwrap_or_else(PoisonError::into_inner).take();
         // What the committing thread drops may hold the engine; it can't wait for itself.
-        if let Some(thread) = thread
-            && thread.thread().id() != std::thread::current().id()
-            && thread.join().is_err()
-        {
+        let Some(thread) = thread.filter(|thread| thread.thread().id() != std::thread::current().id()) else {
+            return;
+        };
+        if thread.join().is_err() {
             tracing::error!("the committing thread panicked");
+        } else if matches!(self.failure(), None | Some(EngineError::Closed)) {
+            match flush(&self.database).map_err(|error| EngineError::from_fjall(&self.dir, &error)) {
+                Ok(true) => {}
+                Ok(false) => tracing::warn!("the disk is slow: the next start reads more from the journal"),
+                Err(error) => tracing::warn!(%error, "the next start reads more from the journal"),
+            }
         }
     }
 }

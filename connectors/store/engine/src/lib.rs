@@ -17,6 +17,7 @@
 mod committer;
 mod engine;
 mod error;
+mod flush;
 mod keyspace;
 mod lock;
 mod options;

@@ -136,6 +136,45 @@ fn closing_commits_what_waits_and_refuses_the_rest() {
 }
 
 #[test]
+fn g9_what_a_process_wrote_is_no_memory_of_the_next_one() {
+    let dir = tempfile::tempdir().unwrap();
+    for round in 1..=3u32 {
+        let engine = open(dir.path());
+        let before = engine.statistics().unflushed_bytes;
+        assert!(before < 64 << 10, "{before} bytes in memory at start {round}");
+        let (rows, blocks) = (
+            engine.keyspace("rows", Shape::Rows).unwrap(),
+            engine.keyspace("blocks", Shape::Blocks).unwrap(),
+        );
+        let few = engine.keyspace("few", Shape::Rows).unwrap();
+        for number in 0..200u32 {
+            let (rows, blocks, few) = (rows.clone(), blocks.clone(), few.clone());
+            let write = engine.write_blocking(move |tx| {
+                tx.insert(&rows, number.to_be_bytes(), vec![round as u8; 4 << 10]);
+                tx.insert(&blocks, number.to_be_bytes(), vec![round as u8; 8 << 10]);
+                tx.insert(&few, "number", number.to_be_bytes());
+            });
+            write.unwrap();
+        }
+        assert!(engine.statistics().unflushed_bytes > 2 << 20);
+        engine.close();
+        for number in 0..200u32 {
+            let row = rows.get(&number.to_be_bytes()).unwrap().map(|row| row.to_vec());
+            assert_eq!(row, Some(vec![round as u8; 4 << 10]));
+        }
+        drop((engine, rows, blocks, few));
+    }
+    let engine = open(dir.path());
+    let blocks = engine.keyspace("blocks", Shape::Blocks).unwrap();
+    let few = engine.keyspace("few", Shape::Rows).unwrap();
+    assert_eq!(
+        engine.snapshot().prefix(&blocks, b"").filter(|pair| pair.as_ref().unwrap().1[0] == 3).count(),
+        200
+    );
+    assert_eq!(few.get(b"number").unwrap().as_deref(), Some(199u32.to_be_bytes().as_slice()));
+}
+
+#[test]
 fn a_panic_in_a_write_leaves_nobody_waiting() {
     let dir = tempfile::tempdir().unwrap();
     let engine = open(dir.path());
