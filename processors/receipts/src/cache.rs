@@ -70,6 +70,15 @@ pub(crate) struct Cached {
     used: u64,
 }
 
+impl Cached {
+    /// Everything merged so far is stored. What was kept of it is given back: hundreds of states wait here for facts
+    /// that may never come, and a busy one has had thousands of entries at once (G9).
+    pub(crate) fn stored(&mut self) {
+        self.news = Vec::new();
+        self.wants = Wants::default();
+    }
+}
+
 /// Least recently used chunk states go first, but only those that are stored.
 #[derive(Debug)]
 pub(crate) struct ChunkCache {
@@ -196,6 +205,19 @@ mod tests {
         cache.merge(chunk(1), vec![entry(Fact::Accepted, 0, 0, 1, 0)], Stamp::new(1, 1));
         assert!(!cache.make_room());
         assert_eq!(cache.touched(), [chunk(1)]);
+    }
+
+    #[test]
+    fn g9_a_state_whose_facts_are_stored_keeps_no_room_for_them() {
+        let mut cache = cache_of(&[1], 1);
+        for index in 0..2_000 {
+            cache.merge(chunk(1), vec![entry(Fact::Accepted, index, index, 1, 0)], Stamp::new(1, 1));
+        }
+        let cached = cache.get_mut(chunk(1)).unwrap();
+        assert_eq!(cached.news.len(), 2_000);
+        cached.stored();
+        assert_eq!((cached.news.capacity(), cached.wants), (0, Wants::default()));
+        assert!(cache.make_room(), "it may go");
     }
 
     #[test]

@@ -51,8 +51,7 @@ impl Worker {
         for touched in &touched {
             if let Some(cached) = self.cache.get_mut(touched.chunk) {
                 self.stats.stored(&cached.news, now_ms);
-                cached.news.clear();
-                cached.wants = Default::default();
+                cached.stored();
             }
         }
         self.commit(&held).await?;
