@@ -5,6 +5,7 @@
 //!
 //! What this crate does not do: it decides nothing about sends; the processors do.
 //!
+//! - `arenas`: how much freed memory the allocator keeps.
 //! - [`cli`]: the commands, one file each.
 //! - [`config`]: defaults → file → environment → flags.
 //! - [`dead_letters`]: records that no step could use.
@@ -14,6 +15,8 @@
 //! - [`verify`]: recounts a campaign.
 //! - [`view`]: numbers, tables, progress.
 
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+pub mod arenas;
 pub mod campaign;
 pub mod cli;
 pub mod config;

@@ -4,6 +4,8 @@ use sluice::cli;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    sluice::arenas::bound();
     sluice_log::kafka::keep_tls_until_exit();
     let cli = match cli::parse() {
         Ok(cli) => cli,
