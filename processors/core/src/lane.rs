@@ -25,12 +25,14 @@ pub enum Source {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpanCursor {
     spans: VecDeque<Span>,
+    /// Places of the spans that are behind it.
+    passed: u64,
 }
 
 impl SpanCursor {
     /// At the first record.
     pub fn new(spans: impl IntoIterator<Item = Span>) -> Self {
-        Self { spans: spans.into_iter().filter(|span| span.first < span.end).collect() }
+        Self { spans: spans.into_iter().filter(|span| span.first < span.end).collect(), passed: 0 }
     }
 
     /// The offset to read next and the end of its span.
@@ -41,10 +43,21 @@ impl SpanCursor {
     /// Everything below `offset` of the present span has been read.
     pub fn advance(&mut self, offset: u64) {
         if let Some(span) = self.spans.front_mut() {
-            span.first = i64::try_from(offset).unwrap_or(i64::MAX);
+            let to = i64::try_from(offset).unwrap_or(i64::MAX);
+            self.passed += to.min(span.end).abs_diff(span.first);
+            span.first = to;
             if span.first >= span.end {
                 self.spans.pop_front();
             }
+        }
+    }
+
+    /// Goes on behind the first `places` places of all spans, if it is not there yet.
+    pub fn skip_to(&mut self, places: u64) {
+        while self.passed < places
+            && let Some((first, end)) = self.next()
+        {
+            self.advance(end.min(first + (places - self.passed)));
         }
     }
 }
@@ -136,6 +149,18 @@ impl Work {
         open.subtract(busy);
         open.subtract(&self.taken);
         self.unloaded = open;
+        self.skip_finished(state);
+    }
+
+    /// Records lie in the order of their indexes, and every index has one, except where the row was skipped when the
+    /// audience was expanded: as many lie before the first that is wanted. An owner that takes a chunk over in the
+    /// middle does not read what was called long ago. Another producer's records in between only put the first wanted
+    /// one further back, and one that were missed nevertheless would be read from its row.
+    fn skip_finished(&mut self, state: &ChunkState) {
+        if let (Source::Spans(cursor), Some(first)) = (&mut self.source, self.unloaded.iter().next()) {
+            let has_record = |index: &u16| !state.recipient(*index).is_excluded();
+            cursor.skip_to((0..first).filter(has_record).count() as u64);
+        }
     }
 
     /// Takes at most `limit` recipients that may be decoded now.
@@ -395,6 +420,7 @@ mod tests {
     use super::*;
     use crate::CampaignId;
     use crate::chunk_state::entry;
+    use proptest::prelude::*;
     use sluice_schemas::Fact;
 
     fn chunk() -> ChunkId {
@@ -541,5 +567,63 @@ mod tests {
         assert_eq!(cursor.next(), Some((9, 10)));
         cursor.advance(10);
         assert_eq!(cursor.next(), None);
+    }
+
+    #[test]
+    fn who_takes_a_chunk_over_begins_to_read_at_the_first_who_may_be_called() {
+        let source = Source::Spans(SpanCursor::new([Span { first: 100, end: 8_290 }]));
+        let mut first = Work { source, ..work(1, IndexSet::full(8_192)) };
+        let mut state = ChunkState::new();
+        // Rows 10 and 11 were skipped and have no record; up to 4,999 the former owner has called or claimed.
+        state.merge(&entry(Fact::Skipped, 10, 11, 0, 0));
+        state.merge(&entry(Fact::Accepted, 0, 9, 1, 0));
+        state.merge(&entry(Fact::Accepted, 12, 4_899, 1, 0));
+        let claimed: IndexSet = (4_900..5_000).collect();
+        first.observe(&state, &claimed);
+        let Source::Spans(cursor) = &mut first.source else { panic!("{:?}", first.source) };
+        assert_eq!(cursor.next(), Some((100 + 4_998, 8_290)));
+        // Who looks again goes on from where it has read to.
+        cursor.advance(6_000);
+        first.observe(&state, &claimed);
+        let Source::Spans(cursor) = &first.source else { panic!("{:?}", first.source) };
+        assert_eq!(cursor.next(), Some((6_000, 8_290)));
+    }
+
+    proptest! {
+        /// Records of a chunk lie in the order of their indexes, with others' in between.
+        #[test]
+        fn g2_nobody_who_may_be_called_lies_before_the_place_that_is_read_first(
+            rows in proptest::collection::vec((0_u8..4, 0_i64..3), 1..200),
+            cut in 0_i64..200,
+        ) {
+            let (mut state, mut busy, mut records) = (ChunkState::new(), IndexSet::new(), Vec::new());
+            let mut place = 50_i64;
+            for (index, (fate, others)) in (0_u16..).zip(&rows) {
+                if *fate == 0 {
+                    state.merge(&entry(Fact::Skipped, index, index, 0, 0));
+                } else if *fate == 1 {
+                    state.merge(&entry(Fact::Accepted, index, index, 1, 0));
+                } else if *fate == 2 {
+                    busy.insert(index);
+                }
+                if *fate != 0 {
+                    place += others;
+                    records.push((place, index));
+                    place += 1;
+                }
+            }
+            let cut = (50 + cut).min(place);
+            // Two bursts, with a gap of another chunk between them.
+            let moved = |at: i64| if at < cut { at } else { at + 1_000 };
+            let spans = [Span { first: 50, end: cut }, Span { first: cut + 1_000, end: place + 1_000 }];
+            let source = Source::Spans(SpanCursor::new(spans));
+            let mut first = Work { source, ..work(1, IndexSet::full(rows.len() as u32)) };
+            first.observe(&state, &busy);
+            let Source::Spans(cursor) = &first.source else { panic!("{:?}", first.source) };
+            let read_from = cursor.next().map_or(u64::MAX, |(first, _)| first);
+            for (at, index) in records {
+                prop_assert!(!first.unloaded().contains(index) || moved(at) as u64 >= read_from);
+            }
+        }
     }
 }
