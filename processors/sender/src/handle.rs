@@ -5,6 +5,7 @@ use crate::shard::{Context, SenderError};
 use sluice_runtime::ports::log::{
     Committer, LogError, NewRecord, Partition, Position, ReadLimit, StoredRecord, Topic,
 };
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tracing::warn;
 
@@ -16,8 +17,18 @@ pub(crate) struct ShardHandle {
     pub(crate) partition: Partition,
     committer: Arc<dyn Committer>,
     backlog: Mutex<Backlog>,
-    /// The newest committed position; held while committing, so that commits never go backwards.
-    committed: tokio::sync::Mutex<Option<u64>>,
+    /// Number of the newest commit that was asked for.
+    asked: AtomicU64,
+    /// Held while committing, so that commits never go backwards.
+    committed: tokio::sync::Mutex<Committed>,
+}
+
+/// What was committed last.
+#[derive(Default)]
+struct Committed {
+    position: Option<u64>,
+    /// Commits up to this one had been asked for when it began.
+    answers: u64,
 }
 
 impl ShardHandle {
@@ -28,7 +39,13 @@ impl ShardHandle {
         records_max: usize,
     ) -> Self {
         let backlog = Mutex::new(Backlog::new(position, records_max));
-        Self { partition, committer, backlog, committed: tokio::sync::Mutex::new(None) }
+        Self {
+            partition,
+            committer,
+            backlog,
+            asked: AtomicU64::new(0),
+            committed: tokio::sync::Mutex::default(),
+        }
     }
 
     pub(crate) fn backlog(&self) -> MutexGuard<'_, Backlog> {
@@ -41,17 +58,23 @@ impl ShardHandle {
         records.iter().for_each(|&offset| backlog.finish(offset));
     }
 
-    /// A synchronous commit; refused for a former member, so that one can't take pages back (hazard 6).
+    /// A synchronous commit that begins after this was called; refused for a former member, so that one can't take
+    /// pages back (hazard 6). Pages that ask together share one: a shard may have hundreds that are all to be taken.
     pub(crate) async fn commit(&self) -> Result<(), LogError> {
+        let question = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
         let mut committed = self.committed.lock().await;
+        if committed.answers >= question {
+            return Ok(());
+        }
+        let newest = self.asked.load(Ordering::SeqCst);
         let position = self.backlog().position();
         self.committer.commit(self.partition, Position(position)).await?;
-        *committed = Some(position);
+        *committed = Committed { position: Some(position), answers: newest };
         Ok(())
     }
 
     pub(crate) async fn commit_if_moved(&self) -> Result<(), LogError> {
-        let moved = *self.committed.lock().await != Some(self.backlog().position());
+        let moved = self.committed.lock().await.position != Some(self.backlog().position());
         if moved { self.commit().await } else { Ok(()) }
     }
 
@@ -101,5 +124,71 @@ impl ShardHandle {
     fn forget_parked(&self, first: u64, end: u64) {
         warn!(shard = self.partition.0, first, end, "parked records of chunks are gone");
         self.backlog().forget_parked_below(end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::pin::Pin;
+    use std::sync::atomic::AtomicBool;
+    use std::time::Duration;
+
+    /// Answers after 10 ms, and counts.
+    #[derive(Default)]
+    struct SlowCommitter {
+        commits: AtomicU64,
+        is_former: AtomicBool,
+    }
+
+    impl Committer for SlowCommitter {
+        fn commit<'a, 'b>(
+            &'a self,
+            partition: Partition,
+            _: Position,
+        ) -> Pin<Box<dyn Future<Output = Result<(), LogError>> + Send + 'b>>
+        where
+            'a: 'b,
+            Self: 'b,
+        {
+            Box::pin(async move {
+                self.commits.fetch_add(1, Ordering::SeqCst);
+                let is_former = self.is_former.load(Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                let fenced = LogError::Fenced { topic: Topic::Chunks, partition };
+                if is_former { Err(fenced) } else { Ok(()) }
+            })
+        }
+
+        fn pause(&self, _: Partition) {}
+
+        fn resume(&self, _: Partition) {}
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn hazard_6_pages_that_are_taken_together_share_a_commit_and_none_that_began_before() {
+        let committer = Arc::new(SlowCommitter::default());
+        let handle = Arc::new(ShardHandle::new(Partition(0), committer.clone(), 0, 100));
+        let taken = |count: usize| {
+            let all = (0..count).map(|_| {
+                let handle = handle.clone();
+                tokio::spawn(async move { handle.commit().await })
+            });
+            futures_util::future::join_all(all.collect::<Vec<_>>())
+        };
+        let all = taken(300).await;
+        assert!(all.into_iter().all(|taken| taken.unwrap().is_ok()));
+        // The first one had begun before the others asked; the second answers all of them.
+        assert_eq!(committer.commits.load(Ordering::SeqCst), 2);
+        // One that is under way says nothing about who asks now.
+        let under_way = tokio::spawn({
+            let handle = handle.clone();
+            async move { handle.commit().await }
+        });
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        committer.is_former.store(true, Ordering::SeqCst);
+        let later = taken(3).await;
+        assert_eq!(under_way.await.unwrap(), Ok(()));
+        assert!(later.into_iter().all(|taken| matches!(taken.unwrap(), Err(LogError::Fenced { .. }))));
     }
 }
