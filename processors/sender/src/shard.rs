@@ -4,7 +4,7 @@ use crate::board::Board;
 use crate::handle::ShardHandle;
 use crate::metrics::QuotaStats;
 use crate::options::SenderOptions;
-use crate::page::{Descriptor, OpenWork, Page, StopMode};
+use crate::page::{Descriptor, Kept, OpenWork, Page, StopMode};
 use crate::quotas::Quotas;
 use crate::quotas::leasing::{self, Lessee};
 use crate::rows::CampaignRows;
@@ -23,12 +23,13 @@ use sluice_runtime::ports::store::{Store, StoreError};
 use sluice_runtime::{Clock, Shutdown};
 use sluice_schemas::{ChunkReady, DeadLetter, RetryReady, decode, encode, is};
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{self, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tracing::{info, warn};
 
 /// The consumer group of the sender.
@@ -100,6 +101,8 @@ struct Shard {
     pages: BTreeMap<PageId, UnboundedSender<OpenWork>>,
     /// Told to all pages of the shard.
     stop: watch::Sender<Option<StopMode>>,
+    /// One for each page, and when all are dropped.
+    kept: (Kept, mpsc::Receiver<Infallible>),
     paused: bool,
 }
 
@@ -116,10 +119,9 @@ impl std::fmt::Debug for Context {
     }
 }
 
-/// The pages of some shards that are ending, and the guard that waits for them.
-struct Draining {
-    pages: JoinSet<Result<(), SenderError>>,
-    shards: Vec<Arc<ShardHandle>>,
+/// Shards that go to others, and the guard that waits for them.
+struct HandOver {
+    shards: JoinSet<Result<(), SenderError>>,
     guard: Option<RevokeGuard>,
 }
 
@@ -168,6 +170,7 @@ impl Sender {
             committer: membership.committer,
             shards: BTreeMap::new(),
             tasks: BTreeMap::new(),
+            ending: JoinSet::new(),
         };
         let mut deliveries = membership.deliveries;
         let result = consumer.consume(&mut *deliveries, &mut shutdown).await;
@@ -176,17 +179,20 @@ impl Sender {
         let deadline = consumer.context.ports.clock.monotonic()
             + Duration::from_millis(consumer.context.options.drain_ms);
         let mode = if result.is_ok() { StopMode::Drain { deadline } } else { StopMode::Lost { deadline } };
-        let draining = consumer.stop(&all, mode, None);
-        let drained = if result.is_ok() {
-            draining.finish_as_member(&mut *deliveries).await
+        let hand_over = consumer.stop(&all, mode, None);
+        let handed_over = if result.is_ok() {
+            hand_over.finish_as_member(&mut *deliveries).await
         } else {
-            draining.finish().await
+            hand_over.finish().await
         };
+        // From here on others have the pages; calls that take long end beside them.
+        drop(deliveries);
+        let ended = all_of(consumer.ending).await;
         context.quotas.pools().for_each(|pool| pool.end());
         // What is not given back then counts until its window is over.
         let given_back = async { while leasing.join_next().await.is_some() {} };
         tokio::time::timeout(LAST_GIVE_BACK, given_back).await.unwrap_or(());
-        result.and(drained)
+        result.and(handed_over).and(ended)
     }
 }
 
@@ -211,6 +217,8 @@ struct Consumer {
     committer: Arc<dyn Committer>,
     shards: BTreeMap<Partition, Shard>,
     tasks: BTreeMap<Partition, JoinSet<Result<(), SenderError>>>,
+    /// Pages of former shards. They hand over first, and end with their last calls.
+    ending: JoinSet<Result<(), SenderError>>,
 }
 
 impl Consumer {
@@ -221,7 +229,7 @@ impl Consumer {
     ) -> Result<(), SenderError> {
         let mut tick = tokio::time::interval(Duration::from_millis(self.context.options.commit_ms));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut draining: JoinSet<Result<(), SenderError>> = JoinSet::new();
+        let mut handing_over: JoinSet<Result<(), SenderError>> = JoinSet::new();
         // Neither waits for the log in this loop, which hears of rebalances and of the shutdown.
         let mut upkeep: Option<Work<Reread>> = None;
         let mut letters: FuturesUnordered<Work<()>> = FuturesUnordered::new();
@@ -236,17 +244,16 @@ impl Consumer {
                     }
                     Delivery::Revoking { partitions, done } => {
                         let mode = StopMode::Drain { deadline: done.deadline };
-                        draining.spawn(self.stop(&partitions, mode, Some(done)).finish());
+                        handing_over.spawn(self.stop(&partitions, mode, Some(done)).finish());
                     }
                     Delivery::Lost { partitions } => {
                         let drain = Duration::from_millis(self.context.options.drain_ms);
                         let deadline = self.context.ports.clock.monotonic() + drain;
-                        draining.spawn(self.stop(&partitions, StopMode::Lost { deadline }, None).finish());
+                        handing_over.spawn(self.stop(&partitions, StopMode::Lost { deadline }, None).finish());
                     }
                 },
-                Some(ended) = draining.join_next() => {
-                    ended.map_err(|error| SenderError::Page(error.to_string()))??;
-                }
+                Some(ended) = handing_over.join_next() => joined(ended)?,
+                Some(ended) = self.ending.join_next() => joined(ended)?,
                 ended = work(&mut upkeep) => {
                     // As long as there is room, more of what is parked is read.
                     upkeep = self.unpark(ended?).then(|| self.upkeep());
@@ -260,17 +267,15 @@ impl Consumer {
                 }
             }
         }
-        while let Some(ended) = draining.join_next().await {
-            ended.map_err(|error| SenderError::Page(error.to_string()))??;
-        }
-        Ok(())
+        all_of(handing_over).await
     }
 
     fn assigned(&mut self, partition: Partition, position: Position) {
         info!(shard = partition.0, position = position.0, "shard assigned");
         let records_max = self.context.options.records_max;
         let handle = Arc::new(ShardHandle::new(partition, self.committer.clone(), position.0, records_max));
-        let shard = Shard { handle, pages: BTreeMap::new(), stop: watch::Sender::new(None), paused: false };
+        let (pages, stop, kept) = (BTreeMap::new(), watch::Sender::new(None), mpsc::channel(1));
+        let shard = Shard { handle, pages, stop, kept, paused: false };
         self.shards.insert(partition, shard);
     }
 
@@ -320,7 +325,8 @@ impl Consumer {
         if let Some(command) = undelivered {
             let (commands, inbox) = unbounded_channel();
             let (context, handle) = (self.context.clone(), shard.handle.clone());
-            let actor = Page::new(context, handle, page.clone(), inbox, shard.stop.subscribe());
+            let (stop, kept) = (shard.stop.subscribe(), shard.kept.0.clone());
+            let actor = Page::new(context, handle, page.clone(), inbox, stop, kept);
             self.tasks.entry(partition).or_default().spawn(actor.run());
             if commands.send(command).is_ok() {
                 shard.pages.insert(page, commands);
@@ -361,31 +367,34 @@ impl Consumer {
         self.context.ports.log.append(Topic::DeadLetters, Partition(0), vec![value])
     }
 
-    /// Ends the pages of some partitions; waiting for it is the caller's.
-    fn stop(&mut self, partitions: &[Partition], mode: StopMode, guard: Option<RevokeGuard>) -> Draining {
-        let mut draining = Draining { pages: JoinSet::new(), shards: Vec::new(), guard };
+    /// Ends the pages of some partitions; waiting for their hand-over is the caller's.
+    fn stop(&mut self, partitions: &[Partition], mode: StopMode, guard: Option<RevokeGuard>) -> HandOver {
+        let mut shards = JoinSet::new();
         for partition in partitions {
             let Some(shard) = self.shards.remove(partition) else { continue };
             shard.stop.send_replace(Some(mode));
-            if let Some(mut tasks) = self.tasks.remove(partition) {
-                draining.pages.spawn(async move {
-                    while let Some(ended) = tasks.join_next().await {
-                        ended.map_err(|error| SenderError::Page(error.to_string()))??;
-                    }
-                    Ok(())
-                });
+            if let Some(tasks) = self.tasks.remove(partition) {
+                self.ending.spawn(all_of(tasks));
             }
-            if matches!(mode, StopMode::Drain { .. }) {
-                draining.shards.push(shard.handle);
-            }
+            let (kept, mut all) = shard.kept;
+            drop(kept);
+            let handle = shard.handle;
+            shards.spawn(async move {
+                // Nothing is ever sent: it ends when no page has one.
+                all.recv().await;
+                match mode {
+                    StopMode::Drain { .. } => commit_last(&handle).await,
+                    StopMode::Lost { .. } => Ok(()),
+                }
+            });
         }
-        draining
+        HandOver { shards, guard }
     }
 
     fn tick(&mut self) -> Result<(), SenderError> {
         for tasks in self.tasks.values_mut() {
             while let Some(ended) = tasks.try_join_next() {
-                ended.map_err(|error| SenderError::Page(error.to_string()))??;
+                joined(ended)?;
             }
         }
         for (partition, shard) in &mut self.shards {
@@ -418,7 +427,7 @@ impl Consumer {
     }
 }
 
-impl Draining {
+impl HandOver {
     /// Finishes inside the group. Whoever leaves first has its pages taken in the middle of the drain, and all
     /// that was granted and not called becomes unknown (hazard 11).
     async fn finish_as_member(self, deliveries: &mut dyn Deliveries) -> Result<(), SenderError> {
@@ -438,22 +447,33 @@ impl Draining {
         }
     }
 
-    async fn finish(mut self) -> Result<(), SenderError> {
-        let mut result = Ok(());
-        while let Some(ended) = self.pages.join_next().await {
-            let ended = ended.map_err(|error| SenderError::Page(error.to_string())).and_then(|ended| ended);
-            result = result.and(ended);
-        }
-        for shard in &self.shards {
-            match tokio::time::timeout(LAST_COMMIT, shard.commit_if_moved()).await {
-                Ok(Ok(()) | Err(LogError::Fenced { .. })) => {}
-                Ok(Err(error)) => result = result.and(Err(error.into())),
-                // The log is away: what is finished is read once more, and found to be.
-                Err(_) => break,
-            }
-        }
+    async fn finish(self) -> Result<(), SenderError> {
+        let result = all_of(self.shards).await;
         drop(self.guard);
         result
+    }
+}
+
+/// Waits for all, also after one that failed.
+async fn all_of(mut tasks: JoinSet<Result<(), SenderError>>) -> Result<(), SenderError> {
+    let mut result = Ok(());
+    while let Some(ended) = tasks.join_next().await {
+        result = result.and(joined(ended));
+    }
+    result
+}
+
+fn joined(ended: Result<Result<(), SenderError>, JoinError>) -> Result<(), SenderError> {
+    ended.map_err(|error| SenderError::Page(error.to_string())).and_then(|ended| ended)
+}
+
+/// The last commit of a shard whose pages are handed over.
+async fn commit_last(shard: &ShardHandle) -> Result<(), SenderError> {
+    match tokio::time::timeout(LAST_COMMIT, shard.commit_if_moved()).await {
+        Ok(Ok(()) | Err(LogError::Fenced { .. })) => Ok(()),
+        Ok(Err(error)) => Err(error.into()),
+        // The log is away: what is finished is read once more, and found to be.
+        Err(_) => Ok(()),
     }
 }
 

@@ -2,13 +2,15 @@
 
 use super::run::{Run, for_each, ms};
 use crate::cluster::{Cluster, PARTITIONS, Scenario};
-use sluice_core::CampaignState;
 use sluice_core::facts::Status;
+use sluice_core::{CampaignState, PageId};
 use sluice_log::simulated::GroupTimes;
 use sluice_runtime::ports::log::{Partition, Topic};
+use sluice_schemas::OnUnknown;
 use sluice_simulation::truth::calls_in_window_max;
 use sluice_simulation::{Faults, ProcessId, ProviderFaults};
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Life of a grant.
@@ -167,6 +169,64 @@ fn hazard_11_a_page_that_was_lost_and_taken_by_nobody_gives_back_who_was_not_cal
         }
     });
     assert!(granted.get() > 20, "only {} claims were in the ledger", granted.get());
+}
+
+/// The longest time from a call of one process to the next call of the page by another one, and how many pages changed
+/// hands.
+fn silences(cluster: &Cluster) -> (Duration, usize) {
+    let mut last: BTreeMap<PageId, (Duration, ProcessId)> = BTreeMap::new();
+    let (mut longest, mut changes) = (Duration::ZERO, 0);
+    for call in cluster.calls() {
+        let before = last.insert(call.page.clone(), (call.at, call.process));
+        if let Some((at, _)) = before.filter(|(_, process)| *process != call.process) {
+            longest = longest.max(call.at - at);
+            changes += 1;
+        }
+    }
+    (longest, changes)
+}
+
+#[test]
+fn hazard_11_calls_without_an_answer_hold_up_no_page_that_is_handed_over() {
+    let changes = Cell::new(0);
+    for_each("seed", 0..6, |seed| {
+        let changes = &changes;
+        async move {
+            // Each page always has some calls under way that end after two seconds, without an answer.
+            let provider =
+                ProviderFaults { latency_ms_max: 20, lost_answer_ppm: 100_000, ..ProviderFaults::none() };
+            let scenario = Scenario {
+                provider,
+                rows: 2_400,
+                pages: 8,
+                chunk_rows: 512,
+                nodes: 1,
+                settles_by_webhook: seed % 2 == 1,
+                on_unknown: if seed % 3 == 2 { OnUnknown::Resend } else { OnUnknown::Keep },
+                ..scenario()
+            };
+            let mut run = Run::started(seed, &scenario).await;
+            run.until("calls", |cluster| cluster.calls().len() > 400).await;
+            // Some pages go to one that joins, and come back when it stops.
+            let joined = run.start("node-2");
+            run.until("its calls", |cluster| cluster.calls().iter().any(|call| call.process == joined)).await;
+            tokio::time::sleep(ms(4_000)).await;
+            run.stop(joined).await;
+            tokio::time::sleep(ms(3_000)).await;
+            let (longest, count) = silences(&run.cluster);
+            assert!(longest < ms(1_000), "silent for {longest:?}");
+            changes.set(changes.get() + count);
+            let cluster = run.completes().await;
+            cluster.assert_no_attempt_twice();
+            rate_is_kept(&cluster);
+            if scenario.on_unknown == OnUnknown::Keep {
+                // Only those whose answer was lost: about a tenth.
+                let (unknown, all) = (cluster.count(Status::Unknown), cluster.calls().len() as u64);
+                assert!(unknown > 0 && unknown < all / 6, "{unknown} of {all}");
+            }
+        }
+    });
+    assert!(changes.get() >= 24, "only {} pages changed hands", changes.get());
 }
 
 #[test]

@@ -310,16 +310,18 @@ impl Page {
 
     /// Whether another attempt may follow in this run.
     fn may_retry(&self, ready: &Ready, failure: &Failure) -> bool {
+        failure.transient && self.may_try_again(ready, failure.attempts_max)
+    }
+
+    /// The same, of a failure that may be over the next time. `attempts_max`: what it allows itself, 0: any number.
+    pub(super) fn may_try_again(&self, ready: &Ready, attempts_max: u8) -> bool {
         let attempt = ready.attempt;
-        let Some(state) = self.lanes.get(&ready.chunk.campaign()) else {
-            return failure.transient && attempt < ATTEMPTS_MAX;
-        };
+        let Some(state) = self.lanes.get(&ready.chunk.campaign()) else { return attempt < ATTEMPTS_MAX };
         let of_run = attempt.saturating_sub(ready.attempts_before_run);
         let configured =
             u8::try_from(state.campaign.row.launch.max_retries.clamp(0, 100)).unwrap_or(0).saturating_add(1);
-        let allowed =
-            if failure.attempts_max > 0 { failure.attempts_max.min(configured) } else { configured };
-        failure.transient && attempt < ATTEMPTS_MAX && of_run < allowed
+        let allowed = if attempts_max > 0 { attempts_max.min(configured) } else { configured };
+        attempt < ATTEMPTS_MAX && of_run < allowed
     }
 
     /// Whether webhooks may settle calls of a campaign without an answer, as far as the page knows the campaign.
@@ -363,6 +365,9 @@ impl Page {
 
     /// Receipts of these chunks are durable; their states will show it soon.
     pub(super) fn reported(&mut self, chunks: Vec<ChunkId>) {
+        if self.has_left() {
+            return;
+        }
         let (now, after) = (self.now(), self.ms(self.context.options.settle_ms));
         for chunk in chunks {
             self.settling.look(chunk, now, after);

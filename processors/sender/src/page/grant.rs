@@ -17,9 +17,6 @@ use std::pin::Pin;
 use std::time::Duration;
 use tracing::{debug, info, warn};
 
-/// How long a store that is away may hold the end of a page up.
-const HAND_OVER: Duration = Duration::from_secs(5);
-
 /// A page that is lost twice within this is wanted by two members.
 const LOST_AGAIN: Duration = Duration::from_secs(60);
 
@@ -153,6 +150,8 @@ impl Page {
         self.pairs = Pairs::default();
         // The lanes were opened before `control` was read: a command in between would never be heard of (G7).
         self.look_at_campaigns = true;
+        // Nothing is granted before the campaigns are read; what there is to be granted is read meanwhile.
+        self.start_loads();
         self.look_at_campaigns().await
     }
 
@@ -399,6 +398,9 @@ impl Page {
     /// The claim of a send that was certainly not called goes back with the next write; the send waits again.
     /// Under another owner's epoch nothing is ours to give back: that owner decides about the claim.
     pub(super) fn not_called(&mut self, id: CampaignId, ready: Ready) {
+        if self.has_left() {
+            return self.not_called_after_all(&ready);
+        }
         let Some(ownership) = &mut self.ownership else { return };
         if !ownership.body.holds(ready.chunk, ready.attempt, ready.index) {
             return;
@@ -417,43 +419,5 @@ impl Page {
         if let Some(state) = self.lanes.get_mut(&id) {
             state.window.push_front(ready);
         }
-    }
-
-    /// The end of a page: the next owner finds what is still claimed, and nobody else calls.
-    pub(super) async fn hand_over(&mut self) -> Result<(), SenderError> {
-        self.keep_holds();
-        self.keep_pace();
-        let Some(ownership) = &self.ownership else { return Ok(()) };
-        // An owner that stays in the ledger makes the next one wait for calls and outcomes that are under way.
-        let is_quiet = self.calling.is_empty() && self.is_reported();
-        if !is_quiet {
-            warn!(page = %self.id, calls = self.calling.len(), "calls were still under way at the end of the drain");
-            if !ownership.is_unwritten {
-                return Ok(());
-            }
-        }
-        let (fence, body) = (ownership.fence, ownership.body.clone());
-        let (store, page) = (self.context.ports.store.clone(), self.id.clone());
-        let again = self.ms(self.context.options.again_ms);
-        let released = async move {
-            loop {
-                let written = match is_quiet {
-                    true => store.release(&page, fence, &body).await,
-                    // Who was claimed and certainly not called is given back all the same.
-                    false => store.grant(&page, fence, &body).await.map(drop),
-                };
-                match written {
-                    Ok(()) => {
-                        info!(%page, claims = body.len(), released = is_quiet, "page handed over");
-                        return Ok(());
-                    }
-                    Err(StoreError::Fenced(_)) => return Ok(()),
-                    Err(StoreError::Unavailable(_)) => tokio::time::sleep(again).await,
-                    Err(error) => return Err(error.into()),
-                }
-            }
-        };
-        // Otherwise the owner stays in the ledger; the next one waits as after a crash.
-        tokio::time::timeout(HAND_OVER, released).await.unwrap_or(Ok(()))
     }
 }

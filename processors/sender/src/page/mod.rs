@@ -13,6 +13,7 @@ mod gated;
 mod grant;
 mod held;
 mod idle;
+mod leaving;
 mod lifting;
 mod load;
 mod loading;
@@ -44,10 +45,11 @@ use sluice_runtime::ports::caller::{CallOutcome, CallRequest};
 use sluice_runtime::ports::log::LogError;
 use sluice_schemas::{GateClass, Span};
 use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -85,6 +87,9 @@ pub(crate) struct OpenWork {
     pub(crate) record: u64,
     pub(crate) descriptor: Descriptor,
 }
+
+/// Kept as long as the page is this process's: its shard goes to another one when all are dropped.
+pub(crate) type Kept = mpsc::Sender<Infallible>;
 
 /// How a page hears that it has to end. Beside its descriptors, so that a page that waits for the store hears it.
 pub(crate) type StopSignal = watch::Receiver<Option<StopMode>>;
@@ -217,6 +222,7 @@ pub(crate) struct Page {
     /// Looks at chunk states under way.
     looks: JoinSet<settle::LookEnd>,
     stop: Option<StopMode>,
+    leaving: leaving::Leaving,
     problem: Option<String>,
 }
 
@@ -227,6 +233,7 @@ impl Page {
         id: PageId,
         inbox: UnboundedReceiver<OpenWork>,
         stop_signal: StopSignal,
+        kept: Kept,
     ) -> Self {
         let shares = Shares::new(context.options.shares);
         let tokens = quotas::PageTokens::new(context.quotas.user());
@@ -267,13 +274,16 @@ impl Page {
             load_away: None,
             looks: JoinSet::new(),
             stop: None,
+            leaving: leaving::Leaving::not_yet(kept),
             problem: None,
         }
     }
 
     pub(crate) async fn run(mut self) -> Result<(), SenderError> {
         let result = self.work().await;
-        self.context.board.remove(&self.id);
+        if !self.has_left() {
+            self.context.board.remove(&self.id);
+        }
         result
     }
 
@@ -289,7 +299,10 @@ impl Page {
             self.want_tokens();
             self.show();
             if self.is_drained() {
-                return self.hand_over().await;
+                return if self.has_left() { Ok(()) } else { self.hand_over(false).await };
+            }
+            if self.leaves_calls() {
+                self.leave_calls().await?;
             }
             let now = self.now();
             let rested = now >= self.rest_until;
@@ -339,6 +352,7 @@ impl Page {
                 self.stop_by(mode);
                 Ok(())
             }
+            Some(_) if self.has_left() => Ok(()),
             Some(StopMode::Drain { deadline } | StopMode::Lost { deadline }) => {
                 let left = deadline.saturating_sub(self.now());
                 tokio::time::timeout(left, self.settle_if_due()).await.unwrap_or(Ok(()))
@@ -370,15 +384,6 @@ impl Page {
             self.waiting.push((now, record, descriptor));
             next = self.inbox.try_recv().ok();
         }
-    }
-
-    fn lost(&self) -> StopMode {
-        StopMode::Lost { deadline: self.now() + self.ms(self.context.options.drain_ms) }
-    }
-
-    fn stop_by(&mut self, mode: StopMode) {
-        self.stop = Some(mode);
-        self.ungrant_all();
     }
 
     /// Puts a descriptor into its campaign's lane. One of a campaign that has ended needs nothing; one of a
@@ -442,9 +447,8 @@ impl Page {
         self.report_at.into_iter().for_each(&mut at_least);
         Some(self.rest_until).filter(|until| *until > now).into_iter().for_each(&mut at_least);
         self.settling.next_due().into_iter().for_each(&mut at_least);
-        if let Some(StopMode::Drain { deadline } | StopMode::Lost { deadline }) = self.stop {
-            at_least(deadline);
-        }
+        self.ends_by().into_iter().for_each(&mut at_least);
+        self.leaves_calls_from().filter(|from| *from > now).into_iter().for_each(&mut at_least);
         if self.stop.is_none() {
             self.waiting.iter().for_each(|(due, ..)| at_least(*due));
             self.next_grant_or_call().into_iter().for_each(&mut at_least);
@@ -464,14 +468,6 @@ impl Page {
         wake
     }
 
-    fn is_drained(&self) -> bool {
-        let Some(StopMode::Drain { deadline } | StopMode::Lost { deadline }) = self.stop else {
-            return false;
-        };
-        let quiet = self.grant.is_none() && self.is_reported() && self.calling.is_empty();
-        quiet || self.now() >= deadline
-    }
-
     /// Whether the log has every outcome that is known here.
     fn is_reported(&self) -> bool {
         self.gathered.is_empty() && self.appends.is_empty()
@@ -485,6 +481,9 @@ impl Page {
     }
 
     fn show(&self) {
+        if self.has_left() {
+            return;
+        }
         let hold = self.ownership.as_ref().and_then(|ownership| {
             ownership.hold.waits(self.now()).map(|(until, reason)| (until, reason.clone()))
         });

@@ -30,12 +30,23 @@ struct Doubt {
     indexes: IndexSet,
 }
 
+/// What the former owner of claims may still do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Former {
+    /// Begin calls under its last grant, and hear how they end.
+    MayCall,
+    /// Hear how calls end that were under way when it handed the page over.
+    MayHear,
+    /// Nothing.
+    IsDone,
+}
+
 /// Claims of a former owner, until what it reported is merged.
 #[derive(Debug)]
 struct Inherited {
     /// The former owner's calls have ended and its receipts are in the log.
     complete_at: Duration,
-    may_run: bool,
+    former: Former,
     /// Ends of the partitions of `receipts` at that time.
     barrier: ReceiptsBarrier,
     claims: Vec<(ChunkId, u8, IndexSet)>,
@@ -90,10 +101,14 @@ impl Settling {
             self.look_now(*chunk, now);
         }
         if !claims.is_empty() {
-            let may_run = predecessor == Predecessor::MayRun;
+            let former = match predecessor {
+                Predecessor::MayRun => Former::MayCall,
+                Predecessor::HandedOver => Former::MayHear,
+                Predecessor::Gone => Former::IsDone,
+            };
             self.inherited.push(Inherited {
                 complete_at: now,
-                may_run,
+                former,
                 barrier: ReceiptsBarrier::default(),
                 claims,
             });
@@ -205,12 +220,16 @@ impl Page {
             return Ok(());
         };
         let mut inherited = self.settling.inherited.swap_remove(position);
-        if inherited.may_run {
+        let grants_end = match inherited.former {
+            Former::MayCall => Some(self.ms(self.context.options.takeover_wait_ms)),
+            Former::MayHear => Some(Duration::ZERO),
+            Former::IsDone => None,
+        };
+        if let Some(grants_end) = grants_end {
             // Its grants end, then the calls that began under them, then their receipts are appended.
             let timeout = self.longest_timeout(&inherited.claims);
-            inherited.may_run = false;
-            inherited.complete_at =
-                now + self.ms(self.context.options.takeover_wait_ms) + timeout + Duration::from_secs(1);
+            inherited.former = Former::IsDone;
+            inherited.complete_at = now + grants_end + timeout + Duration::from_secs(1);
             self.settling.inherited.push(inherited);
             return Ok(());
         }
