@@ -218,7 +218,16 @@ impl Log for KafkaLog {
         let info = self.inner.info(topic, Partition(0))?.clone();
         let (options, connection) = (self.inner.options.clone(), self.inner.connection.clone());
         let (group, framing) = (group.to_owned(), self.inner.framing.get().cloned());
-        blocking(move || group::join(&options, &connection, &group, info, framing)).await
+        let inner = self.inner.clone();
+        blocking(move || {
+            let membership = group::join(&options, &connection, &group, info, framing)?;
+            if topic == Topic::Chunks {
+                // Who gets some of its partitions reads the sends of their pages next.
+                inner.readers.prepare(Topic::Sends)?;
+            }
+            Ok(membership)
+        })
+        .await
     }
 
     async fn committed(

@@ -58,6 +58,11 @@ impl Cursor {
         Self { consumer, trouble, at: None, is_assigned: false, known_end: 0 }
     }
 
+    /// Learns where a topic is, if brokers answer now. Blocks.
+    pub(crate) fn connect(&self, topic_name: &str) {
+        drop(self.consumer.fetch_metadata(Some(topic_name), ONE_TRY));
+    }
+
     /// Where it stands.
     pub(crate) fn at(&self) -> Option<Place> {
         self.at

@@ -82,6 +82,17 @@ impl Readers {
         records.await.unwrap_or(Err(LogError::Closed))
     }
 
+    /// Opens all cursors and has them learn where a topic is, before anybody reads from it: who takes many pages over
+    /// reads in as many places at once, and a client that connects first takes several times as long as a read. Those
+    /// that nobody reads from end after a while. Blocks for a moment.
+    pub(crate) fn prepare(&self, topic: Topic) -> Result<(), LogError> {
+        let mut desks = self.shared.desks();
+        while desks.open.len() < self.shared.options.readers_max {
+            self.shared.open(&mut desks, Some(topic))?;
+        }
+        Ok(())
+    }
+
     /// What was fetched ahead of a partition is not to be used any more.
     pub(crate) fn forget(&self, topic: Topic, partition: Partition) {
         for desk in &mut self.shared.desks().open {
@@ -99,16 +110,18 @@ impl Drop for Readers {
 }
 
 impl Shared {
-    /// Hands a read to the cursor that stands there, else to one that is free, else to a new one, else to the
-    /// one that has least to do.
+    /// Hands a read to the cursor that stands there, else to one that stands nowhere, which is connected already, else
+    /// to a new one, else to the one that has least to do.
     fn give(self: &Arc<Self>, job: Job) -> Result<(), LogError> {
         let mut desks = self.desks();
         desks.turn += 1;
         let turn = desks.turn;
         let is_there = |desk: &Desk| desk.waiting == 0 && desk.at == Some(job.place);
-        let found = match desks.open.iter().position(is_there) {
+        let is_free = |desk: &Desk| desk.waiting == 0 && desk.at.is_none();
+        let free = || desks.open.iter().position(is_free);
+        let found = match desks.open.iter().position(is_there).or_else(free) {
             Some(index) => index,
-            None if desks.open.len() < self.options.readers_max => self.open(&mut desks)?,
+            None if desks.open.len() < self.options.readers_max => self.open(&mut desks, None)?,
             None => {
                 let order = |desk: &(usize, &Desk)| (desk.1.waiting, desk.1.used);
                 desks.open.iter().enumerate().min_by_key(order).map_or(0, |(index, _)| index)
@@ -125,7 +138,8 @@ impl Shared {
         desk.jobs.send(job).map_err(|_| LogError::Closed)
     }
 
-    fn open(self: &Arc<Self>, desks: &mut Desks) -> Result<usize, LogError> {
+    /// Another cursor, which first learns where a topic is.
+    fn open(self: &Arc<Self>, desks: &mut Desks, first: Option<Topic>) -> Result<usize, LogError> {
         let failed = |reason: String| LogError::Storage(format!("no reader: {reason}"));
         let events = Events { trouble: self.trouble.clone() };
         let consumer = client::reader(&self.options)
@@ -137,7 +151,12 @@ impl Shared {
         let (number, shared) = (desks.made, self.clone());
         std::thread::Builder::new()
             .name("kafka-read".to_owned())
-            .spawn(move || shared.serve(number, cursor, &received))
+            .spawn(move || {
+                if let Some(name) = first.and_then(|topic| shared.names.get(&topic)) {
+                    cursor.connect(name);
+                }
+                shared.serve(number, cursor, &received);
+            })
             .map_err(|error| failed(error.to_string()))?;
         desks.open.push(Desk { number, jobs, at: None, waiting: 0, used: 0 });
         Ok(desks.open.len() - 1)

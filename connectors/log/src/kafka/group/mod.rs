@@ -3,6 +3,7 @@
 
 mod commits;
 mod context;
+mod hurry;
 mod member;
 mod place;
 mod poller;
@@ -52,7 +53,9 @@ pub(crate) fn join(
         trouble: connection.trouble.clone(),
     };
     let drain = Duration::from_millis(u64::from(options.drain_ms));
-    let poller = Poller::new(consumer, fetcher, seat.clone(), info.clone(), connection.clone(), drain);
+    let protocol = options.group_protocol;
+    let poller =
+        Poller::new(consumer, fetcher, seat.clone(), info.clone(), connection.clone(), drain, protocol);
     spawn("kafka-commit", move || commits.run(&received)).map_err(failed)?;
     // Whoever drops the consumer last closes it, which leaves the group.
     spawn("kafka-poll", move || drop(poller.run())).map_err(failed)?;

@@ -1,7 +1,13 @@
 //! Where a member begins to read, and why it can't.
 
+use crate::kafka::client::{Events, ONE_TRY};
 use crate::kafka::log::TopicInfo;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
+use rdkafka::topic_partition_list::TopicPartitionListElem;
+use rdkafka::{Offset as ClientOffset, TopicPartitionList};
 use sluice_runtime::ports::log::{LogError, Partition, Position};
+use std::collections::BTreeMap;
 
 /// Where a partition is read from.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,6 +36,57 @@ pub(crate) fn place(
         (known > end).then_some(LogError::Behind { topic, partition, end, known })
     });
     Place { partition, position: Position(committed.unwrap_or(start)), broken }
+}
+
+/// The first kept or the next offset of all partitions of a list, asked for at once: with a question a partition, pages
+/// of a member that takes many over would wait for all of them. Blocks. Where there is no answer, the leaders are asked
+/// for, as by [`crate::kafka::reader::watermarks`].
+pub(crate) fn bounds(
+    consumer: &BaseConsumer<Events>,
+    topic: &str,
+    mut list: TopicPartitionList,
+    bound: Bound,
+) -> Result<BTreeMap<Partition, u64>, Code> {
+    let asked = list.set_all_offsets(bound.asked()).and_then(|()| consumer.offsets_for_times(list, ONE_TRY));
+    let found = asked.map_err(code).and_then(|found| {
+        let offset = |element: &TopicPartitionListElem<'_>| {
+            element.error().map_err(code)?;
+            let partition = Partition(u32::try_from(element.partition()).unwrap_or_default());
+            match element.offset() {
+                ClientOffset::Offset(offset) => Ok((partition, offset.max(0).cast_unsigned())),
+                // As it was asked: there was no answer for it.
+                _ => Err(Code::Fail),
+            }
+        };
+        found.elements().iter().map(offset).collect()
+    });
+    if found.is_err() {
+        drop(consumer.fetch_metadata(Some(topic), ONE_TRY));
+    }
+    found
+}
+
+/// Which offset of a partition is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// Of the first kept record.
+    Start,
+    /// After the last one.
+    End,
+}
+
+impl Bound {
+    /// As a "time" of the request for offsets by time: Kafka has a special one for each.
+    fn asked(self) -> ClientOffset {
+        match self {
+            Self::Start => ClientOffset::Beginning,
+            Self::End => ClientOffset::End,
+        }
+    }
+}
+
+pub(crate) fn code(error: ClientError) -> Code {
+    error.rdkafka_error_code().unwrap_or(Code::Fail)
 }
 
 #[cfg(test)]

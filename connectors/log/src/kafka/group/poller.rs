@@ -6,13 +6,15 @@
 //! a member that finishes what it has of one partition would hear nothing of the others (G6).
 
 use super::context::{MemberContext, Rebalance};
-use super::place::{Place, place};
+use super::hurry::Hurry;
+use super::place::{Bound, Place, bounds, code, place};
 use super::seat::{RECORDS_MAX, Seat};
 use crate::kafka::client::{Events, ONE_TRY};
 use crate::kafka::connection::Connection;
 use crate::kafka::gather::Gather;
 use crate::kafka::log::TopicInfo;
 use crate::kafka::native;
+use crate::kafka::options::GroupProtocol;
 use crate::kafka::reader::watermarks;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
@@ -22,6 +24,7 @@ use sluice_runtime::ports::log::{LogError, Partition, RevokeGuard};
 use sluice_runtime::{Clock, SystemClock};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -30,6 +33,9 @@ const QUIET: Duration = Duration::from_millis(25);
 
 /// … and while somebody is waited for.
 const ALERT: Duration = Duration::from_millis(5);
+
+/// A rebalance has several steps, each of which librdkafka waits for; the next comes by then.
+const NEXT_STEP: Duration = Duration::from_millis(500);
 
 /// Commits that are under way at the end of a revocation have so long to end.
 const LAST_COMMITS: Duration = Duration::from_secs(1);
@@ -51,6 +57,10 @@ pub(crate) struct Poller {
     next: BTreeMap<Partition, u64>,
     /// Those that are not fetched because the member has not taken what there is.
     full: BTreeSet<Partition>,
+    /// While the member waits for partitions of others; `None` where asking does not help.
+    hurry: Option<Hurry>,
+    /// A further step of a rebalance may come until then.
+    stepping_until: Duration,
 }
 
 /// A revocation that the member is finishing.
@@ -70,15 +80,33 @@ impl Poller {
         info: Arc<TopicInfo>,
         connection: Connection,
         drain: Duration,
+        protocol: GroupProtocol,
     ) -> Self {
         let (rebalances, revoking) = (VecDeque::new(), None);
         let (next, full) = (BTreeMap::new(), BTreeSet::new());
-        Self { consumer, fetcher, seat, info, connection, drain, rebalances, revoking, next, full }
+        // With the classic protocol it would begin a rebalance of the whole group.
+        let hurry = (protocol == GroupProtocol::Consumer).then(|| Hurry::new(SystemClock.monotonic()));
+        let stepping_until = Duration::ZERO;
+        Self {
+            consumer,
+            fetcher,
+            seat,
+            info,
+            connection,
+            drain,
+            rebalances,
+            revoking,
+            next,
+            full,
+            hurry,
+            stepping_until,
+        }
     }
 
     /// Until the member has left. Gives both clients back, to be closed in this order.
     pub(crate) fn run(mut self) -> (Arc<BaseConsumer<MemberContext>>, Arc<BaseConsumer<Events>>) {
         while !self.seat.has_left() {
+            self.hurry();
             self.gather();
             while let Some(rebalance) = self.consumer.context().next_rebalance() {
                 self.rebalances.push_back(rebalance);
@@ -90,9 +118,22 @@ impl Poller {
         self.leave()
     }
 
+    /// Asks the group whether there is something for this member, if it is time to: subscribing once more to the same
+    /// has librdkafka send a heartbeat at once, and changes nothing for the broker.
+    fn hurry(&mut self) {
+        let now = SystemClock.monotonic();
+        if self.hurry.as_mut().is_some_and(|hurry| hurry.asks(now)) {
+            // A member that can't ask hears of it with its next heartbeat.
+            drop(self.consumer.subscribe(&[&self.info.name]));
+        }
+    }
+
     /// Polls what is there, at most one delivery.
     fn gather(&mut self) {
-        let is_alert = self.revoking.is_some() || !self.full.is_empty() || !self.rebalances.is_empty();
+        let now = SystemClock.monotonic();
+        let is_rebalancing = now < self.stepping_until || self.hurry.is_some_and(|hurry| hurry.lasts(now));
+        let is_waited_for = self.revoking.is_some() || !self.full.is_empty() || !self.rebalances.is_empty();
+        let is_alert = is_rebalancing || is_waited_for;
         let mut wait = if is_alert { ALERT } else { QUIET };
         let mut gathered: BTreeMap<Partition, Gather> = BTreeMap::new();
         // The member's own queue: rebalances and what ends the membership, no records that count.
@@ -139,6 +180,7 @@ impl Poller {
         while self.revoking.is_none()
             && let Some(rebalance) = self.rebalances.pop_front()
         {
+            self.stepping_until = SystemClock.monotonic() + NEXT_STEP;
             match rebalance {
                 Rebalance::Assign(partitions) => {
                     if !self.assign(&partitions) {
@@ -148,6 +190,10 @@ impl Poller {
                     }
                 }
                 Rebalance::Revoke { partitions, is_lost } if is_lost || partitions.is_empty() => {
+                    if is_lost {
+                        // It joins again, and others have its partitions meanwhile.
+                        self.hurry = self.hurry.map(|_| Hurry::new(SystemClock.monotonic()));
+                    }
                     self.seat.lose(&partitions, true);
                     self.unassign(&partitions);
                 }
@@ -202,20 +248,30 @@ impl Poller {
         if partitions.is_empty() {
             return Ok(Vec::new());
         }
-        let code = |error: ClientError| Unknown::Now(error.rdkafka_error_code().unwrap_or(Code::Fail));
-        self.check_life()?;
-        let committed = self.consumer.committed_offsets(self.list(partitions), ONE_TRY).map_err(code)?;
+        let unknown = |error: ClientError| Unknown::Now(code(error));
+        // All at the same time: until the last is answered, the pages of these partitions stand still.
+        let bound = |bound| bounds(&self.fetcher, &self.info.name, self.list(partitions), bound);
+        let (life, committed, start, end) = std::thread::scope(|scope| {
+            let life = scope.spawn(|| self.check_life());
+            let start = scope.spawn(|| bound(Bound::Start));
+            let end = scope.spawn(|| bound(Bound::End));
+            let committed = self.consumer.committed_offsets(self.list(partitions), ONE_TRY);
+            (joined(life), committed, joined(start), joined(end))
+        });
+        life?;
+        let (start, end) = (start.map_err(Unknown::Now)?, end.map_err(Unknown::Now)?);
         let mut places = Vec::with_capacity(partitions.len());
-        for element in committed.elements() {
-            element.error().map_err(code)?;
+        for element in committed.map_err(unknown)?.elements() {
+            element.error().map_err(unknown)?;
             let partition = Partition(u32::try_from(element.partition()).unwrap_or_default());
-            let bounds = watermarks(&self.connection.questions, &self.info.name, partition);
-            let (start, end) = bounds.map_err(Unknown::Now)?;
+            let (Some(start), Some(end)) = (start.get(&partition), end.get(&partition)) else {
+                return Err(Unknown::Now(Code::Fail));
+            };
             let committed = match element.offset() {
                 ClientOffset::Offset(offset) => Some(offset.max(0).cast_unsigned()),
                 _ => None,
             };
-            places.push(place(&self.info, partition, committed, start, end));
+            places.push(place(&self.info, partition, committed, *start, *end));
         }
         Ok(places)
     }
@@ -260,6 +316,7 @@ impl Poller {
             return;
         }
         if let Some(revoking) = self.revoking.take() {
+            self.stepping_until = now + NEXT_STEP;
             self.unassign(&revoking.partitions);
         }
     }
@@ -343,6 +400,11 @@ impl Poller {
         }
         list
     }
+}
+
+/// What a thread brought; its panic goes on here.
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Copies a record of a partition that is delivered.
