@@ -38,7 +38,7 @@ pub(crate) fn join(
         .create_with_context(context)
         .map_err(|error| failed(error.to_string()))?;
     consumer.subscribe(&[&info.name]).map_err(|error| failed(error.to_string()))?;
-    let fetcher: BaseConsumer<Events> = client::fetcher(options)
+    let fetcher: BaseConsumer<Events> = client::fetcher(options, info.topic)
         .create_with_context(Events { trouble: connection.trouble.clone() })
         .map_err(|error| failed(error.to_string()))?;
     let (consumer, fetcher, seat) = (Arc::new(consumer), Arc::new(fetcher), Arc::new(Seat::default()));
