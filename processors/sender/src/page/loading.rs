@@ -13,8 +13,9 @@ use sluice_schemas::{Channel, Fact, GateClass, ReceiptEntry, SendRequest, decode
 use std::sync::Arc;
 use tracing::{debug, error, warn};
 
-/// Records of `sends` of one read: about 100 KiB, and a tenth of a window.
-pub(super) const READ: ReadLimit = ReadLimit { records_max: 512, bytes_max: 1 << 20 };
+/// Records of `sends` of one read: about 400 KiB, half a window of a page at full speed. Each read brings a look at who
+/// opted out.
+pub(super) const READ: ReadLimit = ReadLimit { records_max: 2_048, bytes_max: 1 << 20 };
 
 /// Sends of one chunk to be rendered.
 pub(super) struct Rendering {
