@@ -14,8 +14,8 @@ pub(super) struct Job {
 
 /// A call without outcome. Dropped without one, it reports what is certain.
 pub(super) struct Open {
-    /// `None` once it has its outcome.
-    call: Option<Call>,
+    /// `None` once it has its outcome. Boxed: it goes through queues and the states of several futures.
+    call: Option<Box<Call>>,
     /// Set before anything of the request can be written.
     started: bool,
     /// What the answer said of the provider's limit.
@@ -25,12 +25,12 @@ pub(super) struct Open {
 
 impl Open {
     pub(super) fn new(call: Call, clock: Arc<dyn Clock>) -> Self {
-        Self { call: Some(call), started: false, used_percent: None, clock }
+        Self { call: Some(Box::new(call)), started: false, used_percent: None, clock }
     }
 
     /// The call, until it has its outcome.
     pub(super) fn call(&self) -> Option<&Call> {
-        self.call.as_ref()
+        self.call.as_deref()
     }
 
     /// From here on, bytes may leave.

@@ -1,7 +1,7 @@
 //! What is granted was looked at a moment ago. A slow page or a long hold keeps decoded sends for minutes; people who
 //! opted out and recipients who were settled meanwhile must not be called (A4, G7).
 
-use super::{Page, Ready, loading::skipped};
+use super::{Page, Ready, ReadySend, loading::skipped};
 use crate::shard::SenderError;
 use sluice_core::{CampaignId, ChunkId};
 use sluice_runtime::ports::store::StoreError;
@@ -11,7 +11,7 @@ use std::time::Duration;
 /// How old a look may be when its send is granted. The call follows within the life of the grant.
 const FRESH: Duration = Duration::from_secs(2);
 
-impl Ready {
+impl ReadySend {
     /// Whether it may be granted without another look.
     pub(super) fn is_fresh(&self, now: Duration) -> bool {
         now.saturating_sub(self.looked_at) <= FRESH

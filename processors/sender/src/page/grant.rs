@@ -397,7 +397,7 @@ impl Page {
 
     /// The claim of a send that was certainly not called goes back with the next write; the send waits again.
     /// Under another owner's epoch nothing is ours to give back: that owner decides about the claim.
-    pub(super) fn not_called(&mut self, id: CampaignId, ready: Ready) {
+    pub(super) fn not_called(&mut self, id: CampaignId, mut ready: Ready) {
         if self.has_left() {
             return self.not_called_after_all(&ready);
         }
@@ -415,7 +415,7 @@ impl Page {
                 bucket.into_iter().for_each(|bucket| body.unbook(scope, bucket));
             }
         }
-        let ready = Ready { booked: Booked::default(), ..ready };
+        ready.booked = Booked::default();
         if let Some(state) = self.lanes.get_mut(&id) {
             state.window.push_front(ready);
         }

@@ -1,7 +1,7 @@
 //! Reading, decoding and rendering beside the page, so that calls go on meanwhile. Nothing here decides: what comes
 //! back is looked at by the page as it is then.
 
-use super::{Booked, Ready, SharedContext};
+use super::{Booked, Ready, ReadySend, SharedContext};
 use crate::shard::SenderError;
 use sluice_core::chunk_state::entry;
 use sluice_core::ids::EchoTag;
@@ -172,7 +172,7 @@ impl Rendering {
                 continue;
             }
             match self.plan.render(&send, EchoTag { send: SendId { chunk, index }, attempt }) {
-                Ok(request) => ready.push(Ready {
+                Ok(request) => ready.push(Box::new(ReadySend {
                     chunk,
                     index,
                     attempt,
@@ -186,7 +186,7 @@ impl Rendering {
                     looked_at,
                     class: self.class.clone(),
                     booked: Booked::default(),
-                }),
+                })),
                 Err(problem) => reports.push(ReceiptEntry {
                     reason: Some(problem.code),
                     message: Some(problem.message),

@@ -37,7 +37,8 @@ impl Gathered {
 
 /// Sorts by index and joins neighbours that differ in nothing but index and time; the earliest time stays.
 fn compact(mut entries: Vec<ReceiptEntry>) -> Vec<ReceiptEntry> {
-    entries.sort_by_key(|entry| entry.first);
+    // By cached keys: entries are large, and each is moved once instead of at every step.
+    entries.sort_by_cached_key(|entry| entry.first);
     let mut compacted: Vec<ReceiptEntry> = Vec::new();
     for entry in entries {
         match compacted.last_mut() {
