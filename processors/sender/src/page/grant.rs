@@ -175,7 +175,7 @@ impl Page {
             return 0;
         }
         let free = self.in_flight_max().saturating_sub(self.calling.len());
-        let ahead = self.throughput.in_ms(now, options.ahead_ms) as usize;
+        let ahead = (self.throughput.in_ms(now, options.ahead_ms) as usize).max(self.ramp.sends());
         let wanted = if ownership.hold.reason().is_some() { free } else { free.max(ahead) };
         let wanted = wanted.min(options.grant_sends_max);
         let granted = self.granted_callable(now);
@@ -268,6 +268,8 @@ impl Page {
                     ownership.body = grant.body;
                     ownership.claims = ownership.body.len();
                 }
+                let (calling, waiting) = (self.calling.len(), self.granted_sends());
+                self.ramp.granted(grant.batch.len(), calling, waiting, self.in_flight_max());
                 for (id, ready) in grant.batch {
                     match self.lanes.get_mut(&id) {
                         Some(state) => state.granted.push_back(GrantedSend { ready, not_after }),

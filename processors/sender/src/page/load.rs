@@ -132,7 +132,8 @@ impl Page {
         let campaign = self.lanes.get(&id).and_then(|state| state.campaign.gcra.as_ref());
         let limits = page.into_iter().chain(campaign.map(|gcra| gcra.per_second()));
         let slowest = limits.map(|per_second| per_second * WINDOW_S as f64).reduce(f64::min);
-        let wanted = slowest.unwrap_or_else(|| self.throughput.in_ms(now, WINDOW_S * 1_000));
+        let measured = || self.throughput.in_ms(now, WINDOW_S * 1_000).max(self.ramp.sends() as f64);
+        let wanted = slowest.unwrap_or_else(measured);
         let max = (self.context.options.window_sends_max / 2).max(1);
         (wanted as usize).clamp(WINDOW_MIN.min(max), max)
     }

@@ -18,6 +18,7 @@ mod lifting;
 mod load;
 mod loading;
 mod quotas;
+mod ramp;
 mod receipts;
 mod settle;
 mod templates;
@@ -207,6 +208,8 @@ pub(crate) struct Page {
     throughput: dispatch::Throughput,
     calling: BTreeMap<(ChunkId, u16), Calling>,
     outcomes: (UnboundedSender<CallOutcome>, UnboundedReceiver<CallOutcome>),
+    /// How large grants are until the page is at its speed.
+    ramp: ramp::Ramp,
     /// Outcomes are left to gather until then.
     rest_until: Duration,
     gathered: Gathered,
@@ -265,6 +268,7 @@ impl Page {
             throughput: dispatch::Throughput::default(),
             calling: BTreeMap::new(),
             outcomes: unbounded_channel(),
+            ramp: ramp::Ramp::default(),
             rest_until: Duration::ZERO,
             gathered: Gathered::default(),
             report_at: None,
