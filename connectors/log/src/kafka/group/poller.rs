@@ -9,7 +9,7 @@ use super::context::{MemberContext, Rebalance};
 use super::hurry::Hurry;
 use super::place::{Bound, Place, bounds, code, place};
 use super::seat::{RECORDS_MAX, Seat};
-use crate::kafka::client::{Events, ONE_TRY};
+use crate::kafka::client::{AGAIN, Events, ONE_TRY};
 use crate::kafka::connection::Connection;
 use crate::kafka::gather::Gather;
 use crate::kafka::log::TopicInfo;
@@ -61,6 +61,8 @@ pub(crate) struct Poller {
     hurry: Option<Hurry>,
     /// A further step of a rebalance may come until then.
     stepping_until: Duration,
+    /// Positions are not asked for before: the last question had no answer.
+    ask_from: Duration,
 }
 
 /// A revocation that the member is finishing.
@@ -100,6 +102,7 @@ impl Poller {
             full,
             hurry,
             stepping_until,
+            ask_from: Duration::ZERO,
         }
     }
 
@@ -178,13 +181,15 @@ impl Poller {
 
     fn answer_rebalances(&mut self) {
         while self.revoking.is_none()
+            && SystemClock.monotonic() >= self.ask_from
             && let Some(rebalance) = self.rebalances.pop_front()
         {
             self.stepping_until = SystemClock.monotonic() + NEXT_STEP;
             match rebalance {
                 Rebalance::Assign(partitions) => {
                     if !self.assign(&partitions) {
-                        // The brokers do not answer: the next turn tries again.
+                        // The brokers do not answer: tried again in a moment.
+                        self.ask_from = SystemClock.monotonic() + AGAIN;
                         self.rebalances.push_front(Rebalance::Assign(partitions));
                         return;
                     }
