@@ -32,8 +32,7 @@ fn d8_lost_descriptors_and_retries_are_asked_for_again_and_nobody_is_called_twic
         let provider = ProviderFaults { transient_ppm: 300_000, ..ProviderFaults::none() };
         let provider = if seed % 2 == 0 { ProviderFaults::none() } else { provider };
         let scenario = Scenario {
-            // A call whose start takes so long that the page is gone when it is given up would be told as a failure.
-            faults: Faults { slow_ppm: 0, ..Faults::latency() },
+            faults: Faults::latency(),
             provider,
             page_rate: Some("3/s"),
             rows: 90,

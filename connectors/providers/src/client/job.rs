@@ -35,12 +35,19 @@ impl Open {
 
     /// From here on, bytes may leave.
     pub(super) fn start(&mut self) {
-        self.started = true;
+        self.tell(true);
     }
 
     /// Nothing left after all.
     pub(super) fn not_started(&mut self) {
-        self.started = false;
+        self.tell(false);
+    }
+
+    fn tell(&mut self, started: bool) {
+        self.started = started;
+        if let Some(call) = &self.call {
+            call.outcomes.tell_begun(started);
+        }
     }
 
     /// What the answer said of the provider's limit, for the outcome.

@@ -84,6 +84,7 @@ async fn run(provider: SimProvider, process: ProcessId, call: Call) {
         let reason = Some(HoldReason::Unreachable("simulated: connection refused".to_owned()));
         return finish(&provider, process, call, CallResult::NotCalled { reason }).await;
     }
+    call.outcomes.tell_begun(true);
     tokio::time::sleep(Duration::from_millis(there_ms)).await;
     if let Course::NeverArrives = course {
         tokio::time::sleep(Duration::from_millis(timeout_ms - there_ms)).await;

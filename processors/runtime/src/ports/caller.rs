@@ -12,6 +12,7 @@ use bytes::Bytes;
 use sluice_core::throttle::HoldReason;
 use sluice_core::{PageId, SendId};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -102,11 +103,24 @@ impl Call {
     }
 }
 
-/// Where the outcome of one call goes. Who measures calls hears of it first, and also that a call was given up
-/// without one.
+/// Where the outcome of one call goes, and before it whether the call has begun. Who measures calls hears of the outcome
+/// first, and also that a call was given up without one.
 pub struct Outcomes {
     to: UnboundedSender<CallOutcome>,
     heard: Option<Heard>,
+    begun: Begun,
+}
+
+/// Whether a call has begun: bytes of it may have left, so an outcome can be long in coming, and is hardly
+/// [`CallResult::NotCalled`] any more. A caller that does not tell leaves it at no.
+#[derive(Debug, Clone, Default)]
+pub struct Begun(Arc<AtomicBool>);
+
+impl Begun {
+    /// As far as the caller has told.
+    pub fn is_told(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 /// Takes the outcome, or `None` where there is none.
@@ -115,7 +129,17 @@ type Heard = Box<dyn FnOnce(Option<&CallOutcome>) + Send>;
 impl Outcomes {
     /// To whoever receives.
     pub fn new(to: UnboundedSender<CallOutcome>) -> Self {
-        Self { to, heard: None }
+        Self { to, heard: None, begun: Begun::default() }
+    }
+
+    /// For whoever made the call.
+    pub fn begun(&self) -> Begun {
+        self.begun.clone()
+    }
+
+    /// Told by the caller right before the first byte may leave; `false`: none has left after all.
+    pub fn tell_begun(&self, has_begun: bool) {
+        self.begun.0.store(has_begun, Ordering::Release);
     }
 
     /// Has the outcome heard by `meter` before it is sent. It runs on the client's thread and has to be quick.

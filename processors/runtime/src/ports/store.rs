@@ -78,7 +78,7 @@ pub struct Fence {
 /// What is known about a former owner at a take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Predecessor {
-    /// It handed over, or there was none: nobody else is calling.
+    /// It handed over, or there was none: nobody else begins a call. Some of those that are claimed may be under way.
     HandedOver,
     /// It did not hand over, and can't be running any more (its process held a lock that is free now).
     Gone,

@@ -116,6 +116,8 @@ impl Page {
                 }
                 start_by = late.map_or(start_by, |late| start_by.min(start + late));
                 free -= 1;
+                let outcomes = Outcomes::new(self.outcomes.0.clone());
+                let begun = outcomes.begun();
                 calls.push(Call {
                     send: sluice_core::SendId { chunk: ready.chunk, index: ready.index },
                     attempt: ready.attempt,
@@ -123,10 +125,11 @@ impl Page {
                     not_before: start,
                     start_by,
                     not_after,
-                    outcomes: Outcomes::new(self.outcomes.0.clone()),
+                    outcomes,
                 });
                 let key = (ready.chunk, ready.index);
-                self.calling.insert(key, Calling { slot: start, start_by, ready, tokens });
+                let calling = Calling { slot: start, start_by, not_after, begun, ready, tokens };
+                self.calling.insert(key, calling);
             }
         }
         for (id, ready) in expired.into_iter().rev() {

@@ -5,7 +5,7 @@
 //! yet stays claimed; the next owner inherits the claim and calls nobody again for it, and this actor stays beside it
 //! until it has noted the outcome (G1, G2). It calls nobody any more: calls that could still begin are waited for.
 
-use super::{Kept, Page, Ready, StopMode};
+use super::{Calling, Kept, Page, Ready, StopMode};
 use crate::shard::SenderError;
 use sluice_core::chunk_state::entry;
 use sluice_runtime::ports::store::StoreError;
@@ -20,8 +20,12 @@ const HAND_OVER: Duration = Duration::from_secs(5);
 /// left to be inherited. It is silent meanwhile, for less than a second in all.
 const CALLS_END: Duration = Duration::from_millis(300);
 
-/// A call that could not begin says so right after its latest start. Its claim is given back, if the page is still here.
-const NOT_CALLED_BY: Duration = Duration::from_millis(100);
+/// A call that could not begin says so at the latest so long after the end of its grant. Its claim is given back, if the
+/// page is still here.
+const NOT_CALLED_BY: Duration = Duration::from_millis(250);
+
+/// How often calls that have not begun are looked at.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// How far the end of a page is.
 #[derive(Debug)]
@@ -75,24 +79,33 @@ impl Page {
         quiet || self.now() >= end
     }
 
-    /// From when on calls under way are not waited for any more: then each of them has begun, or never will.
-    pub(super) fn leaves_calls_from(&self) -> Option<Duration> {
-        let since = self.leaving.since.filter(|_| !self.has_left())?;
-        let begun = self.calling.values().map(|calling| calling.start_by).max()?;
-        Some((begun + NOT_CALLED_BY).max(since + CALLS_END))
+    /// From when on calls under way are not waited for any more, if they have begun.
+    fn leaves_calls_from(&self) -> Option<Duration> {
+        let since = self.leaving.since.filter(|_| !self.has_left() && !self.calling.is_empty())?;
+        Some(since + CALLS_END)
     }
 
-    /// Whether the page is to be handed over although calls are under way. Outcomes that are there are taken first.
+    /// When it is to be asked again whether the page can be handed over although calls are under way.
+    pub(super) fn next_look_at_calls(&self, now: Duration) -> Option<Duration> {
+        self.leaves_calls_from().map(|from| if from > now { from } else { now + LOOK })
+    }
+
+    /// Whether the page is to be handed over although calls are under way: each of them has begun, or never will. One that
+    /// was never made and is given back counts as no attempt; after the hand-over it would. Outcomes that are there
+    /// are taken first.
     pub(super) fn leaves_calls(&self) -> bool {
-        let is_time = self.leaves_calls_from().is_some_and(|from| from <= self.now());
-        is_time && self.grant.is_none() && self.outcomes.1.is_empty()
+        let now = self.now();
+        let is_time = self.leaves_calls_from().is_some_and(|from| from <= now);
+        let has_begun = |call: &Calling| call.begun.is_told() || call.not_after + NOT_CALLED_BY <= now;
+        is_time && self.grant.is_none() && self.outcomes.1.is_empty() && self.calling.values().all(has_begun)
     }
 
     /// Hands the page over, and goes on without it until its last calls have their outcomes.
     pub(super) async fn leave_calls(&mut self) -> Result<(), SenderError> {
         self.hand_over(true).await?;
         self.ownership = None;
-        self.leaving.stays_until = Some(self.now() + self.ms(self.context.options.drain_ms));
+        let told = self.leaving.since.unwrap_or_else(|| self.now());
+        self.leaving.stays_until = Some(told + self.ms(self.context.options.drain_ms));
         self.leaving.kept = None;
         // What the states show concerns the next owner.
         self.settling = Default::default();

@@ -42,7 +42,7 @@ use sluice_core::share::Shares;
 use sluice_core::throttle::TemplateKey;
 use sluice_core::usage::Bucket;
 use sluice_core::{CampaignId, ChunkId, IndexSet, PageId};
-use sluice_runtime::ports::caller::{CallOutcome, CallRequest};
+use sluice_runtime::ports::caller::{Begun, CallOutcome, CallRequest};
 use sluice_runtime::ports::log::LogError;
 use sluice_schemas::{GateClass, Span};
 use std::collections::{BTreeMap, VecDeque};
@@ -140,6 +140,9 @@ struct Calling {
     slot: Duration,
     /// It does not start at or after this.
     start_by: Duration,
+    /// By then it has said so if it has not started: the connection that it waited for may take that long.
+    not_after: Duration,
+    begun: Begun,
     ready: Ready,
     /// What it uses of limits above the page.
     tokens: CallTokens,
@@ -455,7 +458,7 @@ impl Page {
         Some(self.rest_until).filter(|until| *until > now).into_iter().for_each(&mut at_least);
         self.settling.next_due().into_iter().for_each(&mut at_least);
         self.ends_by().into_iter().for_each(&mut at_least);
-        self.leaves_calls_from().filter(|from| *from > now).into_iter().for_each(&mut at_least);
+        self.next_look_at_calls(now).into_iter().for_each(&mut at_least);
         if self.stop.is_none() {
             self.waiting.iter().for_each(|(due, ..)| at_least(*due));
             self.next_grant_or_call().into_iter().for_each(&mut at_least);

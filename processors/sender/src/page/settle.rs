@@ -222,7 +222,8 @@ impl Page {
         let mut inherited = self.settling.inherited.swap_remove(position);
         let grants_end = match inherited.former {
             Former::MayCall => Some(self.ms(self.context.options.takeover_wait_ms)),
-            Former::MayHear => Some(Duration::ZERO),
+            // It lives: what it says in the last moments of a timeout may wait for the log, and would make a retry.
+            Former::MayHear => Some(Duration::from_secs(4)),
             Former::IsDone => None,
         };
         if let Some(grants_end) = grants_end {
