@@ -6,12 +6,17 @@ use super::inspect::{self, LocalTime};
 use super::lock::{self, is_applied};
 use super::options::CqlOptions;
 use super::session::{self, Connected};
+use scylla::errors::{DbError, RequestAttemptError, UseKeyspaceError};
 use scylla::policies::load_balancing::{
     LoadBalancingPolicy, NodeIdentifier, SingleTargetLoadBalancingPolicy,
 };
 use scylla::statement::Statement;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
+
+/// Between two tries to use a keyspace that was made a moment ago.
+const USE_AGAIN: Duration = Duration::from_millis(50);
 
 /// The migrations, from version 1. What was released is never changed; a change is another one. Each statement
 /// may be run again.
@@ -50,8 +55,7 @@ pub async fn migrate(options: &CqlOptions) -> Result<MigrateReport, CqlError> {
         }
         schema.run(&create_keyspace(options, facts.is_scylla)?).await?;
     }
-    let used = connected.session.use_keyspace(&options.keyspace, true).await;
-    used.map_err(|error| CqlError::failed(format!("using keyspace {}", options.keyspace), error))?;
+    use_keyspace(&connected, options).await?;
     let from = schema.version().await?;
     if from > SCHEMA_VERSION {
         return Err(CqlError::NewerSchema {
@@ -67,6 +71,26 @@ pub async fn migrate(options: &CqlOptions) -> Result<MigrateReport, CqlError> {
         applied?;
     }
     Ok(MigrateReport { is_new_keyspace, from, to: SCHEMA_VERSION })
+}
+
+/// Has all connections use the keyspace. Where another process has made it just now, Cassandra may say for a moment longer
+/// that there is none, although it said that it exists.
+async fn use_keyspace(connected: &Connected, options: &CqlOptions) -> Result<(), CqlError> {
+    let until = Instant::now() + Duration::from_millis(options.schema_agreement_ms);
+    loop {
+        let error = match connected.session.use_keyspace(&options.keyspace, true).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        let is_unknown = matches!(
+            error,
+            UseKeyspaceError::RequestError(RequestAttemptError::DbError(DbError::Invalid, _))
+        );
+        if !is_unknown || Instant::now() >= until {
+            return Err(CqlError::failed(format!("using keyspace {}", options.keyspace), error));
+        }
+        tokio::time::sleep(USE_AGAIN).await;
+    }
 }
 
 /// The node that all processes give their changes of the schema to, so that Cassandra makes them one after the
