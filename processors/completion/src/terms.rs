@@ -109,6 +109,14 @@ async fn change(
             return Ok(Plan::Already);
         }
         let rules = terms.check(&row.launch).map_err(refused)?;
+        // A recurrence only ends: its occurrences are campaigns of their own.
+        let is_over = rules.recurrence.is_none()
+            && rules.end_at_ms.is_some_and(|end_ms| end_ms <= ports.clock.wall_ms());
+        if is_over && terms.rules.end_at != row.rules().end_at {
+            // A slip in the date would cancel everybody who is left, for good.
+            let hint = "write a later moment; `sluice campaign cancel` ends it now";
+            return Err(refused(vec![problem("end_at", "it is over already", hint)]));
+        }
         if row.state == CampaignState::Scheduled && terms.rules.start_at != row.rules().start_at {
             let now_ms = ports.clock.wall_ms();
             terms.starts_at_ms = Some(starts_ms(&rules, now_ms).unwrap_or(now_ms));

@@ -86,6 +86,15 @@ async fn hazard_1_the_clock_of_the_hours_and_the_recurrence_are_not_changed() {
     assert_eq!(bench.row().rules().window, None);
 }
 
+#[tokio::test(start_paused = true)]
+async fn b5_an_end_that_is_over_already_ends_nothing_by_a_slip() {
+    let (bench, ports) = bench().await;
+    let refused = reschedule(&ports, id(), &times(r#"{"end_at": "2020-01-01T00:00"}"#)).await.unwrap_err();
+    let CommandError::Terms { problems, .. } = &refused else { panic!("{refused}") };
+    assert_eq!((problems[0].field.as_str(), problems[0].problem.as_str()), ("end_at", "it is over already"));
+    assert_eq!((bench.row().terms_version, &bench.row().rules().end_at), (0, &None));
+}
+
 #[test]
 fn a_word_that_is_none_of_the_terms_is_an_error() {
     for json in [r#"{"rates": "5/s"}"#, r#"{"rate": 5}"#] {
