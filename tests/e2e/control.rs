@@ -301,7 +301,10 @@ fn g3_f7_the_chain_the_page_and_the_queue_say_the_same_as_the_sentence() {
     capped["rules"] = json!({ "daily_send_limit": 40, "priority": "bulk" });
     running.launch(&slow);
     running.launch(&capped);
-    running.launch(&launches::http("paused"));
+    // Without a rate it would be over before it is paused.
+    let mut paused = launches::http("paused");
+    paused["rate"] = json!("2/s");
+    running.launch(&paused);
     running.ask(&["pause", "paused"]).expect(0);
     let held = wait_for("its limit to be told", WITHIN, || {
         let explained = shown(&running, &["explain", "capped"]);
