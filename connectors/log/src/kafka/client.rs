@@ -7,7 +7,7 @@ use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::KafkaError as ClientError;
+use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
 use sluice_runtime::ports::log::Topic;
 use std::sync::Arc;
 use std::time::Duration;
@@ -158,6 +158,11 @@ pub(crate) fn consumer(options: &KafkaOptions, group: &str) -> ClientConfig {
         .set("auto.offset.reset", "error")
         .set("receive.message.max.bytes", (256_u32 << 20).to_string());
     config
+}
+
+/// What librdkafka says is wrong, in its own terms.
+pub(crate) fn code(error: ClientError) -> Code {
+    error.rdkafka_error_code().unwrap_or(Code::Fail)
 }
 
 /// Sets what the properties do not name.

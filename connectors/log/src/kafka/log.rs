@@ -166,13 +166,12 @@ fn committed(
 ) -> Result<Option<Position>, Code> {
     let mut list = TopicPartitionList::with_capacity(1);
     list.add_partition(topic, i32::try_from(partition.0).unwrap_or(i32::MAX));
-    let code = |error: rdkafka::error::KafkaError| error.rdkafka_error_code().unwrap_or(Code::Fail);
     let answer = consumer.committed_offsets(list, ONE_TRY);
     // Serves what the client has to say.
     drop(consumer.poll(std::time::Duration::ZERO));
-    let answer = answer.map_err(code)?;
+    let answer = answer.map_err(client::code)?;
     let Some(element) = answer.elements().into_iter().next() else { return Err(Code::Fail) };
-    element.error().map_err(code)?;
+    element.error().map_err(client::code)?;
     Ok(match element.offset() {
         ClientOffset::Offset(offset) => Some(Position(offset.max(0).cast_unsigned())),
         _ => None,
@@ -252,7 +251,6 @@ impl Log for KafkaLog {
             if to <= start {
                 return Ok(());
             }
-            let failed = |error: rdkafka::error::KafkaError| error.rdkafka_error_code().unwrap_or(Code::Fail);
             let request = {
                 let mut list = TopicPartitionList::with_capacity(1);
                 let number = i32::try_from(partition.0).unwrap_or(i32::MAX);
@@ -265,9 +263,9 @@ impl Log for KafkaLog {
             let code = match request.await {
                 Ok(answer) => {
                     let elements = answer.elements();
-                    elements.first().and_then(|element| element.error().err()).map(failed)
+                    elements.first().and_then(|element| element.error().err()).map(client::code)
                 }
-                Err(error) => Some(failed(error)),
+                Err(error) => Some(client::code(error)),
             };
             match code {
                 None => {

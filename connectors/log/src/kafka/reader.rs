@@ -1,6 +1,6 @@
 //! Reading without a group: a place of the log that is being read, with what librdkafka fetches ahead of it.
 
-use super::client::{AGAIN, Events, ONE_TRY};
+use super::client::{AGAIN, Events, ONE_TRY, code};
 use super::gather::Gather;
 use super::trouble::{RefusalKind, Trouble};
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -253,7 +253,7 @@ pub(crate) fn watermarks<C: rdkafka::consumer::ConsumerContext>(
         Ok((start, end)) => Ok((start.max(0).cast_unsigned(), end.max(0).cast_unsigned())),
         Err(error) => {
             drop(consumer.fetch_metadata(Some(topic_name), ONE_TRY));
-            Err(error.rdkafka_error_code().unwrap_or(Code::Fail))
+            Err(code(error))
         }
     }
 }

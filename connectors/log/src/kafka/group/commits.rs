@@ -3,7 +3,7 @@
 
 use super::context::MemberContext;
 use super::seat::Seat;
-use crate::kafka::client::AGAIN;
+use crate::kafka::client::{AGAIN, code};
 use crate::kafka::log::TopicInfo;
 use crate::kafka::trouble::Trouble;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
@@ -107,7 +107,7 @@ impl Commits {
             // rely on it, although it was stored.
             Ok(()) if consumer.assignment_lost() => return Answer::Fenced,
             Ok(()) => return Answer::Done,
-            Err(error) => error.rdkafka_error_code().unwrap_or(Code::Fail),
+            Err(error) => code(error),
         };
         match code {
             Code::UnknownMemberId

@@ -1,9 +1,9 @@
 //! Where a member begins to read, and why it can't.
 
-use crate::kafka::client::{Events, ONE_TRY};
+use crate::kafka::client::{Events, ONE_TRY, code};
 use crate::kafka::log::TopicInfo;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::{KafkaError as ClientError, RDKafkaErrorCode as Code};
+use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::topic_partition_list::TopicPartitionListElem;
 use rdkafka::{Offset as ClientOffset, TopicPartitionList};
 use sluice_runtime::ports::log::{LogError, Partition, Position};
@@ -83,10 +83,6 @@ impl Bound {
             Self::End => ClientOffset::End,
         }
     }
-}
-
-pub(crate) fn code(error: ClientError) -> Code {
-    error.rdkafka_error_code().unwrap_or(Code::Fail)
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@
 
 use super::context::{MemberContext, Rebalance};
 use super::hurry::Hurry;
-use super::place::{Bound, Place, bounds, code, place};
+use super::place::{Bound, Place, bounds, place};
 use super::seat::{RECORDS_MAX, Seat};
-use crate::kafka::client::{AGAIN, Events, ONE_TRY};
+use crate::kafka::client::{AGAIN, Events, ONE_TRY, code};
 use crate::kafka::connection::Connection;
 use crate::kafka::gather::Gather;
 use crate::kafka::log::TopicInfo;
