@@ -16,8 +16,6 @@ pub(super) struct Job {
 pub(super) struct Open {
     /// `None` once it has its outcome. Boxed: it goes through queues and the states of several futures.
     call: Option<Box<Call>>,
-    /// Set before anything of the request can be written.
-    started: bool,
     /// What the answer said of the provider's limit.
     used_percent: Option<u32>,
     clock: Arc<dyn Clock>,
@@ -25,7 +23,7 @@ pub(super) struct Open {
 
 impl Open {
     pub(super) fn new(call: Call, clock: Arc<dyn Clock>) -> Self {
-        Self { call: Some(Box::new(call)), started: false, used_percent: None, clock }
+        Self { call: Some(Box::new(call)), used_percent: None, clock }
     }
 
     /// The call, until it has its outcome.
@@ -34,17 +32,16 @@ impl Open {
     }
 
     /// From here on, bytes may leave.
-    pub(super) fn start(&mut self) {
+    pub(super) fn start(&self) {
         self.tell(true);
     }
 
     /// Nothing left after all.
-    pub(super) fn not_started(&mut self) {
+    pub(super) fn not_started(&self) {
         self.tell(false);
     }
 
-    fn tell(&mut self, started: bool) {
-        self.started = started;
+    fn tell(&self, started: bool) {
         if let Some(call) = &self.call {
             call.outcomes.tell_begun(started);
         }
@@ -72,12 +69,10 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        if self.call.is_some() {
-            self.report(if self.started {
-                CallResult::Unknown { detail: "the client stopped before the answer".to_owned() }
-            } else {
-                CallResult::NotCalled { reason: None }
-            });
-        }
+        let Some(has_begun) = self.call.as_ref().map(|call| call.outcomes.begun().is_told()) else { return };
+        self.report(match has_begun {
+            true => CallResult::Unknown { detail: "the client stopped before the answer".to_owned() },
+            false => CallResult::NotCalled { reason: None },
+        });
     }
 }
