@@ -252,8 +252,8 @@ impl Consumer {
                         handing_over.spawn(self.stop(&partitions, StopMode::Lost { deadline }, None).finish());
                     }
                 },
-                Some(ended) = handing_over.join_next() => joined(ended)?,
-                Some(ended) = self.ending.join_next() => joined(ended)?,
+                Some(ended) = handing_over.join_next() => joined(ended)??,
+                Some(ended) = self.ending.join_next() => joined(ended)??,
                 ended = work(&mut upkeep) => {
                     // As long as there is room, more of what is parked is read.
                     upkeep = self.unpark(ended?).then(|| self.upkeep());
@@ -394,7 +394,7 @@ impl Consumer {
     fn tick(&mut self) -> Result<(), SenderError> {
         for tasks in self.tasks.values_mut() {
             while let Some(ended) = tasks.try_join_next() {
-                joined(ended)?;
+                joined(ended)??;
             }
         }
         for (partition, shard) in &mut self.shards {
@@ -458,13 +458,14 @@ impl HandOver {
 async fn all_of(mut tasks: JoinSet<Result<(), SenderError>>) -> Result<(), SenderError> {
     let mut result = Ok(());
     while let Some(ended) = tasks.join_next().await {
-        result = result.and(joined(ended));
+        result = result.and(joined(ended).and_then(|ended| ended));
     }
     result
 }
 
-fn joined(ended: Result<Result<(), SenderError>, JoinError>) -> Result<(), SenderError> {
-    ended.map_err(|error| SenderError::Page(error.to_string())).and_then(|ended| ended)
+/// What a task brought; that it panicked is a bug.
+pub(crate) fn joined<T>(ended: Result<T, JoinError>) -> Result<T, SenderError> {
+    ended.map_err(|error| SenderError::Page(error.to_string()))
 }
 
 /// The last commit of a shard whose pages are handed over.

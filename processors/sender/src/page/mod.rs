@@ -31,7 +31,7 @@ use crate::board::{Lift, PageStatus};
 use crate::campaigns::Campaign;
 use crate::handle::ShardHandle;
 use crate::quotas::{CallTokens, QuotaPlace};
-use crate::shard::{Context, SenderError};
+use crate::shard::{Context, SenderError, joined};
 use crate::watch::Watched;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -521,11 +521,6 @@ impl Page {
             &self.lifted,
         );
     }
-}
-
-/// What a task brought; that it panicked is a bug.
-fn joined<T>(ended: Result<T, tokio::task::JoinError>) -> Result<T, SenderError> {
-    ended.map_err(|error| SenderError::Page(error.to_string()))
 }
 
 /// How the page has to end, once it has to; `None` where nobody is left to say so.

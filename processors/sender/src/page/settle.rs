@@ -15,6 +15,13 @@ use tracing::info;
 /// Longest pause between two looks at a chunk of which nothing new is heard.
 const LOOK_MAX: Duration = Duration::from_secs(5);
 
+/// Receipts of a former owner's last calls are appended by then.
+const LAST_APPEND: Duration = Duration::from_secs(1);
+
+/// The same of one that lives: what it says in the last moments of a timeout may wait for the log, and would make a
+/// retry.
+const LAST_APPEND_OF_LIVING: Duration = Duration::from_secs(5);
+
 /// Looks of one page under way at once.
 const LOOKS_MAX: usize = 8;
 
@@ -220,17 +227,16 @@ impl Page {
             return Ok(());
         };
         let mut inherited = self.settling.inherited.swap_remove(position);
-        let grants_end = match inherited.former {
-            Former::MayCall => Some(self.ms(self.context.options.takeover_wait_ms)),
-            // It lives: what it says in the last moments of a timeout may wait for the log, and would make a retry.
-            Former::MayHear => Some(Duration::from_secs(4)),
+        let beside_timeout = match inherited.former {
+            // Its grants end, then the calls that began under them, then their receipts are appended.
+            Former::MayCall => Some(self.ms(self.context.options.takeover_wait_ms) + LAST_APPEND),
+            Former::MayHear => Some(LAST_APPEND_OF_LIVING),
             Former::IsDone => None,
         };
-        if let Some(grants_end) = grants_end {
-            // Its grants end, then the calls that began under them, then their receipts are appended.
+        if let Some(beside) = beside_timeout {
             let timeout = self.longest_timeout(&inherited.claims);
             inherited.former = Former::IsDone;
-            inherited.complete_at = now + grants_end + timeout + Duration::from_secs(1);
+            inherited.complete_at = now + timeout + beside;
             self.settling.inherited.push(inherited);
             return Ok(());
         }
