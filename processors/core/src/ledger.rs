@@ -5,8 +5,10 @@
 //! A claim leaves the ledger only when the chunk state shows its outcome, or when the call was certainly not
 //! made; so `ledger ∪ chunk state` covers every call that may ever have started (hazard 4).
 
+mod doubts;
 mod holds;
 mod pace;
+mod ranges;
 
 use crate::chunk_state::ChunkState;
 use crate::ids::{CampaignId, ChunkId};
@@ -14,14 +16,18 @@ use crate::index_set::IndexSet;
 use crate::number::{put_number, take_number};
 use crate::pace::CarriedPace;
 use crate::usage::{Bucket, DailyUse};
-use crate::{ATTEMPTS_MAX, CHUNK_ROWS_MAX};
+use doubts::Doubts;
+pub use doubts::{DOUBT_GRAIN_MS, Doubt};
 pub use holds::{HOLDS_MAX, Held, LedgerHold};
+use ranges::{put_claim, take_claim};
 use std::collections::BTreeMap;
 
 /// Claims of one page by chunk and attempt, its use of the last 24 hours, its holds and its speed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LedgerBody {
     claims: BTreeMap<(ChunkId, u8), IndexSet>,
+    /// Claims among them.
+    doubts: Doubts,
     used: BTreeMap<Scope, DailyUse>,
     held: Vec<LedgerHold>,
     pace: Option<CarriedPace>,
@@ -58,7 +64,9 @@ const FORMAT_USES: u8 = 2;
 /// Holds, uses, then claims.
 const FORMAT_HOLDS: u8 = 3;
 /// Pace, holds, uses, then claims.
-const FORMAT: u8 = 4;
+const FORMAT_PACE: u8 = 4;
+/// A pace or none, holds, uses, claims in doubt, then the others.
+const FORMAT: u8 = 5;
 
 impl LedgerBody {
     /// Without claims.
@@ -89,18 +97,21 @@ impl LedgerBody {
             if claimed.is_empty() {
                 self.claims.remove(&(chunk, attempt));
             }
+            self.doubts.remove(chunk, attempt, indexes);
         }
     }
 
     /// Drops the claims whose outcome `state` shows; says how many.
     pub fn settle(&mut self, chunk: ChunkId, state: &ChunkState) -> u32 {
         let mut settled = 0;
+        let doubts = &mut self.doubts;
         self.claims.retain(|(claimed_chunk, attempt), claimed| {
             if *claimed_chunk == chunk {
                 let done: IndexSet =
                     claimed.iter().filter(|&index| state.recipient(index).is_settled(*attempt)).collect();
                 settled += done.len();
                 claimed.subtract(&done);
+                doubts.remove(chunk, *attempt, &done);
             }
             !claimed.is_empty()
         });
@@ -131,6 +142,26 @@ impl LedgerBody {
         let mut chunks: Vec<ChunkId> = self.claims.keys().map(|(chunk, _)| *chunk).collect();
         chunks.dedup();
         chunks
+    }
+
+    /// Notes that nobody knows what became of these calls, and that their webhooks are waited for until `until_ms` (ms since
+    /// 1970), rounded up to [`DOUBT_GRAIN_MS`]. What is not claimed is left out, and what is in doubt already keeps its
+    /// time, whoever owns the page meanwhile. Says whether anything was new.
+    pub fn doubt(&mut self, chunk: ChunkId, attempt: u8, indexes: &IndexSet, until_ms: i64) -> bool {
+        let Some(claimed) = self.claims.get(&(chunk, attempt)) else { return false };
+        let mut new = indexes.clone();
+        new.intersect_with(claimed);
+        self.doubts.add(chunk, attempt, new, until_ms)
+    }
+
+    /// Claims whose calls nobody knows the answer of, by what is waited for until when.
+    pub fn doubts(&self) -> impl Iterator<Item = Doubt<'_>> {
+        self.doubts.iter()
+    }
+
+    /// How many that are.
+    pub fn in_doubt(&self) -> u32 {
+        self.doubts.len()
     }
 
     /// Claimed sends.
@@ -185,16 +216,20 @@ impl LedgerBody {
         self.pace = pace;
     }
 
-    /// The stored form: format, pace, holds, uses by scope, then per (chunk, attempt) the claimed ranges as
-    /// variable-length numbers. Without the first ones as it was before there were any.
+    /// The stored form: format, pace, holds, uses by scope, claims in doubt, then per (chunk, attempt) the other claimed
+    /// ranges as variable-length numbers. Without the first ones as it was before there were any.
     pub fn encode(&self) -> Vec<u8> {
-        let format = match (&self.pace, self.held.is_empty(), self.used.is_empty()) {
-            (Some(_), ..) => FORMAT,
-            (None, false, _) => FORMAT_HOLDS,
-            (None, true, false) => FORMAT_USES,
-            (None, true, true) => FORMAT_CLAIMS,
+        let format = match (self.doubts.is_empty(), &self.pace, self.held.is_empty(), self.used.is_empty()) {
+            (false, ..) => FORMAT,
+            (true, Some(_), ..) => FORMAT_PACE,
+            (true, None, false, _) => FORMAT_HOLDS,
+            (true, None, true, false) => FORMAT_USES,
+            (true, None, true, true) => FORMAT_CLAIMS,
         };
         let mut out = vec![format];
+        if format == FORMAT {
+            out.push(u8::from(self.pace.is_some()));
+        }
         self.pace.iter().for_each(|pace| pace::encode_into(pace, &mut out));
         if format >= FORMAT_HOLDS {
             put_number(&mut out, self.held.len() as u64);
@@ -213,16 +248,14 @@ impl LedgerBody {
                 used.encode_into(&mut out);
             }
         }
-        for ((chunk, attempt), indexes) in &self.claims {
-            out.extend_from_slice(&chunk.0);
-            out.push(*attempt);
-            let ranges = indexes.ranges();
-            put_number(&mut out, ranges.len() as u64);
-            let mut next = 0;
-            for (first, last) in ranges {
-                put_number(&mut out, u64::from(first) - next);
-                put_number(&mut out, u64::from(last - first));
-                next = u64::from(last) + 1;
+        if format == FORMAT {
+            self.doubts.encode_into(&mut out);
+        }
+        for ((chunk, attempt), claimed) in &self.claims {
+            match self.doubts.rest_of(*chunk, *attempt, claimed) {
+                None => put_claim(*chunk, *attempt, claimed, &mut out),
+                Some(rest) if rest.is_empty() => {}
+                Some(rest) => put_claim(*chunk, *attempt, &rest, &mut out),
             }
         }
         out
@@ -235,39 +268,44 @@ impl LedgerBody {
     pub fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
         let Some((&format, mut rest)) = bytes.split_first() else { return Ok(Self::new()) };
         let mut body = Self::new();
-        match format {
-            FORMAT_CLAIMS => {}
-            FORMAT_USES => body.used = decode_used(&mut rest)?,
-            FORMAT_HOLDS | FORMAT => {
-                if format == FORMAT {
-                    body.pace = Some(pace::decode_from(&mut rest)?);
-                }
-                body.held = decode_holds(&mut rest)?;
-                body.used = decode_used(&mut rest)?;
+        if !(FORMAT_CLAIMS..=FORMAT).contains(&format) {
+            return Err(Damaged("unknown format"));
+        }
+        let has_pace = match format {
+            FORMAT => take_flag(&mut rest)?,
+            _ => format == FORMAT_PACE,
+        };
+        if has_pace {
+            body.pace = Some(pace::decode_from(&mut rest)?);
+        }
+        if format >= FORMAT_HOLDS {
+            body.held = decode_holds(&mut rest)?;
+        }
+        if format >= FORMAT_USES {
+            body.used = decode_used(&mut rest)?;
+        }
+        let twice = |_| Damaged("an index claimed twice");
+        if format == FORMAT {
+            body.doubts = Doubts::decode_from(&mut rest)?;
+            for Doubt { chunk, attempt, indexes, .. } in body.doubts.iter() {
+                // Of one claim there may be several doubts, which differ.
+                body.claims.entry((chunk, attempt)).or_default().union_with(indexes);
             }
-            _ => return Err(Damaged("unknown format")),
         }
         while !rest.is_empty() {
-            let (chunk, after) = rest.split_first_chunk::<16>().ok_or(Damaged("cut short"))?;
-            let (&attempt, after) = after.split_first().ok_or(Damaged("cut short"))?;
-            rest = after;
-            if attempt == 0 || attempt > ATTEMPTS_MAX {
-                return Err(Damaged("attempt out of range"));
-            }
-            let mut indexes = IndexSet::new();
-            let mut next = 0u32;
-            for _ in 0..take_small(&mut rest)? {
-                let first = next.checked_add(take_small(&mut rest)?).ok_or(Damaged("index out of range"))?;
-                let last = first.checked_add(take_small(&mut rest)?).ok_or(Damaged("index out of range"))?;
-                if last >= CHUNK_ROWS_MAX {
-                    return Err(Damaged("index out of range"));
-                }
-                indexes.insert_range(first as u16, last as u16);
-                next = last + 1;
-            }
-            body.claim(ChunkId(*chunk), attempt, &indexes).map_err(|_| Damaged("an index claimed twice"))?;
+            let (chunk, attempt, indexes) = take_claim(&mut rest)?;
+            body.claim(chunk, attempt, &indexes).map_err(twice)?;
         }
         Ok(body)
+    }
+}
+
+fn take_flag(rest: &mut &[u8]) -> Result<bool, Damaged> {
+    let (&flag, after) = rest.split_first().ok_or(Damaged("cut short"))?;
+    *rest = after;
+    match flag {
+        0 | 1 => Ok(flag == 1),
+        _ => Err(Damaged("a flag that is none")),
     }
 }
 

@@ -19,6 +19,8 @@ pub struct PageStatus {
     pub campaigns: usize,
     /// Claims whose outcome no chunk state shows yet.
     pub claims: u32,
+    /// Those of them whose calls nobody knows the answer of: their webhooks are waited for.
+    pub in_doubt: u32,
     /// Why it waits, and until when on the monotonic clock.
     pub hold: Option<(Duration, HoldReason)>,
     /// Templates that the provider does not take at present: their campaigns wait, the page does not.

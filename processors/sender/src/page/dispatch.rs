@@ -264,12 +264,9 @@ impl Page {
             }
             CallResult::Unknown { detail } => {
                 if self.settles_by_webhook(chunk) {
-                    self.settling.doubt(
-                        chunk,
-                        attempt,
-                        index,
-                        now + self.ms(self.context.options.unresolved_after_ms),
-                    );
+                    let wait = self.ms(self.context.options.unresolved_after_ms);
+                    self.settling.doubt(chunk, attempt, index, now + wait);
+                    self.keep_doubt(chunk, attempt, &[index].into_iter().collect(), wait);
                 } else {
                     let reason = Some("no_answer".to_owned());
                     self.report(

@@ -133,7 +133,6 @@ impl Page {
             })
             .filter(|(.., indexes)| !indexes.is_empty())
             .collect();
-        self.settling.inherit(inherited, now, taken.predecessor);
         self.ownership = Some(Ownership {
             fence: taken.fence,
             claims: taken.body.len(),
@@ -145,6 +144,7 @@ impl Page {
             hold: Hold::default(),
             kept_holds: Vec::new(),
         });
+        self.inherit(inherited, now, taken.predecessor).await?;
         self.inherit_holds();
         // Whom the former owner called a moment ago is not known.
         self.pairs = Pairs::default();

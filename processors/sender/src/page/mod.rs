@@ -8,6 +8,7 @@
 
 mod closing;
 mod dispatch;
+mod doubt;
 mod fresh;
 mod gated;
 mod grant;
@@ -504,6 +505,7 @@ impl Page {
                 granted: self.granted_sends(),
                 campaigns: self.lanes.len(),
                 claims: self.ownership.as_ref().map_or(0, |ownership| ownership.claims),
+                in_doubt: self.ownership.as_ref().map_or(0, |ownership| ownership.body.in_doubt()),
                 hold,
                 templates: self.held_templates(self.now()),
                 calls_per_s: self.throughput.in_ms(self.now(), 1_000).round() as u32,

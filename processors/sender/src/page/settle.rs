@@ -4,9 +4,9 @@ use super::Page;
 use super::loading::{self, Seen};
 use crate::shard::SenderError;
 use sluice_core::chunk_state::entry;
-use sluice_core::{ChunkId, ChunkState, IndexSet};
+use sluice_core::{CampaignId, ChunkId, ChunkState, IndexSet};
 use sluice_runtime::merged::ReceiptsBarrier;
-use sluice_runtime::ports::store::{Predecessor, StoreError};
+use sluice_runtime::ports::store::Predecessor;
 use sluice_schemas::{Fact, ReceiptEntry};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -46,6 +46,16 @@ enum Former {
     MayHear,
     /// Nothing.
     IsDone,
+}
+
+impl Former {
+    fn of(predecessor: Predecessor) -> Self {
+        match predecessor {
+            Predecessor::MayRun => Self::MayCall,
+            Predecessor::HandedOver => Self::MayHear,
+            Predecessor::Gone => Self::IsDone,
+        }
+    }
 }
 
 /// Claims of a former owner, until what it reported is merged.
@@ -98,21 +108,12 @@ impl Settling {
     }
 
     /// Claims that were in the ledger when the page was taken.
-    pub(super) fn inherit(
-        &mut self,
-        claims: Vec<(ChunkId, u8, IndexSet)>,
-        now: Duration,
-        predecessor: Predecessor,
-    ) {
+    fn inherit(&mut self, claims: Vec<(ChunkId, u8, IndexSet)>, now: Duration, predecessor: Predecessor) {
         for (chunk, ..) in &claims {
             self.look_now(*chunk, now);
         }
         if !claims.is_empty() {
-            let former = match predecessor {
-                Predecessor::MayRun => Former::MayCall,
-                Predecessor::HandedOver => Former::MayHear,
-                Predecessor::Gone => Former::IsDone,
-            };
+            let former = Former::of(predecessor);
             self.inherited.push(Inherited {
                 complete_at: now,
                 former,
@@ -227,16 +228,9 @@ impl Page {
             return Ok(());
         };
         let mut inherited = self.settling.inherited.swap_remove(position);
-        let beside_timeout = match inherited.former {
-            // Its grants end, then the calls that began under them, then their receipts are appended.
-            Former::MayCall => Some(self.ms(self.context.options.takeover_wait_ms) + LAST_APPEND),
-            Former::MayHear => Some(LAST_APPEND_OF_LIVING),
-            Former::IsDone => None,
-        };
-        if let Some(beside) = beside_timeout {
-            let timeout = self.longest_timeout(&inherited.claims);
+        if let Some(wait) = self.still_heard_of(inherited.former, &inherited.claims) {
             inherited.former = Former::IsDone;
-            inherited.complete_at = now + timeout + beside;
+            inherited.complete_at = now + wait;
             self.settling.inherited.push(inherited);
             return Ok(());
         }
@@ -248,14 +242,47 @@ impl Page {
             return Ok(());
         }
         for (chunk, attempt, indexes) in inherited.claims {
-            let wait = if self.settles_by_webhook_or_unknown(chunk).await? {
-                self.ms(self.context.options.unresolved_after_ms)
-            } else {
-                Duration::ZERO
-            };
-            self.settling.doubts.push(Doubt { due: now + wait, chunk, attempt, indexes });
+            let wait = self.webhooks_wait(chunk).await?;
+            for (wait, indexes) in self.waits_left(chunk, attempt, indexes, wait) {
+                self.settling.doubts.push(Doubt { due: now + wait, chunk, attempt, indexes });
+            }
             self.settling.look_now(chunk, now);
         }
+        Ok(())
+    }
+
+    /// How long a former owner's calls may still end and be told of; `None`: everything it said is in the log.
+    fn still_heard_of(&self, former: Former, claims: &[(ChunkId, u8, IndexSet)]) -> Option<Duration> {
+        let beside_timeout = match former {
+            // Its grants end, then the calls that began under them, then their receipts are appended.
+            Former::MayCall => self.ms(self.context.options.takeover_wait_ms) + LAST_APPEND,
+            Former::MayHear => LAST_APPEND_OF_LIVING,
+            Former::IsDone => return None,
+        };
+        Some(self.longest_timeout(claims) + beside_timeout)
+    }
+
+    /// Takes over what was claimed and not settled under `predecessor`: until its outcome shows, nobody knows what became
+    /// of it.
+    pub(super) async fn inherit(
+        &mut self,
+        claims: Vec<(ChunkId, u8, IndexSet)>,
+        now: Duration,
+        predecessor: Predecessor,
+    ) -> Result<(), SenderError> {
+        let heard = self.still_heard_of(Former::of(predecessor), &claims).unwrap_or_default();
+        let mut waits: BTreeMap<CampaignId, Duration> = BTreeMap::new();
+        for (chunk, attempt, indexes) in &claims {
+            let wait = match waits.get(&chunk.campaign()) {
+                Some(known) => *known,
+                None => heard + self.webhooks_wait(*chunk).await?,
+            };
+            waits.insert(chunk.campaign(), wait);
+            if !wait.is_zero() {
+                self.keep_doubt(*chunk, *attempt, indexes, wait);
+            }
+        }
+        self.settling.inherit(claims, now, predecessor);
         Ok(())
     }
 
@@ -296,21 +323,5 @@ impl Page {
         let known = claims.iter().filter_map(|(chunk, ..)| self.lanes.get(&chunk.campaign()));
         let longest = known.map(|state| state.campaign.plan.timeout_ms()).max();
         Duration::from_millis(longest.unwrap_or(self.context.options.drain_ms))
-    }
-
-    async fn settles_by_webhook_or_unknown(&mut self, chunk: ChunkId) -> Result<bool, SenderError> {
-        if let Some(known) = self.known_to_settle_by_webhook(chunk.campaign()) {
-            return Ok(known);
-        }
-        match self.context.rows.read(chunk.campaign()).await {
-            Ok(Some(row)) => Ok(self
-                .context
-                .ports
-                .messages
-                .plan(&row.launch, &self.id)
-                .map_or(true, |plan| plan.correlation().settles_by_webhook)),
-            Ok(None) | Err(StoreError::Unavailable(_)) => Ok(true),
-            Err(error) => Err(error.into()),
-        }
     }
 }

@@ -59,3 +59,36 @@ async fn a_descriptor_of_a_cancelled_campaign_without_claims_is_finished_at_once
     assert_eq!((bench.committed(), bench.calls()), (1, 0));
     running.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn g8_the_wait_for_webhooks_is_in_the_ledger_and_goes_on_under_the_next_owner() {
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    let mut bench = Bench::new();
+    bench.has_webhooks = true;
+    bench.campaign(&[2, 3, 4]).await;
+    bench.cancel().await;
+    let began_ms = bench.world.wall_ms();
+
+    let first = bench.start("first");
+    tokio::time::sleep(minutes(10)).await;
+    let ledger = bench.store().ledger(&page()).await.unwrap().unwrap();
+    let doubts: Vec<_> = ledger.body.doubts().map(|doubt| (doubt.until_ms, doubt.indexes.ranges())).collect();
+    let [(until_ms, indexes)] = &doubts[..] else { panic!("{doubts:?}") };
+    assert_eq!((indexes.as_slice(), ledger.body.in_doubt()), (&[(2, 4)][..], 3));
+    // 15 minutes, after the half a minute in which calls of the dead owner may still have ended, rounded up.
+    assert!((900_000..=950_000).contains(&(until_ms - began_ms)), "{}", until_ms - began_ms);
+    assert_eq!(first.board.page(&page()).unwrap().in_doubt, 3);
+    first.stop().await;
+
+    let second = bench.start("second");
+    tokio::time::sleep(minutes(4)).await;
+    assert_eq!(bench.receipts(), [], "webhooks may still tell");
+    tokio::time::sleep(minutes(2)).await;
+    let unresolved: Vec<_> =
+        bench.receipts().iter().map(|entry| (entry.fact, entry.first, entry.last)).collect();
+    assert_eq!(unresolved, [(Fact::Unresolved, 2, 4)], "the 15 minutes began again");
+    bench.merge(1, &bench.receipts()).await;
+    tokio::time::sleep(minutes(1)).await;
+    second.stop().await;
+    assert_eq!(bench.store().ledger(&page()).await.unwrap().unwrap().body.in_doubt(), 0);
+}

@@ -68,6 +68,8 @@ pub(crate) struct Bench {
     pub(crate) page_daily: Option<PerDay>,
     /// Limits above pages.
     pub(crate) quotas: BTreeMap<String, Quota>,
+    /// Whether webhooks may tell what became of a call.
+    pub(crate) has_webhooks: bool,
 }
 
 /// A process that sends; dropped, it is not told to stop.
@@ -91,7 +93,17 @@ impl Bench {
         let (log, store) = (SimLog::new(&world), SimStore::new(&world));
         let provider = SimProvider::new(&world, ProviderFaults::none());
         let hand = world.observer("hand");
-        Self { world, log, store, provider, hand, page_rate: None, page_daily: None, quotas: BTreeMap::new() }
+        Self {
+            world,
+            log,
+            store,
+            provider,
+            hand,
+            page_rate: None,
+            page_daily: None,
+            quotas: BTreeMap::new(),
+            has_webhooks: false,
+        }
     }
 
     pub(crate) fn store(&self) -> Arc<dyn Store> {
@@ -224,7 +236,11 @@ impl Bench {
             log: self.log.handle(process),
             store: self.store.handle(process),
             caller: self.provider.caller(process),
-            messages: Arc::new(Plain { page_rate: self.page_rate, page_daily: self.page_daily }),
+            messages: Arc::new(Plain {
+                page_rate: self.page_rate,
+                page_daily: self.page_daily,
+                has_webhooks: self.has_webhooks,
+            }),
             clock: self.world.clock(process),
         };
         let (trigger, stop) = shutdown::channel();
@@ -315,14 +331,16 @@ impl Bench {
     }
 }
 
-/// A channel without webhooks. Campaigns whose name has a dash share the template that stands before it.
+/// A channel. Campaigns whose name has a dash share the template that stands before it.
 struct Plain {
     page_rate: Option<Rate>,
     page_daily: Option<PerDay>,
+    has_webhooks: bool,
 }
 
 struct PlainPlan {
     template: Option<String>,
+    has_webhooks: bool,
 }
 
 struct NoAnswers;
@@ -336,7 +354,7 @@ impl AnswerRules for NoAnswers {
 impl Messages for Plain {
     fn plan(&self, launch: &CampaignLaunch, _: &PageId) -> Result<Arc<dyn MessagePlan>, PlanProblem> {
         let template = launch.campaign.split_once('-').map(|(template, _)| template.to_owned());
-        Ok(Arc::new(PlainPlan { template }))
+        Ok(Arc::new(PlainPlan { template, has_webhooks: self.has_webhooks }))
     }
 
     fn page_rate(&self, _: Channel, _: &PageId) -> Option<Rate> {
@@ -367,7 +385,7 @@ impl MessagePlan for PlainPlan {
     }
 
     fn correlation(&self) -> Correlation {
-        Correlation { settles_by_webhook: false, by_person: false }
+        Correlation { settles_by_webhook: self.has_webhooks, by_person: false }
     }
 
     fn timeout_ms(&self) -> u64 {
