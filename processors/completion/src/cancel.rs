@@ -27,6 +27,9 @@ pub async fn cancel(
     Ok(answer)
 }
 
+/// The reason of a campaign that was taken back before its start.
+pub const UNSCHEDULED: &str = "cancelled before its start";
+
 /// Cancels a campaign that waits for its start, and only such a one: nobody is called. Doing it again is harmless.
 ///
 /// # Errors
@@ -35,7 +38,7 @@ pub async fn unschedule(ports: &CompletionPorts, campaign: CampaignId) -> Result
     let taken = take(ports, campaign, |row| match row.awaits_start {
         false => Err(CommandError::wrong_state(row, "has started; pause or cancel it")),
         true => plan(row, Command::Cancel, |to| {
-            let reason = Some("cancelled before its start".to_owned());
+            let reason = Some(UNSCHEDULED.to_owned());
             Transition::of(row, to, reason, ports.clock.wall_ms())
         }),
     });

@@ -45,7 +45,7 @@ mod terms;
 mod times_up;
 mod watched;
 
-pub use cancel::{cancel, unschedule};
+pub use cancel::{UNSCHEDULED, cancel, unschedule};
 pub use command::Answer;
 pub use error::{CommandError, CompletionError};
 pub use metrics::CompletionStats;

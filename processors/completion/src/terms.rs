@@ -5,7 +5,7 @@ use crate::error::CommandError;
 use crate::processor::CompletionPorts;
 use serde::{Deserialize, Deserializer, Serialize};
 use sluice_core::control::Command;
-use sluice_core::launch::LaunchProblem;
+use sluice_core::launch::{LaunchProblem, ValidRules};
 use sluice_core::schedule::starts_ms;
 use sluice_core::{CampaignId, CampaignRow, CampaignState, Terms, Transition};
 use sluice_schemas::{OpenHours, Priority, Recurring, SendWindow, WindowClock};
@@ -108,14 +108,10 @@ async fn change(
         if terms == row.terms() {
             return Ok(Plan::Already);
         }
-        let rules = terms.check(&row.launch).map_err(refused)?;
-        // A recurrence only ends: its occurrences are campaigns of their own.
-        let is_over = rules.recurrence.is_none()
-            && rules.end_at_ms.is_some_and(|end_ms| end_ms <= ports.clock.wall_ms());
-        if is_over && terms.rules.end_at != row.rules().end_at {
-            // A slip in the date would cancel everybody who is left, for good.
-            let hint = "write a later moment; `sluice campaign cancel` ends it now";
-            return Err(refused(vec![problem("end_at", "it is over already", hint)]));
+        let rules = terms.check(&row.launch).map_err(|problems| refused(as_named(problems)))?;
+        let late = too_late(row, &terms, &rules, ports.clock.wall_ms());
+        if !late.is_empty() {
+            return Err(refused(late));
         }
         if row.state == CampaignState::Scheduled && terms.rules.start_at != row.rules().start_at {
             let now_ms = ports.clock.wall_ms();
@@ -125,6 +121,36 @@ async fn change(
     });
     let taken = taken.await?;
     carry_out(ports, taken).await
+}
+
+/// What keeps the campaign from calling anybody more under other times: a slip in a date would cancel everybody who is
+/// left, for good. Times that stay as they are were decided before.
+fn too_late(row: &CampaignRow, terms: &Terms, rules: &ValidRules, now_ms: i64) -> Vec<LaunchProblem> {
+    let (old, new) = (row.rules(), &terms.rules);
+    if (&old.start_at, &old.end_at, &old.window) == (&new.start_at, &new.end_at, &new.window) {
+        return Vec::new();
+    }
+    let is_over = rules.end_at_ms.is_some_and(|end_ms| end_ms <= now_ms);
+    match (rules.recurrence.is_some(), old.end_at != new.end_at) {
+        // A recurrence only ends: its occurrences are campaigns of their own.
+        (true, true) => Vec::new(),
+        (false, true) if is_over => {
+            let hint = "write a later moment; `sluice campaign cancel` ends it now";
+            vec![problem("end_at", "it is over already", hint)]
+        }
+        // It is about to be cancelled, whatever its hours are.
+        (_, false) if is_over => Vec::new(),
+        _ => as_named(rules.too_late(new, now_ms)),
+    }
+}
+
+/// A change names the fields without the part of the launch that they are in.
+fn as_named(problems: Vec<LaunchProblem>) -> Vec<LaunchProblem> {
+    let named = |problem: LaunchProblem| {
+        let field = problem.field.strip_prefix("rules.").unwrap_or(&problem.field).to_owned();
+        LaunchProblem { field, ..problem }
+    };
+    problems.into_iter().map(named).collect()
 }
 
 fn with_limits(mut terms: Terms, new: &NewLimits) -> Terms {

@@ -247,6 +247,13 @@ impl CampaignRow {
         Self { state: CampaignState::Scheduled, starts_at_ms, awaits_start: true, ..launched }
     }
 
+    /// A campaign that was to start at `starts_at_ms` and is not going to: nobody is called. It ends like one that a
+    /// person cancels before its start, so that everybody is told.
+    pub fn never_started(launch: CampaignLaunch, now_ms: i64, starts_at_ms: i64, reason: String) -> Self {
+        let waits = Self::scheduled(launch, now_ms, starts_at_ms);
+        Self { state: CampaignState::Cancelling, reason: Some(reason), ..waits }
+    }
+
     /// The row after `step`; `None` where it was decided on another state, run or version of the terms.
     pub fn after(&self, step: &Transition) -> Option<Self> {
         let stays = step.to == self.state && step.terms.is_some();

@@ -12,10 +12,12 @@ use serde::{Deserialize, Serialize};
 use sluice_schemas::{AudienceFormat, CampaignLaunch};
 use std::collections::BTreeSet;
 
+mod in_time;
 mod location;
 mod message;
 mod nearest;
 mod rules;
+mod shape;
 
 pub use location::{Location, LocationError, ObjectStoreKind, is_url};
 pub use message::{INSTAGRAM_TEXT_BYTES_MAX, MESSENGER_TEXT_CHARS_MAX, RETIRED_TAGS};
@@ -50,16 +52,22 @@ impl std::fmt::Display for LaunchProblem {
 
 /// Why a text is no launch.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{message} at line {line}, column {column}; {hint}")]
-pub struct LaunchError {
-    /// Line from 1.
-    pub line: usize,
-    /// Column from 1.
-    pub column: usize,
-    /// What is wrong.
-    pub message: String,
-    /// What to do.
-    pub hint: String,
+pub enum LaunchError {
+    /// It is no JSON document, or one that says a field twice.
+    #[error("{message} at line {line}, column {column}; {hint}")]
+    NotJson {
+        /// Line from 1.
+        line: usize,
+        /// Column from 1.
+        column: usize,
+        /// What is wrong.
+        message: String,
+        /// What to do.
+        hint: String,
+    },
+    /// It is not shaped like a launch. Everything that is wrong with it, also with what could be read.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Wrong(Vec<LaunchProblem>),
 }
 
 /// The message, compiled.
@@ -124,43 +132,30 @@ impl ValidLaunch {
 }
 
 /// Reads LAUNCH.json.
+///
+/// # Errors
+/// All that is wrong with it, each mistake with its place.
 pub fn parse_json(text: &str) -> Result<CampaignLaunch, LaunchError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    serde_json::from_str(text).map_err(|error| {
-        let full = error.to_string();
-        let message = full.rsplit_once(" at line ").map_or(full.as_str(), |(message, _)| message).to_owned();
-        let hint = hint_for(&message, error.is_eof());
-        LaunchError { line: error.line(), column: error.column(), message, hint }
-    })
+    let error = match serde_json::from_str(text) {
+        Ok(launch) => return Ok(launch),
+        Err(error) => error,
+    };
+    match serde_json::from_str(text).map(shape::mistakes) {
+        Ok(mistakes) if !mistakes.is_empty() => Err(LaunchError::Wrong(mistakes)),
+        _ => Err(not_json(&error)),
+    }
 }
 
-/// The JSON reader names the unknown word and the known ones in backticks.
-fn hint_for(message: &str, eof: bool) -> String {
-    if message.starts_with("unknown field") || message.starts_with("unknown variant") {
-        let mut quoted = message.split('`').skip(1).step_by(2);
-        let unknown = quoted.next().unwrap_or_default();
-        let known: Vec<&str> = quoted.collect();
-        return match nearest(unknown, known.iter().copied()) {
-            Some(word) => format!("perhaps `{word}` is meant"),
-            None => format!("known are: {}", known.join(", ")),
-        };
-    }
-    if let Some(field) = message.strip_prefix("missing field ") {
-        return match field.trim_matches('`') {
-            "campaign" | "channel" | "pages" | "audience" | "message" => {
-                "a launch needs campaign, channel, pages, audience and message; docs/launch.md describes them"
-                    .to_owned()
-            }
-            field => format!("add `{field}` before the bracket at this place; docs/launch.md describes it"),
-        };
-    }
-    if message.contains("expected a string") {
-        return "write the value in double quotes".to_owned();
-    }
-    if eof {
-        return "the document ends too early: a bracket or quote is not closed".to_owned();
-    }
-    "docs/launch.md shows how a launch is written".to_owned()
+fn not_json(error: &serde_json::Error) -> LaunchError {
+    let full = error.to_string();
+    let message = full.rsplit_once(" at line ").map_or(full.as_str(), |(message, _)| message).to_owned();
+    let hint = match () {
+        () if error.is_eof() => "the document ends too early: a bracket or quote is not closed",
+        () if message.starts_with("duplicate field") => "keep one of them",
+        () => "docs/launch.md shows how a launch is written",
+    };
+    LaunchError::NotJson { line: error.line(), column: error.column(), message, hint: hint.to_owned() }
 }
 
 /// How an audience file is written.
@@ -226,6 +221,25 @@ pub fn validate(launch: &CampaignLaunch) -> Result<ValidLaunch, Vec<LaunchProble
             Ok(ValidLaunch { launch: launch.clone(), rate, time_zone, rules, message })
         }
         _ => Err(problems.0),
+    }
+}
+
+/// The same for a launch whose campaign is about to be created at `now_ms`: also that it can call anybody from then on.
+pub fn validate_at(launch: &CampaignLaunch, now_ms: i64) -> Result<ValidLaunch, Vec<LaunchProblem>> {
+    let mut problems = Problems::default();
+    let zone = rules::check_time_zone(launch, &mut problems).and_then(crate::row::time_zone);
+    // What is wrong is left out of the rules: what is right of them may still come too late.
+    let rules = rules::check(launch, &zone.unwrap_or(TimeZone::UTC), &mut problems);
+    let late = rules.too_late(&launch.rules, now_ms);
+    match validate(launch) {
+        Ok(valid) if late.is_empty() => Ok(valid),
+        Ok(_) => Err(late),
+        Err(mut problems) => {
+            let is_new = |late: &LaunchProblem| problems.iter().all(|known| known.field != late.field);
+            let late: Vec<_> = late.into_iter().filter(is_new).collect();
+            problems.extend(late);
+            Err(problems)
+        }
     }
 }
 

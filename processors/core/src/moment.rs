@@ -54,6 +54,13 @@ pub fn date(text: &str) -> Option<Date> {
     (text.len() == 10 && text.bytes().enumerate().all(shape)).then(|| text.parse().ok()).flatten()
 }
 
+/// `2026-12-01 09:00 America/Sao_Paulo`, as messages tell a moment.
+pub fn at(ms: i64, zone: &TimeZone) -> String {
+    let Ok(instant) = Timestamp::from_millisecond(ms) else { return ms.to_string() };
+    let local = instant.to_zoned(zone.clone());
+    format!("{} {}", local.strftime("%Y-%m-%d %H:%M"), zone.iana_name().unwrap_or("UTC"))
+}
+
 /// When a day begins in `zone`, in ms since 1970; where clocks skip its midnight, when they have done so.
 pub fn day_start_ms(day: Date, zone: &TimeZone) -> i64 {
     first_instant_ms(day.at(0, 0, 0, 0), zone).unwrap_or(i64::MAX)

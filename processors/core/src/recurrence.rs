@@ -69,7 +69,7 @@ impl Recurrence {
     }
 
     /// The last occurrence that is not after `now_ms`.
-    fn newest_until(&self, now_ms: i64) -> Option<i64> {
+    pub fn newest_until(&self, now_ms: i64) -> Option<i64> {
         let now = self.second_of(now_ms)?;
         self.cron.find_previous_occurrence(&now, true).ok().map(|last| last.timestamp().as_millisecond())
     }

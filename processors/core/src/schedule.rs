@@ -52,24 +52,24 @@ fn is_over(rules: &ValidRules, at_ms: i64) -> bool {
     rules.end_at_ms.is_some_and(|end_ms| at_ms >= end_ms)
 }
 
-/// What is to be done at `now_ms` with a campaign that waits for `starts_at_ms`.
+/// What is to be done at `now_ms` with a campaign that waits for `starts_at_ms`. An occurrence that could call nobody
+/// before the end is none.
 pub fn due(starts_at_ms: i64, rules: &ValidRules, now_ms: i64) -> Due {
-    let is_over = |at_ms| is_over(rules, at_ms);
     let waits = now_ms < starts_at_ms;
     let Some((recurrence, missed)) = &rules.recurrence else {
         return match () {
-            () if is_over(now_ms) => Due::Over,
+            () if is_over(rules, now_ms) => Due::Over,
             () if waits => Due::Wait { until_ms: rules.end_at_ms.unwrap_or(i64::MAX).min(starts_at_ms) },
             () => Due::Start,
         };
     };
-    if is_over(now_ms.max(starts_at_ms)) {
+    if !rules.leaves_time(now_ms.max(starts_at_ms)) {
         return Due::Over;
     }
     if waits {
         return Due::Wait { until_ms: starts_at_ms };
     }
-    let next_ms = recurrence.next_after(now_ms).filter(|next_ms| !is_over(*next_ms));
+    let next_ms = recurrence.next_after(now_ms).filter(|next_ms| rules.leaves_time(*next_ms));
     match recurrence.due(starts_at_ms.saturating_sub(1), now_ms, *missed) {
         Some(at_ms) => Due::Occurrence { at_ms, next_ms },
         None => Due::Skip { next_ms },
@@ -124,7 +124,7 @@ impl CampaignRow {
             let after_ms = rules.start_at_ms.map_or(at_ms, |start_ms| at_ms.max(start_ms - 1));
             recurrence.next_after(after_ms)
         };
-        waits_ms.or_else(later_ms).filter(|next_ms| !is_over(&rules, *next_ms))
+        waits_ms.or_else(later_ms).filter(|next_ms| rules.leaves_time(*next_ms))
     }
 
     /// The campaign that the booked occurrence becomes, as everything is now: the occurrence under the terms in force,
@@ -134,11 +134,9 @@ impl CampaignRow {
         let launch = self.occurrence(at_ms);
         Some(match self.left_out(at_ms) {
             None => CampaignRow::launched(launch, now_ms),
-            Some(why) => CampaignRow {
-                state: CampaignState::Cancelling,
-                reason: Some(format!("{} {why}", self.launch.campaign)),
-                ..CampaignRow::scheduled(launch, now_ms, at_ms)
-            },
+            Some(why) => {
+                CampaignRow::never_started(launch, now_ms, at_ms, format!("{} {why}", self.launch.campaign))
+            }
         })
     }
 
@@ -150,16 +148,31 @@ impl CampaignRow {
         let rules = self.valid_rules().ok()?;
         match rules.start_at_ms {
             Some(start_ms) if start_ms > at_ms => Some("starts later now"),
-            _ => is_over(&rules, at_ms).then_some("has an earlier end now"),
+            _ if is_over(&rules, at_ms) => Some("has an earlier end now"),
+            _ => (!rules.leaves_time(at_ms)).then_some("does not open before its end now"),
         }
     }
 
     /// Why a campaign whose end has come is cancelled.
     pub fn end_reason(&self) -> String {
-        match &self.rules().end_at {
-            Some(end_at) => format!("ended at {end_at}"),
-            None => "it does not come again".to_owned(),
+        let Rules { end_at, recurring, .. } = self.rules();
+        match (end_at, recurring) {
+            (Some(end_at), None) => format!("ended at {end_at}"),
+            (Some(end_at), Some(_)) => format!("it does not come again before its end at {end_at}"),
+            (None, _) => "it does not come again".to_owned(),
         }
+    }
+
+    /// When a campaign that waits for its start is to be looked at: at its start, its next occurrence or its end,
+    /// whatever comes first; at once where an occurrence is booked. ms since 1970.
+    pub fn wakes_ms(&self) -> i64 {
+        // What is booked is launched at once: whoever booked it may have died.
+        if let Some(booked_ms) = self.booked_ms() {
+            return booked_ms;
+        }
+        let ends = || self.valid_rules().ok()?.end_at_ms;
+        let end_ms = self.rules().end_at.as_ref().and_then(|_| ends());
+        self.starts_at_ms.min(end_ms.unwrap_or(i64::MAX))
     }
 }
 

@@ -4,7 +4,7 @@ use crate::ExpanderPorts;
 use crate::error::{ExpanderError, fatal};
 use crate::patience::until_answered;
 use crate::positions::Positions;
-use sluice_core::launch::validate;
+use sluice_core::launch::{LaunchProblem, validate};
 use sluice_core::partition::partition_of;
 use sluice_core::schedule::starts_ms;
 use sluice_core::{CampaignId, CampaignRow};
@@ -49,13 +49,24 @@ async fn create(
     };
     let rules = match validate(&launch) {
         Ok(valid) => valid.rules,
-        Err(problems) => {
-            let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            return bury(ports, partition, record, problems.join("; ")).await;
-        }
+        Err(problems) => return bury(ports, partition, record, told(&problems)).await,
     };
     let now_ms = ports.clock.wall_ms();
+    let late = rules.too_late(&launch.rules, now_ms);
     let row = match starts_ms(&rules, now_ms) {
+        _ if !late.is_empty() => {
+            // It came too late for the one who wrote it as well, and its campaign is not there: one that is stays as it
+            // is, however late its launch is read again.
+            let too_late = |at_ms: i64| rules.too_late(&launch.rules, at_ms.min(now_ms));
+            let when_written = record.appended_ms.map(too_late).unwrap_or_default();
+            let id = CampaignId::of(&launch.tenant, &launch.campaign);
+            let known = || until_answered("campaign", || ports.store.campaign(id));
+            if !when_written.is_empty() && known().await.map_err(fatal)?.is_none() {
+                return bury(ports, partition, record, told(&when_written)).await;
+            }
+            let reason = format!("its launch was read too late: {}", told(&late));
+            CampaignRow::never_started(launch, now_ms, now_ms, reason)
+        }
         Some(starts_at_ms) => CampaignRow::scheduled(launch, now_ms, starts_at_ms),
         None => CampaignRow::launched(launch, now_ms),
     };
@@ -73,7 +84,12 @@ async fn create(
         }
         Some(Created::New(row)) => {
             let (campaign, channel) = (&row.launch.campaign, row.launch.channel);
-            tracing::info!(campaign, %channel, state = row.state.as_str(), "launched");
+            match &row.reason {
+                Some(reason) => {
+                    tracing::warn!(campaign, %channel, reason, "launched and ended: nobody is called")
+                }
+                None => tracing::info!(campaign, %channel, state = row.state.as_str(), "launched"),
+            }
             Ok(Some(row))
         }
         Some(Created::Existing(there)) => {
@@ -86,6 +102,10 @@ async fn create(
             Ok(Some(there))
         }
     }
+}
+
+fn told(problems: &[LaunchProblem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// A record nobody can use is kept with the reason, and does not hold up others.

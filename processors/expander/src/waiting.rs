@@ -11,8 +11,7 @@ pub(crate) struct Waiting(BTreeMap<CampaignId, (Partition, i64)>);
 impl Waiting {
     /// A scheduled campaign as it was read last.
     pub(crate) fn note(&mut self, home: Partition, row: &CampaignRow) {
-        // What is booked is launched at once: whoever booked it may have died.
-        self.0.insert(row.id, (home, row.booked_ms().unwrap_or(row.starts_at_ms)));
+        self.0.insert(row.id, (home, row.wakes_ms()));
     }
 
     /// These partitions belong to others.

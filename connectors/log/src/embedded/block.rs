@@ -137,6 +137,7 @@ impl Block {
                 offset: Offset(self.base + index as u64),
                 key: self.raw.slice(at..at + key),
                 value: self.raw.slice(at + key..at + key + value),
+                appended_ms: None,
             });
             read.bytes += size;
         }

@@ -4,12 +4,22 @@ use bytes::Bytes;
 use rdkafka::message::{BorrowedMessage, Message};
 use sluice_runtime::ports::log::{Offset, StoredRecord};
 
+/// Where a record lies.
+#[derive(Debug)]
+struct Place {
+    offset: u64,
+    /// Bytes of its key.
+    key: usize,
+    /// Bytes of its value.
+    value: usize,
+    appended_ms: Option<i64>,
+}
+
 /// Records that were polled together.
 #[derive(Debug, Default)]
 pub(crate) struct Gather {
     raw: Vec<u8>,
-    /// Offset, and the lengths of key and value.
-    places: Vec<(u64, usize, usize)>,
+    places: Vec<Place>,
 }
 
 impl Gather {
@@ -19,7 +29,12 @@ impl Gather {
         let (key, value) = (message.key().unwrap_or_default(), message.payload().unwrap_or_default());
         self.raw.extend_from_slice(key);
         self.raw.extend_from_slice(value);
-        self.places.push((message.offset().max(0).cast_unsigned(), key.len(), value.len()));
+        self.places.push(Place {
+            offset: message.offset().max(0).cast_unsigned(),
+            key: key.len(),
+            value: value.len(),
+            appended_ms: message.timestamp().to_millis(),
+        });
         key.len() + value.len()
     }
 
@@ -39,11 +54,12 @@ impl Gather {
     pub(crate) fn finish(self) -> Vec<StoredRecord> {
         let raw = Bytes::from(self.raw);
         let mut at = 0;
-        let cut = |(offset, key, value): (u64, usize, usize)| {
+        let cut = |Place { offset, key, value, appended_ms }| {
             let record = StoredRecord {
                 offset: Offset(offset),
                 key: raw.slice(at..at + key),
                 value: raw.slice(at + key..at + key + value),
+                appended_ms,
             };
             at += key + value;
             record

@@ -37,7 +37,7 @@ impl PartitionData {
     pub(super) fn push(&mut self, records: impl IntoIterator<Item = NewRecord>) {
         for NewRecord { key, value } in records {
             let offset = Offset(self.end());
-            self.records.push(StoredRecord { offset, key, value });
+            self.records.push(StoredRecord { offset, key, value, appended_ms: None });
         }
     }
 

@@ -5,6 +5,7 @@ use sluice_completion::{CommandError, CompletionPorts, NewLimits, NewTimes, paus
 use sluice_core::{CampaignRow, CampaignState, Terms, Transition};
 use sluice_schemas::Priority;
 use sluice_simulation::Faults;
+use std::time::Duration;
 
 async fn bench() -> (Bench, CompletionPorts) {
     let bench = Bench::new(1, Faults::none());
@@ -93,6 +94,47 @@ async fn b5_an_end_that_is_over_already_ends_nothing_by_a_slip() {
     let CommandError::Terms { problems, .. } = &refused else { panic!("{refused}") };
     assert_eq!((problems[0].field.as_str(), problems[0].problem.as_str()), ("end_at", "it is over already"));
     assert_eq!((bench.row().terms_version, &bench.row().rules().end_at), (0, &None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn b5_hours_that_do_not_open_before_the_end_are_refused_with_their_field() {
+    // The simulated world begins on 2026-01-05 at 09:00 UTC, a Monday.
+    let (bench, ports) = bench().await;
+    reschedule(&ports, id(), &times(r#"{"end_at": "2026-01-06T12:00Z"}"#)).await.unwrap();
+    let hours = |days: &str| {
+        times(&format!(
+            r#"{{"window": {{"open": [{{"days": ["{days}"], "from": "10:00", "to": "11:00"}}]}}}}"#
+        ))
+    };
+    let refused = reschedule(&ports, id(), &hours("wed")).await.unwrap_err();
+    let CommandError::Terms { problems, .. } = &refused else { panic!("{refused}") };
+    let expected =
+        "window: it does not open between now and end_at, 2026-01-06 12:00 UTC: next at 2026-01-07 10:00 UTC";
+    assert!(problems.len() == 1 && problems[0].to_string().starts_with(expected), "{problems:?}");
+    assert_eq!(bench.row().rules().window, None);
+    reschedule(&ports, id(), &hours("tue")).await.unwrap();
+    let earlier = reschedule(&ports, id(), &times(r#"{"end_at": "2026-01-06T10:00Z"}"#)).await.unwrap_err();
+    let CommandError::Terms { problems, .. } = &earlier else { panic!("{earlier}") };
+    assert_eq!(problems[0].field, "window", "an end before they open is the same mistake");
+    // What is not about times may change all the same.
+    tokio::time::sleep(Duration::from_secs(26 * 3_600)).await;
+    set_limits(&ports, id(), &limits(r#"{"rate": "5/s"}"#)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn b5_hours_of_a_recurrence_that_no_occurrence_could_use_are_refused_and_its_end_may_be_any() {
+    let bench = Bench::new(1, Faults::none());
+    bench.recurring().await;
+    let ports = bench.hand_ports();
+    reschedule(&ports, id(), &times(r#"{"end_at": "2026-01-06T12:00Z"}"#)).await.unwrap();
+    let hours = r#"{"window": {"open": [{"days": ["wed"], "from": "10:00", "to": "11:00"}]}}"#;
+    let refused = reschedule(&ports, id(), &times(hours)).await.unwrap_err();
+    let CommandError::Terms { problems, .. } = &refused else { panic!("{refused}") };
+    assert!(
+        problems[0].to_string().starts_with("window: it does not open between its first occurrence"),
+        "{problems:?}"
+    );
+    reschedule(&ports, id(), &times(r#"{"end_at": "2026-01-05T09:00Z"}"#)).await.unwrap();
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub struct ValidRules {
     pub end_at_ms: Option<i64>,
     /// When it comes back, and what happens to occurrences that were missed.
     pub recurrence: Option<(Recurrence, Missed)>,
+    /// The campaign's zone.
+    pub zone: TimeZone,
 }
 
 impl ValidRules {
@@ -65,6 +67,7 @@ pub(super) fn check(launch: &CampaignLaunch, zone: &TimeZone, problems: &mut Pro
         start_at_ms,
         end_at_ms,
         recurrence,
+        zone: zone.clone(),
     };
     check_order(&checked, zone, problems);
     checked

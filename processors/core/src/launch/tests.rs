@@ -178,17 +178,39 @@ fn all_problems_are_reported_at_once() {
     assert_eq!(checked(&launch).map(|_| ()).unwrap_err().len(), 3);
 }
 
+/// What is wrong with the text of a launch, as lines.
+fn unreadable(text: &str) -> Vec<String> {
+    match parse_json(text).unwrap_err() {
+        LaunchError::Wrong(problems) => problems.iter().map(ToString::to_string).collect(),
+        not_json => vec![not_json.to_string()],
+    }
+}
+
 #[test]
 fn a_misspelled_key_is_refused_with_its_place_and_the_nearest_known_one() {
-    let error = parse_json("{\n  \"campaign\": \"a\",\n  \"chanel\": \"http\"\n}").unwrap_err();
-    assert_eq!(error.line, 3);
-    assert_eq!(error.message.split(',').next(), Some("unknown field `chanel`"));
-    assert_eq!(error.hint, "perhaps `channel` is meant");
-    let error = parse_json(r#"{"channel": "watsapp"}"#).unwrap_err();
-    assert_eq!(error.hint, "perhaps `whatsapp` is meant");
-    assert!(parse_json("{\"campaign\": \"a\"").unwrap_err().hint.contains("ends too early"));
-    assert!(parse_json("{\"campaign\": 5}").unwrap_err().hint.contains("quotes"));
-    assert!(parse_json("{}").unwrap_err().hint.contains("a launch needs"));
+    let found = unreadable("{\n  \"campaign\": \"a\",\n  \"chanel\": \"http\"\n}");
+    assert_eq!(found[0], "chanel: there is no such field; perhaps `channel` is meant");
+    assert_eq!(
+        unreadable(r#"{"channel": "watsapp"}"#)[0],
+        "campaign: it is missing; a launch needs campaign, channel, pages, audience and message; docs/launch.md describes them"
+    );
+    assert!(unreadable(r#"{"channel": "watsapp"}"#)[1].ends_with("perhaps `whatsapp` is meant"));
+    assert!(unreadable("{\"campaign\": 5}")[0].contains("quotes"));
+    let torn = parse_json("{\"campaign\":\n \"a\"").unwrap_err();
+    assert!(
+        matches!(&torn, LaunchError::NotJson { line: 2, hint, .. } if hint.contains("ends too early")),
+        "{torn}"
+    );
+    let twice = parse_json(r#"{"campaign": "a", "campaign": "b"}"#).unwrap_err();
+    assert!(matches!(twice, LaunchError::Wrong(_)), "what is missing comes first");
+}
+
+#[test]
+fn a_field_that_is_there_twice_is_refused() {
+    let mut text = http().to_string();
+    text.insert_str(1, r#""campaign": "b","#);
+    let error = parse_json(&text).unwrap_err();
+    assert!(error.to_string().starts_with("duplicate field `campaign` at line 1"), "{error}");
 }
 
 /// A launch with these rules on two pages, in Sao Paulo (3 h behind UTC).
@@ -277,14 +299,21 @@ fn b5_a_start_that_is_over_is_no_mistake() {
 
 #[test]
 fn rules_that_can_not_be_read_are_refused_with_their_place() {
-    let error = |rules: &str| parse_json(&format!("{{\n\"rules\": {rules}}}")).unwrap_err();
-    let weekday = error(r#"{"window": {"open": [{"days": ["mo"], "from": "09:00", "to": "18:00"}]}}"#);
-    assert_eq!((weekday.line, weekday.hint.as_str()), (2, "perhaps `mon` is meant"));
-    assert!(weekday.message.contains("`mo`"), "{weekday}");
-    let monday = error(r#"{"window": {"open": [{"days": ["monday"]}]}}"#);
-    assert!(monday.hint.contains("mon, tue, wed"), "{monday}");
-    assert_eq!(error(r#"{"priorty": "bulk"}"#).hint, "perhaps `priority` is meant");
-    assert_eq!(error(r#"{"priority": "urgnt"}"#).hint, "perhaps `urgent` is meant");
-    let missing = error(r#"{"window": {"open": [{"from": "09:00"}]}}"#);
-    assert!(missing.hint.starts_with("add `to`"), "{missing}");
+    let first = |rules: Value| {
+        let found = unreadable(&ruled(rules).to_string());
+        assert_eq!(found.len(), 1, "{found:?}");
+        found[0].clone()
+    };
+    let weekday = first(json!({"window": {"open": [{"days": ["mo"], "from": "09:00", "to": "18:00"}]}}));
+    assert_eq!(
+        weekday,
+        "rules.window.open[0].days[0]: `mo` is none of the known words; perhaps `mon` is meant"
+    );
+    assert_eq!(
+        first(json!({"priorty": "bulk"})),
+        "rules.priorty: there is no such field; perhaps `priority` is meant"
+    );
+    assert!(first(json!({"priority": "urgnt"})).ends_with("perhaps `urgent` is meant"));
+    let missing = first(json!({"window": {"open": [{"from": "09:00"}]}}));
+    assert_eq!(missing, "rules.window.open[0].to: it is missing; add `to`; docs/launch.md describes it");
 }

@@ -1,8 +1,9 @@
 //! What becomes of launch records.
 
 use crate::world::{Person, World, launch, options};
+use sluice_core::{CampaignState, Seal};
 use sluice_runtime::ports::log::Position;
-use sluice_schemas::CampaignEventKind;
+use sluice_schemas::{CampaignEventKind, CampaignLaunch, Rules};
 use std::time::Duration;
 
 #[tokio::test(start_paused = true)]
@@ -32,6 +33,66 @@ async fn poison_and_nonsense_become_dead_letters_and_hold_up_nobody() {
     assert_eq!(letters[0].value, b"{}");
     assert!(letters[0].reason.contains("single-object"), "{}", letters[0].reason);
     assert!(letters[1].reason.contains("pages"), "{}", letters[1].reason);
+}
+
+/// The world's clock begins on 2023-11-14 at 22:13:20 UTC.
+fn ends_at(end_at: &str) -> CampaignLaunch {
+    CampaignLaunch { rules: Rules { end_at: Some(end_at.to_owned()), ..Rules::default() }, ..launch(1) }
+}
+
+const HOUR: Duration = Duration::from_secs(3_600);
+
+#[tokio::test(start_paused = true)]
+async fn b5_a_launch_that_was_too_late_when_it_was_written_is_a_dead_letter_with_its_field() {
+    let world = World::new(vec![Person::Valid; 3]);
+    world.submit(&ends_at("2023-11-14T22:00"));
+    world.run(options(), Duration::from_secs(5), |_| false).await;
+    let letters = world.dead_letters();
+    assert!(
+        letters[0].reason.starts_with("rules.end_at: `2023-11-14T22:00` is over"),
+        "{}",
+        letters[0].reason
+    );
+    assert_eq!((world.row(), world.log.committed_launches()), (None, Position(1)), "its name is free");
+}
+
+#[tokio::test(start_paused = true)]
+async fn b5_a_launch_that_was_fine_when_it_was_written_and_is_read_after_its_end_is_an_ended_campaign() {
+    let world = World::new(vec![Person::Valid; 3]);
+    world.submit(&ends_at("2023-11-14T23:00"));
+    tokio::time::sleep(HOUR).await;
+    world.run(options(), Duration::from_secs(5), |_| false).await;
+    let row = world.row().unwrap();
+    let why = "its launch was read too late: rules.end_at: `2023-11-14T23:00` is over: it is 2023-11-14 23:13 UTC now";
+    assert!(row.reason.as_ref().is_some_and(|reason| reason.starts_with(why)), "{:?}", row.reason);
+    let nobody = Seal { chunks: 0, total: 0, not_expanded: 0 };
+    assert_eq!((row.state, row.awaits_start, row.seal), (CampaignState::Cancelling, true, Some(nobody)));
+    assert_eq!((world.source.opened(), world.dead_letters().len()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn c7_a_launch_that_is_read_again_after_its_end_changes_nothing_of_its_campaign() {
+    let world = World::new(vec![Person::Valid; 30]);
+    world.submit(&ends_at("2023-11-14T23:00"));
+    // It was created; that it was read is not committed any more.
+    world.fuel.limit(1, false);
+    world.run(options(), Duration::from_secs(5), World::is_over).await;
+    world.fuel.no_limit();
+    assert_eq!(
+        (world.log.committed_launches(), world.row().unwrap().state),
+        (Position(0), CampaignState::Running)
+    );
+    tokio::time::sleep(HOUR).await;
+    // And once more by whoever produced it, written after the end.
+    world.submit(&ends_at("2023-11-14T23:00"));
+    world.run(options(), Duration::from_secs(5), |_| false).await;
+    world.check_sealed(30);
+    let row = world.row().unwrap();
+    assert_eq!(
+        (row.state, row.reason, world.log.committed_launches()),
+        (CampaignState::Running, None, Position(2))
+    );
+    assert!(world.dead_letters().is_empty());
 }
 
 #[tokio::test(start_paused = true)]

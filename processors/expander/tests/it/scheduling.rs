@@ -3,7 +3,9 @@
 use crate::world::{CAMPAIGN, Person, World, launch, options};
 use sluice_core::{CampaignId, CampaignRow, CampaignState, Seal, Terms, Transition};
 use sluice_runtime::ports::log::Position;
-use sluice_schemas::{CampaignEventKind, CampaignLaunch, Missed, Recurring, Rules};
+use sluice_schemas::{
+    CampaignEventKind, CampaignLaunch, Missed, OpenHours, Recurring, Rules, SendWindow, WindowClock,
+};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -217,7 +219,7 @@ async fn b5_a_recurring_campaign_ends_after_its_last_occurrence() {
     assert_eq!(occurrences(&world), named(&["14t2300", "15t0000"]));
     let schedule = row(&world);
     assert_eq!((schedule.state, schedule.seal.map(|seal| seal.total)), (CampaignState::Cancelling, Some(0)));
-    assert_eq!(schedule.reason.as_deref(), Some("ended at 2023-11-15T01:00"));
+    assert_eq!(schedule.reason.as_deref(), Some("it does not come again before its end at 2023-11-15T01:00"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -237,4 +239,31 @@ async fn b5_a_recurring_campaign_whose_end_is_moved_while_its_last_occurrence_is
     });
     run(&world, 2 * HOUR).await;
     assert_eq!(occurrences(&world), named(&["14t2300", "15t0000", "15t0100"]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn b5_an_occurrence_that_could_call_nobody_before_the_end_is_none() {
+    let mut launch = hourly(Missed::Once);
+    launch.rules.end_at = Some("2023-11-15T02:30".to_owned());
+    let hours = OpenHours { days: Vec::new(), from: "22:00".to_owned(), to: "00:30".to_owned() };
+    let window = SendWindow { open: vec![hours], clock: WindowClock::Campaign, closed_on: Vec::new() };
+    launch.rules.window = Some(window);
+    let world = world(&launch);
+    run(&world, 4 * HOUR).await;
+    assert_eq!(occurrences(&world), named(&["14t2300", "15t0000"]));
+    assert_eq!(row(&world).state, CampaignState::Cancelling);
+}
+
+#[tokio::test(start_paused = true)]
+async fn b5_a_recurring_campaign_that_does_not_come_again_is_over_at_its_end() {
+    let world = world(&hourly(Missed::Once));
+    run(&world, MINUTE).await;
+    world.store.step(world.id(), |row| {
+        let rules = Rules { end_at: Some("2023-11-14T22:30".to_owned()), ..row.rules().clone() };
+        let terms = Terms { rules, ..row.terms() };
+        let step = Transition::of(row, CampaignState::Scheduled, None, 0);
+        Transition { terms: Some((row.terms_version, terms)), ..step }
+    });
+    run(&world, 20 * MINUTE).await;
+    assert_eq!((occurrences(&world), row(&world).state), (Vec::new(), CampaignState::Cancelling));
 }

@@ -108,6 +108,8 @@ pub struct StoredRecord {
     pub key: Bytes,
     /// As appended.
     pub value: Bytes,
+    /// When it was appended, by the clock of whoever did or of the log: ms since 1970. `None`: the log does not keep it.
+    pub appended_ms: Option<i64>,
 }
 
 /// What a partition holds.

@@ -6,9 +6,9 @@ use crate::error::{Exit, Failure, Outcome};
 use crate::view::numbers::thousands;
 use bytes::Bytes;
 use sluice_audience::{AudienceError, FileAudiences};
-use sluice_core::launch::{LaunchProblem, ValidLaunch, parse_json, validate};
+use sluice_core::launch::{LaunchError, LaunchProblem, ValidLaunch, parse_json, validate, validate_at};
 use sluice_core::partition::partition_of;
-use sluice_core::{CampaignId, CampaignRow, PageId};
+use sluice_core::{CampaignId, CampaignRow, CampaignState, PageId};
 use sluice_providers::ProviderMessages;
 use sluice_runtime::ports::log::{NewRecord, Partition, Topic};
 use sluice_runtime::ports::messages::Messages;
@@ -44,21 +44,34 @@ pub fn read_file(path: &Path, audience: Option<&Path>) -> Outcome<ValidLaunch> {
 
 /// Reads the text of a launch; `shown` names it in errors.
 pub fn parse(text: &str, shown: &str) -> Outcome<CampaignLaunch> {
-    parse_json(text).map_err(|error| {
-        let at = format!("line {}, column {}: {}", error.line, error.column, error.message);
-        Failure::usage("launch_invalid", format!("{shown} is not a launch"), error.hint.clone()).with(at)
+    parse_json(text).map_err(|error| match error {
+        LaunchError::NotJson { line, column, message, hint } => {
+            let at = format!("line {line}, column {column}: {message}");
+            Failure::usage("launch_invalid", format!("{shown} is not a launch"), hint).with(at)
+        }
+        LaunchError::Wrong(problems) => mistakes(&problems, shown),
     })
 }
 
 /// Checks all that a launch alone decides; `shown` names it in errors.
 pub fn checked(launch: &CampaignLaunch, shown: &str) -> Outcome<ValidLaunch> {
-    validate(launch).map_err(|problems: Vec<LaunchProblem>| {
-        let many =
-            if problems.len() == 1 { "a mistake".to_owned() } else { format!("{} mistakes", problems.len()) };
-        let to_do = "correct it; docs/launch.md describes every field";
-        let failure = Failure::usage("launch_invalid", format!("{shown} has {many}"), to_do);
-        problems.iter().fold(failure, |failure, problem| failure.with(problem.to_string()))
-    })
+    validate(launch).map_err(|problems| mistakes(&problems, shown))
+}
+
+/// Checks a launch whose campaign is not there yet: also that it can call anybody from `now_ms` on. One that is there
+/// goes on, however late its launch comes again.
+pub fn checked_at(launch: &CampaignLaunch, shown: &str, now_ms: i64) -> Outcome<ValidLaunch> {
+    validate_at(launch, now_ms).map_err(|problems| mistakes(&problems, shown))
+}
+
+fn mistakes(problems: &[LaunchProblem], shown: &str) -> Failure {
+    let many = match problems.len() {
+        1 => "a mistake".to_owned(),
+        many => format!("{many} mistakes"),
+    };
+    let to_do = "correct it; docs/launch.md describes every field";
+    let failure = Failure::usage("launch_invalid", format!("{shown} has {many}"), to_do);
+    problems.iter().fold(failure, |failure, problem| failure.with(problem.to_string()))
 }
 
 fn absolute(launch: &mut CampaignLaunch, base: &Path) -> Outcome<()> {
@@ -149,14 +162,36 @@ pub fn check_pages(launch: &CampaignLaunch, config: &Config) -> Outcome<()> {
 pub async fn existing(engines: &Engines, launch: &CampaignLaunch) -> Outcome<Option<CampaignRow>> {
     let id = CampaignId::of(&launch.tenant, &launch.campaign);
     match engines.store().campaign(id).await? {
-        Some(row) if row.launch != *launch => Err(Failure::refused(
-            "launched_differently",
-            format!("the campaign {} is there already, launched differently", launch.campaign),
-            "restore the launch to go on, or give the new one another campaign name",
-        )
-        .with(format!("these differ: {}", differences(&row.launch, launch).join(", ")))),
+        Some(row) if row.launch != *launch => Err(launched_differently(&row, launch)),
         found => Ok(found),
     }
+}
+
+fn launched_differently(row: &CampaignRow, launch: &CampaignLaunch) -> Failure {
+    let differ = differences(&row.launch, launch);
+    let (is, to_do) = match row.state {
+        // Nothing brings it back: neither the former launch nor new terms.
+        state if state.is_ended() || state == CampaignState::Cancelling => {
+            let ended = match (state, row.awaits_start) {
+                (CampaignState::Completed, _) => "is completed",
+                (CampaignState::Failed, _) => "failed",
+                (_, true) => "was cancelled before its start",
+                (_, false) => "was cancelled",
+            };
+            (ended.to_owned(), "launch this one under another campaign name")
+        }
+        state if differ.iter().all(|part| matches!(*part, "rate" | "rules")) => (
+            format!("is {}", state.as_str()),
+            "change it with `sluice campaign reschedule` and `set-limits`, or launch this one under another campaign name",
+        ),
+        state => (
+            format!("is {}", state.as_str()),
+            "restore the launch to go on, or launch this one under another campaign name",
+        ),
+    };
+    let message = format!("the campaign {} was launched differently before and {is}", launch.campaign);
+    let failure = Failure::refused("launched_differently", message, to_do);
+    failure.with(format!("these differ: {}", differ.join(", ")))
 }
 
 fn differences(a: &CampaignLaunch, b: &CampaignLaunch) -> Vec<&'static str> {

@@ -17,6 +17,8 @@ const PARTITIONS: u32 = 3;
 #[derive(Default)]
 struct State {
     records: BTreeMap<(Topic, u32), Vec<NewRecord>>,
+    /// When launches were put there.
+    launched_ms: Vec<i64>,
     committed: Position,
     /// Senders of tickets that never resolve.
     unanswered: Vec<oneshot::Sender<Result<Range<u64>, LogError>>>,
@@ -34,8 +36,11 @@ impl MemoryLog {
         Self { state: Arc::default(), arrived: Arc::default(), fuel }
     }
 
-    pub(crate) fn put(&self, topic: Topic, partition: u32, record: NewRecord) {
-        self.state.lock().unwrap().records.entry((topic, partition)).or_default().push(record);
+    pub(crate) fn put_launch(&self, record: NewRecord, at_ms: i64) {
+        let mut state = self.state.lock().unwrap();
+        state.records.entry((Topic::Launches, 0)).or_default().push(record);
+        state.launched_ms.push(at_ms);
+        drop(state);
         self.arrived.notify_waiters();
     }
 
@@ -91,6 +96,7 @@ impl Log for MemoryLog {
                 offset: Offset(offset as u64),
                 key,
                 value,
+                appended_ms: None,
             })
             .collect())
     }
@@ -143,6 +149,7 @@ impl Deliveries for Member {
                     offset: Offset(offset as u64),
                     key: record.key.clone(),
                     value: record.value.clone(),
+                    appended_ms: state.launched_ms.get(offset).copied(),
                 })
                 .collect()
             };

@@ -98,7 +98,7 @@ impl World {
     }
 
     pub(crate) fn submit_bytes(&self, value: Vec<u8>) {
-        self.log.put(Topic::Launches, 0, NewRecord { key: CAMPAIGN.into(), value: value.into() });
+        self.log.put_launch(NewRecord { key: CAMPAIGN.into(), value: value.into() }, self.now_ms());
     }
 
     /// Runs an expander for at most `time`, or until `done`.

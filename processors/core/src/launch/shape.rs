@@ -1,0 +1,189 @@
+//! What a JSON document lacks to be a launch: every mistake at once, each with its place.
+//!
+//! Guarantee: a document that is no launch has a mistake here, so its author hears the place of it and not only that it
+//! can't be read. What is shaped well is checked like a launch as well: a field that is wrong hides no other.
+
+use super::{LaunchProblem, nearest, shown, validate};
+use serde_json::{Map, Value};
+use sluice_schemas::CampaignLaunch;
+
+mod fields;
+
+use fields::{Field, LAUNCH, Shape};
+
+/// Mistakes that are told one by one.
+const TOLD_MAX: usize = 50;
+
+/// The place of a document that is no object at all.
+const WHOLE: &str = "the launch";
+
+/// What a look at a document finds.
+#[derive(Debug, Default)]
+struct Found {
+    told: Vec<LaunchProblem>,
+    /// Places that are not told again: they are told as the misspelled name that stands there.
+    hidden: Vec<String>,
+}
+
+impl Found {
+    fn tell(&mut self, place: &str, problem: impl Into<String>, hint: impl Into<String>) {
+        let place = if place.is_empty() { WHOLE } else { place };
+        self.told.push(LaunchProblem::new(place, problem, hint));
+    }
+
+    /// Whether a problem at `field` may only follow from what was mended.
+    fn explains(&self, field: &str) -> bool {
+        let mut broken = self.told.iter().map(|problem| &problem.field).chain(&self.hidden);
+        broken.any(|broken| {
+            let rest = field.strip_prefix(broken.as_str());
+            let inside = rest.is_some_and(|rest| matches!(rest.bytes().next(), None | Some(b'.' | b'[')));
+            // What a message has to hold is the channel's.
+            let of_channel = || broken == "channel" && (field == "message" || field.starts_with("message."));
+            inside || broken == WHOLE || of_channel()
+        })
+    }
+}
+
+/// All that keeps `document` from being a launch; none where it is one.
+pub(super) fn mistakes(mut document: Value) -> Vec<LaunchProblem> {
+    let mut found = Found::default();
+    Shape::Object(LAUNCH).mend(&mut document, "", &mut found);
+    if found.told.is_empty() {
+        return Vec::new();
+    }
+    let mended = serde_json::from_value::<CampaignLaunch>(document).ok();
+    let mut rest = mended.and_then(|launch| validate(&launch).err()).unwrap_or_default();
+    rest.retain(|problem| !found.explains(&problem.field));
+    found.told.extend(rest);
+    let more = found.told.len().saturating_sub(TOLD_MAX);
+    if more > 0 {
+        found.told.truncate(TOLD_MAX);
+        found.tell(WHOLE, format!("there are {more} more mistakes"), "correct these first");
+    }
+    found.told
+}
+
+fn join(place: &str, name: &str) -> String {
+    if place.is_empty() { name.to_owned() } else { format!("{place}.{name}") }
+}
+
+impl Shape {
+    /// Notes what is wrong with `value` at `place`, and puts something harmless of this shape there.
+    fn mend(&self, value: &mut Value, place: &str, found: &mut Found) {
+        match (self, &mut *value) {
+            (Shape::Json, _) | (Shape::Text, Value::String(_)) => return,
+            (Shape::Whole(from, to), Value::Number(number))
+                if number.as_i64().is_some_and(|number| (*from..=*to).contains(&number)) =>
+            {
+                return;
+            }
+            (Shape::Word(known), Value::String(word)) if known.contains(&word.as_str()) => return,
+            (Shape::List(of), Value::Array(items)) => {
+                let before = found.told.len();
+                for (number, item) in items.iter_mut().enumerate() {
+                    of.mend(item, &format!("{place}[{number}]"), found);
+                }
+                // There is no harmless word: the list goes without any.
+                if matches!(of, Shape::Word(_)) && found.told.len() > before {
+                    items.clear();
+                }
+                return;
+            }
+            (Shape::Texts, Value::Object(texts)) => {
+                for (name, text) in texts.iter_mut() {
+                    Shape::Text.mend(text, &join(place, &shown(name)), found);
+                }
+                return;
+            }
+            (Shape::Object(fields), Value::Object(given)) => return object(fields, given, place, found),
+            _ => {}
+        }
+        let (wanted, hint) = self.wanted(value);
+        found.tell(place, format!("{} is {wanted}", told(value)), hint);
+        *value = self.harmless();
+    }
+
+    /// What a value of another shape is not, and what to do.
+    fn wanted(&self, value: &Value) -> (&'static str, String) {
+        match self {
+            Shape::Json => ("no document", String::new()),
+            Shape::Text if value.is_number() || value.is_boolean() => {
+                ("no text", "write it in double quotes".to_owned())
+            }
+            Shape::Text => ("no text", "write a text in double quotes".to_owned()),
+            Shape::Whole(..) => ("no whole number", "write digits, without quotes".to_owned()),
+            Shape::Word(known) => {
+                let near = value.as_str().and_then(|word| nearest(word, known.iter().copied()));
+                let hint = match near {
+                    Some(near) => format!("perhaps `{near}` is meant"),
+                    None => format!("known are: {}", known.join(", ")),
+                };
+                ("none of the known words", hint)
+            }
+            Shape::List(_) => ("no list", "write it in [ and ]".to_owned()),
+            Shape::Texts | Shape::Object(_) => ("no object", "write names and values in { and }".to_owned()),
+        }
+    }
+
+    fn harmless(&self) -> Value {
+        match self {
+            Shape::Json | Shape::Text => Value::String(String::new()),
+            Shape::Whole(..) => Value::from(1),
+            Shape::Word(known) => Value::from(known[0]),
+            Shape::List(_) => Value::Array(Vec::new()),
+            Shape::Texts => Value::Object(Map::new()),
+            Shape::Object(fields) => {
+                let needed = fields.iter().filter(|field| field.is_needed());
+                Value::Object(needed.map(|field| (field.name.to_owned(), field.shape.harmless())).collect())
+            }
+        }
+    }
+}
+
+fn object(fields: &[Field], given: &mut Map<String, Value>, place: &str, found: &mut Found) {
+    let names = || fields.iter().map(|field| field.name);
+    let unknown: Vec<String> =
+        given.keys().filter(|name| names().all(|known| known != name.as_str())).cloned().collect();
+    for name in unknown {
+        given.remove(&name);
+        let hint = match (fields::place_of(&name), nearest(&name, names())) {
+            (Some(right), _) => format!("it belongs to `{right}`"),
+            (None, Some(near)) => {
+                if !given.contains_key(near) {
+                    found.hidden.push(join(place, near));
+                }
+                format!("perhaps `{near}` is meant")
+            }
+            (None, None) => format!("known are: {}", names().collect::<Vec<_>>().join(", ")),
+        };
+        found.tell(&join(place, &shown(&name)), "there is no such field", hint);
+    }
+    for field in fields {
+        let place = join(place, field.name);
+        match given.get_mut(field.name) {
+            Some(Value::Null) if field.may_be_null() => {}
+            Some(value) => field.shape.mend(value, &place, found),
+            None if field.is_needed() => {
+                given.insert(field.name.to_owned(), field.shape.harmless());
+                if !found.hidden.contains(&place) {
+                    found.tell(&place, "it is missing", field.hint());
+                }
+            }
+            None => {}
+        }
+    }
+}
+
+/// A value as a message tells it.
+fn told(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+        Value::String(text) => format!("`{}`", shown(text)),
+        other => format!("`{other}`"),
+    }
+}
+
+#[cfg(test)]
+mod tests;
