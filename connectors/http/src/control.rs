@@ -2,6 +2,7 @@
 
 use crate::ApiError;
 use async_trait::async_trait;
+use serde::Deserialize;
 use serde_json::Value;
 
 /// What a person does to a campaign: `POST /v1/campaigns/{name}/{action}`.
@@ -54,6 +55,45 @@ impl Action {
     }
 }
 
+/// Which recipients of a campaign: a part of them at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct RecipientsQuery {
+    /// Only these.
+    pub status: Option<String>,
+    /// Only those after it: `next` of the part before.
+    pub after: Option<String>,
+    /// At most so many.
+    #[serde(default = "some_recipients")]
+    pub limit: usize,
+}
+
+fn some_recipients() -> usize {
+    1_000
+}
+
+/// Which failures of a campaign: those of a part of its recipients at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ErrorsQuery {
+    /// Recipients that are named for each reason.
+    #[serde(default = "some_samples")]
+    pub samples: usize,
+    /// `next` of the part before.
+    pub after: Option<String>,
+}
+
+fn some_samples() -> usize {
+    3
+}
+
+/// Which events: a part of them at a time.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct EventsQuery {
+    /// Only those of campaigns of this name.
+    pub campaign: Option<String>,
+    /// `next` of the part before; without it from the first one that is kept.
+    pub after: Option<String>,
+}
+
 /// The campaigns of the service. Answers are JSON documents as the API shows them.
 #[async_trait]
 pub trait Control: Send + Sync + 'static {
@@ -65,6 +105,13 @@ pub trait Control: Send + Sync + 'static {
     async fn get(&self, tenant: &str, name: &str) -> Result<Value, ApiError>;
     /// What one campaign waits for, until when, and everything that it could wait for; 404 like `get`.
     async fn explain(&self, tenant: &str, name: &str) -> Result<Value, ApiError>;
+    /// Some recipients with states and times, and where the next part begins; 404 like `get`. Memory is bounded by the
+    /// part, and it comes soon whoever is looked for.
+    async fn recipients(&self, tenant: &str, name: &str, query: &RecipientsQuery) -> Result<Value, ApiError>;
+    /// Failures of some recipients by reason, and where the next part begins; 404 like `get`.
+    async fn errors(&self, tenant: &str, name: &str, query: &ErrorsQuery) -> Result<Value, ApiError>;
+    /// What downstream systems were told, and where the next part begins, now or later.
+    async fn events(&self, query: &EventsQuery) -> Result<Value, ApiError>;
     /// Who has a page, what limits it, what waits on it; 404 when nothing was ever sent from it.
     async fn page(&self, page: &str) -> Result<Value, ApiError>;
     /// A person says that what a page waits for is over: one call finds out. 404 when nothing was ever sent from it.

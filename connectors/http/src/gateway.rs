@@ -1,12 +1,13 @@
 //! The router, its state, and how it is served.
 
-use crate::control::{Action, Control};
+use crate::control::{Action, Control, ErrorsQuery, EventsQuery, RecipientsQuery};
 use crate::error::ApiError;
 use crate::metrics::GatewayMetrics;
+use crate::nearby;
 use crate::signature::{ChannelKeys, Token};
 use crate::webhooks;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -18,6 +19,7 @@ use sluice_runtime::ports::log::Log;
 use sluice_runtime::{Clock, Shutdown};
 use sluice_schemas::Channel;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
@@ -82,6 +84,11 @@ pub fn router(gateway: Gateway) -> Router {
     let mut routes = Router::new().route("/healthz", get(healthz)).merge(webhooks);
     if let Some(control) = gateway.control.clone() {
         let asked = gateway.options.control_token.clone();
+        let is_asked = asked.is_some();
+        let people = Router::new()
+            .route("/v1/campaigns/{name}/recipients", get(recipients))
+            .route("/v1/campaigns/{name}/errors", get(errors))
+            .layer(middleware::from_fn(move |request, next| nearby::only(is_asked, request, next)));
         let control = Router::new()
             .route("/v1/campaigns", post(launch).get(list))
             .route("/v1/campaigns/{name}", get(campaign))
@@ -90,6 +97,8 @@ pub fn router(gateway: Gateway) -> Router {
             .route("/v1/pages/{page}", get(page))
             .route("/v1/pages/{page}/lift", post(lift))
             .route("/v1/queue", get(queue))
+            .route("/v1/events", get(events))
+            .merge(people)
             .layer(DefaultBodyLimit::max(gateway.options.launch_bytes_max))
             .layer(middleware::from_fn(move |request, next| authorise(asked.clone(), request, next)))
             .with_state(control);
@@ -114,6 +123,7 @@ pub async fn serve_measured(
 }
 
 async fn serve_routes(listener: TcpListener, routes: Router, mut shutdown: Shutdown) -> std::io::Result<()> {
+    let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, routes).with_graceful_shutdown(async move { shutdown.stopping().await }).await
 }
 
@@ -173,6 +183,39 @@ async fn explain(
     Query(OfTenant { tenant }): Query<OfTenant>,
 ) -> Result<Json<Value>, ApiError> {
     control.explain(&tenant, &name).await.map(Json)
+}
+
+async fn recipients(
+    State(control): State<Arc<dyn Control>>,
+    Path(name): Path<String>,
+    Query(OfTenant { tenant }): Query<OfTenant>,
+    query: Result<Query<RecipientsQuery>, QueryRejection>,
+) -> Result<Json<Value>, ApiError> {
+    control.recipients(&tenant, &name, &understood(query)?).await.map(Json)
+}
+
+async fn errors(
+    State(control): State<Arc<dyn Control>>,
+    Path(name): Path<String>,
+    Query(OfTenant { tenant }): Query<OfTenant>,
+    query: Result<Query<ErrorsQuery>, QueryRejection>,
+) -> Result<Json<Value>, ApiError> {
+    control.errors(&tenant, &name, &understood(query)?).await.map(Json)
+}
+
+async fn events(
+    State(control): State<Arc<dyn Control>>,
+    query: Result<Query<EventsQuery>, QueryRejection>,
+) -> Result<Json<Value>, ApiError> {
+    control.events(&understood(query)?).await.map(Json)
+}
+
+fn understood<Q>(query: Result<Query<Q>, QueryRejection>) -> Result<Q, ApiError> {
+    query.map(|Query(query)| query).map_err(|rejection| {
+        ApiError::new(400, "query_invalid", "the query can't be understood")
+            .details(vec![rejection.body_text()])
+            .actionable("docs/cli.md has the paths and what they take")
+    })
 }
 
 async fn page(

@@ -8,7 +8,7 @@
 //!
 //! - [`gateway`]: the router and how it is served.
 //! - [`signature`]: `X-Hub-Signature-256`, verification tokens.
-//! - [`control`]: what the control API asks of the service.
+//! - [`control`]: what the control API asks of the service; [`nearby`]: who hears of people where no token is configured.
 //! - [`error`]: errors as JSON.
 //! - [`metrics`]: what is counted around the routes; [`telemetry`]: the port of `/metrics` and health.
 
@@ -16,11 +16,12 @@ pub mod control;
 pub mod error;
 pub mod gateway;
 pub mod metrics;
+mod nearby;
 pub mod signature;
 pub mod telemetry;
 mod webhooks;
 
-pub use control::{Action, Control};
+pub use control::{Action, Control, ErrorsQuery, EventsQuery, RecipientsQuery};
 pub use error::ApiError;
 pub use gateway::{Gateway, GatewayOptions, router, serve, serve_measured};
 pub use metrics::GatewayMetrics;

@@ -101,7 +101,7 @@ impl From<EngineError> for Failure {
             EngineError::InUse { dir, holder } => Failure::refused(
                 "data_dir_in_use",
                 format!("the data directory {} is in use by {holder}", dir.display()),
-                "stop it, or choose another directory with --data-dir; a running service is asked with --server URL",
+                "stop it, or choose another directory with --data-dir",
             ),
             EngineError::NotADirectory { dir } => Failure::refused(
                 "data_dir_not_a_directory",

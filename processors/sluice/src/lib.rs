@@ -9,6 +9,7 @@
 //! - [`cli`]: the commands, one file each.
 //! - [`config`]: defaults → file → environment → flags.
 //! - [`dead_letters`]: records that no step could use.
+//! - [`events`]: what downstream systems are told.
 //! - [`node`]: opens the engines and runs the processors over it.
 //! - [`campaign`]: what is stored about campaigns, as people ask for it.
 //! - [`page`]: what is known about pages and what waits on them.
@@ -22,6 +23,7 @@ pub mod cli;
 pub mod config;
 pub mod dead_letters;
 pub mod error;
+pub mod events;
 pub mod node;
 pub mod page;
 pub mod verify;

@@ -4,9 +4,13 @@ use crate::fake_log::{FakeLog, gateway};
 use crate::webhooks::{answer, json};
 use async_trait::async_trait;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::Request;
 use serde_json::{Value, json};
-use sluice_http::{Action, ApiError, Control, Gateway, Token, serve};
+use sluice_http::{
+    Action, ApiError, Control, ErrorsQuery, EventsQuery, Gateway, RecipientsQuery, Token, serve,
+};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -31,6 +35,18 @@ impl Control for OneCampaign {
 
     async fn explain(&self, tenant: &str, name: &str) -> Result<Value, ApiError> {
         Ok(json!({"tenant": tenant, "explained": name}))
+    }
+
+    async fn recipients(&self, tenant: &str, name: &str, query: &RecipientsQuery) -> Result<Value, ApiError> {
+        Ok(json!([tenant, name, query.status, query.after, query.limit]))
+    }
+
+    async fn errors(&self, tenant: &str, name: &str, query: &ErrorsQuery) -> Result<Value, ApiError> {
+        Ok(json!([tenant, name, query.samples, query.after]))
+    }
+
+    async fn events(&self, query: &EventsQuery) -> Result<Value, ApiError> {
+        Ok(json!([query.campaign, query.after]))
     }
 
     async fn page(&self, page: &str) -> Result<Value, ApiError> {
@@ -121,6 +137,49 @@ async fn a_configured_token_is_asked_for() {
     assert_eq!(answer(&gateway, with("Bearer t0ke")).await.status(), 401);
     assert_eq!(answer(&gateway, with("Bearer t0ken")).await.status(), 200);
     assert_eq!(answer(&gateway, get("/healthz")).await.status(), 200);
+}
+
+fn from(peer: &str, path: &str, headers: &[(&str, &str)]) -> Request<Body> {
+    let request =
+        headers.iter().fold(Request::get(path), |request, (name, value)| request.header(*name, *value));
+    let peer: SocketAddr = peer.parse().unwrap();
+    request.extension(ConnectInfo(peer)).body(Body::empty()).unwrap()
+}
+
+#[tokio::test]
+async fn d2_recipients_errors_and_events_are_asked_for_in_parts() {
+    let gateway = controlled("");
+    for (path, shown) in [
+        ("/v1/campaigns/x/recipients", json!(["default", "x", null, null, 1_000])),
+        (
+            "/v1/campaigns/x/recipients?tenant=shop&status=failed&after=3.7&limit=5",
+            json!(["shop", "x", "failed", "3.7", 5]),
+        ),
+        ("/v1/campaigns/x/errors", json!(["default", "x", 3, null])),
+        ("/v1/campaigns/x/errors?tenant=shop&samples=9&after=0.1", json!(["shop", "x", 9, "0.1"])),
+        ("/v1/events?campaign=x&after=1,2", json!(["x", "1,2"])),
+    ] {
+        assert_eq!(json(answer(&gateway, from("127.0.0.1:4711", path, &[])).await).await, shown);
+    }
+    let wrong = answer(&gateway, from("[::1]:4711", "/v1/campaigns/x/recipients?limit=many", &[])).await;
+    assert_eq!(wrong.status(), 400);
+    assert_eq!(json(wrong).await["code"], "query_invalid");
+}
+
+#[tokio::test]
+async fn people_are_named_to_other_machines_only_with_the_token() {
+    let (open, closed) = (controlled(""), controlled("t0ken"));
+    for path in ["/v1/campaigns/x/recipients", "/v1/campaigns/x/errors"] {
+        let elsewhere = answer(&open, from("203.0.113.7:4711", path, &[])).await;
+        assert_eq!(elsewhere.status(), 403);
+        assert_eq!(json(elsewhere).await["code"], "token_needed");
+        let proxied = from("127.0.0.1:4711", path, &[("x-forwarded-for", "203.0.113.7")]);
+        assert_eq!(answer(&open, proxied).await.status(), 403);
+        let known = from("203.0.113.7:4711", path, &[("authorization", "Bearer t0ken")]);
+        assert_eq!(answer(&closed, known).await.status(), 200);
+        assert_eq!(answer(&closed, from("127.0.0.1:4711", path, &[])).await.status(), 401);
+    }
+    assert_eq!(answer(&open, from("203.0.113.7:4711", "/v1/campaigns", &[])).await.status(), 200);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use super::preview::UNLIMITED_PER_SECOND;
 use super::quotas::flow_above;
 use super::stored::Stored;
 use crate::page::facts::PageLimits;
-use crate::view::moment::about;
+use crate::view::moment::at;
 use crate::view::numbers::thousands;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -33,10 +33,10 @@ pub struct Finish {
 }
 
 impl Finish {
-    /// `about Thu 14:05 UTC, limited by its window`.
-    pub fn sentence(&self, zone: Option<&str>, now_ms: i64) -> String {
+    /// `about 2026-11-26 14:05 UTC, limited by its window`.
+    pub fn sentence(&self, zone: Option<&str>) -> String {
         match self.ends_ms {
-            Some(ends_ms) => format!("about {}, limited by {}", about(ends_ms, zone, now_ms), self.says),
+            Some(ends_ms) => format!("about {}, limited by {}", at(ends_ms, zone), self.says),
             None => format!("not within ten years, limited by {}", self.says),
         }
     }
@@ -155,7 +155,14 @@ fn waits_for_a_person(target: &Stored, now_ms: i64) -> bool {
     target.ledgers.values().any(waits)
 }
 
-fn words(limit: Limit, rate: Option<&str>, daily: Option<i64>, page: &PageId, limits: PageLimits) -> String {
+/// A limit for people: `its window`, `page shop's 80/s`. `rate`, `daily`: the campaign's own; `limits`: the page's.
+pub(super) fn words(
+    limit: Limit,
+    rate: Option<&str>,
+    daily: Option<i64>,
+    page: &PageId,
+    limits: PageLimits,
+) -> String {
     match limit {
         Limit::Done => "nothing".to_owned(),
         Limit::StartAt => "its start".to_owned(),
@@ -203,9 +210,9 @@ mod tests {
     #[test]
     fn a7_f5_the_end_follows_from_what_limits_the_last_page() {
         let own = found(&running(r#""2/s""#, "{}", &[("a", 3_600), ("b", 600)]), &[]);
-        assert_eq!(own.sentence(None, NOON), "about Mon 13:00 UTC, limited by its 2/s");
+        assert_eq!(own.sentence(None), "about 2026-06-01 13:00 UTC, limited by its 2/s");
         let page = found(&running("null", "{}", &[("a", 18_000)]), &[]);
-        assert_eq!(page.sentence(None, NOON), "about Mon 13:00 UTC, limited by page a's 5/s");
+        assert_eq!(page.sentence(None), "about 2026-06-01 13:00 UTC, limited by page a's 5/s");
     }
 
     #[test]
@@ -235,8 +242,8 @@ mod tests {
         let mut other = running("null", "{}", &[("a", 90_000)]);
         other.row.id = sluice_core::CampaignId::of("default", "other");
         let shared = found(&target, &[other]);
-        let expected = "about Mon 13:00 UTC, limited by other campaigns of page a";
-        assert_eq!(shared.sentence(None, NOON), expected);
+        let expected = "about 2026-06-01 13:00 UTC, limited by other campaigns of page a";
+        assert_eq!(shared.sentence(None), expected);
         let mut capped = running("null", r#"{"daily_send_limit": 2000}"#, &[("a", 1_500)]);
         capped.ledgers.insert(PageId::from("a"), booked(&capped.row, NOON, 1_000));
         let tomorrow = found(&capped, &[]);

@@ -6,7 +6,8 @@
 //!   a sentence.
 //! - [`finish`]: when it will have ended; [`explain`]: everything that it could wait for.
 //! - [`preview`]: when a launch would start and end.
-//! - [`people`]: recipients with times, errors and the provider's ids.
+//! - [`people`]: recipients with times, errors and the provider's ids; [`recipients`]: a part of them at a time, from a
+//!   [`place`] on.
 //! - [`failures`]: failed recipients by reason.
 //! - [`rejected`]: rows that get no message, as a file.
 
@@ -18,9 +19,11 @@ pub mod gates;
 mod held;
 pub mod known_chunks;
 pub mod people;
+pub mod place;
 pub mod preview;
 pub mod quotas;
 mod rates;
+pub mod recipients;
 pub mod rejected;
 pub mod status;
 pub mod stored;
@@ -29,21 +32,46 @@ use crate::error::{Failure, Outcome};
 use sluice_core::{CampaignId, CampaignRow};
 use sluice_runtime::ports::store::Store;
 
-/// The campaign of this name; a name that is nobody's is a failure that lists some that are there.
+/// The campaign of this name; a name that is nobody's is a failure that names the nearest one that is there, and says how
+/// to see all.
 pub async fn find(store: &dyn Store, tenant: &str, name: &str) -> Outcome<CampaignRow> {
     if let Some(row) = store.campaign(CampaignId::of(tenant, name)).await? {
         return Ok(row);
     }
     let rows = store.campaigns().await?;
-    let names: Vec<&str> = rows
-        .iter()
-        .filter(|row| row.launch.tenant == tenant)
-        .map(|row| row.launch.campaign.as_str())
-        .collect();
-    let to_do = match sluice_core::launch::nearest(name, names.iter().copied()) {
-        Some(near) => format!("perhaps {near} is meant"),
-        None if names.is_empty() => "launch it first, or name another directory with --data-dir".to_owned(),
-        None => format!("there are: {}", names.iter().rev().take(10).copied().collect::<Vec<_>>().join(", ")),
+    let names = rows.iter().filter(|row| row.launch.tenant == tenant).map(|row| row.launch.campaign.as_str());
+    Err(missing(tenant, name, &names.collect::<Vec<_>>()))
+}
+
+/// `names`: those of the tenant's campaigns.
+fn missing(tenant: &str, name: &str, names: &[&str]) -> Failure {
+    let message = match tenant {
+        "default" => format!("there is no campaign {name}"),
+        _ => format!("there is no campaign {name} of tenant {tenant}"),
     };
-    Err(Failure::refused("no_such_campaign", format!("there is no campaign {name}"), to_do))
+    let to_do = match sluice_core::launch::nearest(name, names.iter().copied()) {
+        Some(near) => format!("perhaps {near} is meant; `sluice campaign list` shows all"),
+        None if names.is_empty() => {
+            "launch it first, or look elsewhere: --data-dir DIR, --server URL, --tenant NAME".to_owned()
+        }
+        None => "`sluice campaign list` shows all".to_owned(),
+    };
+    Failure::refused("no_such_campaign", message, to_do)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_campaign_that_is_not_there_is_answered_with_the_nearest_and_with_the_command_that_lists_all() {
+        let to_do = |name, names: &[&str]| missing("default", name, names).actionable;
+        assert_eq!(
+            to_do("sprint-sale", &["spring-sale", "autumn"]),
+            "perhaps spring-sale is meant; `sluice campaign list` shows all"
+        );
+        assert_eq!(to_do("nobody", &["spring-sale"]), "`sluice campaign list` shows all");
+        assert!(to_do("nobody", &[]).starts_with("launch it first"));
+        assert_eq!(missing("acme", "x", &[]).message, "there is no campaign x of tenant acme");
+    }
 }

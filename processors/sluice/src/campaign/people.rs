@@ -1,8 +1,9 @@
 //! Recipients as people ask for them: who, where they are, when, and why.
 
+use super::place::Place;
 use crate::error::{Outcome, storage};
 use crate::view::numbers::time;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sluice_core::details::Details;
 use sluice_core::facts::{Recipient, Status};
 use sluice_core::{ChunkRow, IndexSet};
@@ -10,9 +11,9 @@ use sluice_runtime::ports::store::{RecipientRow, Store};
 use sluice_schemas::{SendRequest, decode};
 
 /// One recipient.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Person {
-    /// `<chunk number>.<index>`: where to go on with `--after`.
+    /// Its [`Place`]: where to go on with `--after`.
     pub id: String,
     /// Line in the audience, from 1; 0 where there is none.
     pub line: u64,
@@ -25,7 +26,7 @@ pub struct Person {
     /// The page that sends.
     pub page: String,
     /// Where it is.
-    pub status: &'static str,
+    pub status: String,
     /// Attempts beyond the first.
     pub retry_count: u8,
     /// RFC 3339.
@@ -80,7 +81,7 @@ impl Person {
             text(&self.name),
             text(&self.customer_id),
             self.page.clone(),
-            self.status.to_owned(),
+            self.status.clone(),
             self.retry_count.to_string(),
             text(&self.sent_at),
             text(&self.delivered_at),
@@ -95,16 +96,18 @@ impl Person {
     }
 }
 
-/// The recipients of a chunk for which `wanted` holds, by index.
+/// The first recipients of a chunk for which `wanted` holds, `most` of them, by index.
 pub async fn of_chunk(
     store: &dyn Store,
     chunk: &ChunkRow,
     wanted: impl Fn(u16, Recipient) -> bool,
+    most: usize,
 ) -> Outcome<Vec<Person>> {
     let state = store.load_chunk(chunk.id).await?.map(|(_, state)| state).unwrap_or_default();
     let indexes: IndexSet = (0..chunk.size)
         .map(|index| index as u16)
         .filter(|&index| wanted(index, state.recipient(index)))
+        .take(most)
         .collect();
     if indexes.is_empty() {
         return Ok(Vec::new());
@@ -142,13 +145,13 @@ fn person(chunk: &ChunkRow, row: &RecipientRow, state: Recipient, details: &Deta
     );
     let reason = details.reason.clone().filter(|_| speaks).or_else(|| row.skipped.clone());
     Ok(Person {
-        id: format!("{}.{}", chunk.id.number(), row.index),
+        id: Place { chunk: chunk.id.number(), index: row.index }.to_string(),
         line: row.line,
         address: send.address,
         name: send.name,
         customer_id: send.customer_id,
         page: chunk.page.to_string(),
-        status: status.as_str(),
+        status: status.as_str().to_owned(),
         retry_count: state.attempts().saturating_sub(1),
         sent_at: details.sent_at_ms.map(time),
         delivered_at: details.delivered_at_ms.map(time),

@@ -1,5 +1,7 @@
 //! When a launch would start and end, before it is sent (A7). Pure: time, rates and counts are arguments.
 
+use super::finish::words;
+use crate::page::facts::PageLimits;
 use serde::Serialize;
 use sluice_core::forecast::{CampaignLoad, ClassLoad, DailyLimit, Forecast, Limit, PageLoad, forecast};
 use sluice_core::launch::ValidLaunch;
@@ -25,8 +27,10 @@ pub struct Preview {
     pub earliest_start_ms: Option<i64>,
     /// When the last one would have been made; `None`: not within ten years.
     pub estimated_end_ms: Option<i64>,
-    /// What it would wait for most.
+    /// What it would wait for most, as a word.
     pub limited_by: String,
+    /// The same for people: `its window`, `page shop's 80/s`.
+    pub says: String,
     /// Each page with recipients.
     pub pages: Vec<PagePreview>,
 }
@@ -42,8 +46,10 @@ pub struct PagePreview {
     pub rate: Option<String>,
     /// ms since 1970.
     pub estimated_end_ms: Option<i64>,
-    /// What it would wait for most.
+    /// What it would wait for most, as a word.
     pub limited_by: String,
+    /// The same for people.
+    pub says: String,
 }
 
 /// Previews a launch with these recipients. `rate_of`: the page's own limit; `above`: what limits above it let through in
@@ -63,6 +69,14 @@ pub fn preview(
     };
     let rules = &valid.rules;
     let launch = &valid.launch;
+    let says = |page: Option<&PageId>, limit: Limit| match page.and_then(narrower) {
+        Some((_, quota)) if limit == Limit::PageRate => quota,
+        _ => {
+            let limits = PageLimits { rate: page.and_then(&rate_of), daily: None };
+            let page = page.cloned().unwrap_or_else(|| PageId::from(""));
+            words(limit, launch.rate.as_deref(), launch.rules.daily_send_limit, &page, limits)
+        }
+    };
     let always = Window::always();
     let window = rules.window.as_ref().unwrap_or(&always);
     let starts_at_ms = starts_ms(rules, now_ms).unwrap_or(now_ms);
@@ -129,12 +143,14 @@ pub fn preview(
             rate: rate_of(page).map(|rate| rate.to_string()),
             estimated_end_ms: *ends_ms,
             limited_by: word(Some(page), *limited_by),
+            says: says(Some(page), *limited_by),
         });
     let last = found.pages.iter().max_by_key(|(_, of)| of.ends_ms.unwrap_or(i64::MAX)).map(|(page, _)| page);
     Preview {
         earliest_start_ms,
         estimated_end_ms: found.whole.ends_ms,
         limited_by: word(last, found.whole.limited_by),
+        says: says(last, found.whole.limited_by),
         pages: pages.collect(),
     }
 }
@@ -200,6 +216,7 @@ mod tests {
         let preview = of(json!("10/min"), json!({}), &[(600, None)]);
         assert_eq!(preview.earliest_start_ms, Some(now()));
         ends(&preview, "2026-11-21T13:00:00Z", "campaign_rate");
+        assert_eq!((preview.says.as_str(), preview.pages[0].says.as_str()), ("its 10/min", "its 10/min"));
         assert_eq!((preview.pages[0].recipients, preview.pages[0].rate.as_deref()), (600, None));
     }
 
@@ -207,7 +224,10 @@ mod tests {
     fn a7_a_limit_above_the_page_counts_and_is_named() {
         let preview = of_under(Some(0.5), Value::Null, json!({}), &[(1_800, None)]);
         ends(&preview, "2026-11-21T13:00:00Z", "quota acme");
-        assert_eq!(preview.pages[0].limited_by, "quota acme");
+        assert_eq!(
+            (preview.pages[0].limited_by.as_str(), preview.says.as_str()),
+            ("quota acme", "quota acme")
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::people;
 use crate::error::{Failure, Outcome};
 use crate::view::csv;
 use sluice_core::CampaignRow;
-use sluice_core::facts::Status;
+use sluice_core::facts::{Recipient, Status};
 use sluice_runtime::ports::store::Store;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -42,9 +42,8 @@ pub async fn write(store: &dyn Store, row: &CampaignRow, path: &Path) -> Outcome
     csv::line(&mut text, ["line", "reason", "detail", "address"]);
     let mut rows = 0;
     for chunk in chunks {
-        let skipped =
-            people::of_chunk(store, &chunk, |_, recipient| recipient.status() == Status::Skipped).await?;
-        for person in skipped {
+        let is_skipped = |_, recipient: Recipient| recipient.status() == Status::Skipped;
+        for person in people::of_chunk(store, &chunk, is_skipped, usize::MAX).await? {
             let (line, reason) = (person.line.to_string(), person.reason.unwrap_or_default());
             let detail = person.message.unwrap_or_else(|| detail_of(&reason).to_owned());
             csv::line(&mut text, [line.as_str(), &reason, &detail, &person.address]);

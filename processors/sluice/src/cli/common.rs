@@ -37,13 +37,15 @@ impl Common {
     pub fn load(&self, pages: &[String], level: &str) -> Outcome<Loaded> {
         let loaded = self.loaded(pages)?;
         tracing_setup::start(&loaded.config.log, self.quiet, self.verbose, level);
-        if !self.quiet {
-            loaded
-                .warnings
-                .iter()
-                .for_each(|text| out::note(format_args!("{} {text}", style::warning("warning:"))));
-        }
+        self.warn(&loaded.warnings);
         Ok(loaded)
+    }
+
+    /// Says what may be wrong.
+    pub fn warn(&self, warnings: &[String]) {
+        if !self.quiet {
+            warnings.iter().for_each(|text| out::note(format_args!("{} {text}", style::warning("warning:"))));
+        }
     }
 
     /// Reads the configuration.

@@ -4,7 +4,8 @@ use super::Common;
 use crate::dead_letters::{self, Found, LetterId};
 use crate::error::{Exit, Failure, Outcome};
 use crate::node::Engines;
-use crate::view::numbers::{counted, thousands, time};
+use crate::view::moment::at_second;
+use crate::view::numbers::{counted, thousands};
 use crate::view::out;
 use crate::view::table::Table;
 use clap::{Args, Subcommand};
@@ -115,7 +116,7 @@ fn list(common: &Common, letters: &[Found]) {
                 found.id.to_string(),
                 letter.topic.clone(),
                 place(letter.partition, letter.offset),
-                time(letter.at_ms),
+                at_second(letter.at_ms, None),
                 letter.reason.clone(),
             ],
             Err(unreadable) => {
@@ -141,7 +142,7 @@ fn show(common: &Common, found: &Found) {
     let mut fact = |name: &str, value: String| facts.row([name.to_owned(), value]);
     fact("letter", found.id.to_string());
     fact("from", format!("{} {}", letter.topic, place(letter.partition, letter.offset)));
-    fact("when", time(letter.at_ms));
+    fact("when", at_second(letter.at_ms, None));
     fact("reason", letter.reason.clone());
     fact("bytes", thousands(letter.value.len() as u64));
     fact("key", object["key"].as_str().unwrap_or_default().to_owned());

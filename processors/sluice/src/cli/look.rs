@@ -1,7 +1,7 @@
 //! Where commands look that want to know what is waited for: a running service, or the engines themselves.
 
 use super::Common;
-use super::campaign::source::{SourceArgs, service};
+use super::campaign::source::{SourceArgs, instead, service};
 use super::remote::Remote;
 use crate::config::Config;
 use crate::error::{Failure, Outcome};
@@ -44,12 +44,7 @@ impl Place {
                 let sight = sight(&engines, config);
                 Ok(Look::Engines(engines, Box::new(sight)))
             }
-            Err(failure) if failure.code == "data_dir_in_use" => {
-                // Most likely by the service of this configuration.
-                let remote = service(config, None);
-                if remote.answers().await { Ok(Look::Service(remote)) } else { Err(failure) }
-            }
-            Err(failure) => Err(failure),
+            Err(failure) => Ok(Look::Service(instead(config, failure).await?)),
         }
     }
 }

@@ -18,6 +18,7 @@ mod signals;
 mod simulator;
 mod store;
 mod suppress;
+mod tips;
 mod topics;
 mod tracing_setup;
 mod verify;
@@ -26,7 +27,7 @@ mod watch;
 pub use common::Common;
 
 use crate::error::{Exit, Failure, Outcome};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Sends messaging campaigns: each person at most once, at the pace each page is allowed, and counts exactly
 /// what happened.
@@ -92,6 +93,9 @@ pub enum Command {
 /// Reads the command line; `Err` is the code to exit with (help and version are no errors).
 pub fn parse() -> Result<Cli, Exit> {
     Cli::try_parse().map_err(|error| {
+        let words: Vec<String> =
+            std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+        let error = tips::with_tip(error, &Cli::command(), &words);
         // Nobody to tell where the terminal is gone.
         drop(error.print());
         if error.use_stderr() { Exit::Usage } else { Exit::Done }

@@ -4,7 +4,8 @@ use super::Common;
 use super::look::{Look, Place};
 use super::signals::Signals;
 use crate::error::{Exit, Failure, Outcome};
-use crate::view::numbers::{duration, time};
+use crate::view::moment::at_second;
+use crate::view::numbers::duration;
 use crate::view::out;
 use crate::view::screen::{Screen, append};
 use clap::Args;
@@ -71,11 +72,15 @@ async fn again_and_again(
         let found = looked(&place, &mut kept, &read).await;
         let now_ms = SystemClock.wall_ms();
         let is_read = match (found, screen) {
-            (Ok(view), Some(screen)) => screen.show(&format!("{}  {heading}", time(now_ms)), &view.lines),
+            (Ok(view), Some(screen)) => {
+                screen.show(&format!("{}  {heading}", at_second(now_ms, None)), &view.lines)
+            }
             (Ok(view), None) => append(&format!("{}\n", timed(view.json, now_ms))),
             // The service is started again, an engine is away: it is shown, and waited for.
             (Err(failure), screen) if has_shown && passes(&failure) => match screen {
-                Some(screen) => screen.show(&format!("{}  {heading}", time(now_ms)), &said(&failure)),
+                Some(screen) => {
+                    screen.show(&format!("{}  {heading}", at_second(now_ms, None)), &said(&failure))
+                }
                 None => true,
             },
             (Err(failure), _) => return Err(failure),
@@ -109,7 +114,7 @@ async fn looked(
 }
 
 /// Whether it may be over by itself.
-fn passes(failure: &Failure) -> bool {
+pub(super) fn passes(failure: &Failure) -> bool {
     failure.exit == Exit::TryAgain || failure.code == "data_dir_in_use"
 }
 

@@ -1,6 +1,7 @@
 //! What the providers need: the configuration of each page, from its own settings and its channel's.
 
 use super::model::{CHANNELS, ChannelConfig, Config, PageSettings};
+use sluice_core::launch::nearest;
 use sluice_providers::{PageConfig, PagesConfig, Secret};
 use sluice_schemas::{CampaignLaunch, Channel};
 use sluice_simulator::SimulatorConfig;
@@ -63,6 +64,31 @@ fn page_config(shared: &ChannelConfig, own: &PageSettings) -> PageConfig {
     }
 }
 
+/// Warnings of pages of a launch that the configuration does not name, where it names others for the channel: a mistyped
+/// page would be called with the token of the channel.
+pub fn unnamed(config: &Config, launch: &CampaignLaunch) -> Vec<String> {
+    let is_of_channel = |page: &PageSettings| page.channel.is_none_or(|its| its == launch.channel);
+    let named: Vec<&str> =
+        config.pages.iter().filter(|(_, page)| is_of_channel(page)).map(|(id, _)| id.as_str()).collect();
+    if named.is_empty() {
+        return Vec::new();
+    }
+    let shared = match launch.channel {
+        Channel::Http => "URL and headers",
+        _ => "token",
+    };
+    let unnamed = launch.pages.iter().filter(|page| !named.contains(&page.as_str()));
+    let warning = |page: &String| {
+        let near = nearest(page, named.iter().copied());
+        let near = near.map_or_else(String::new, |near| format!("; perhaps {near} is meant"));
+        format!(
+            "page {page} is not configured: its calls use the {shared} of channel {}{near}",
+            launch.channel
+        )
+    };
+    unnamed.map(warning).collect()
+}
+
 /// What a person sets so that the pages of a launch can be called.
 pub fn how_to_configure(launch: &CampaignLaunch) -> String {
     let channel = launch.channel.as_str().to_uppercase();
@@ -116,6 +142,22 @@ mod tests {
         let pages = config.provider_pages();
         let daily = |page| pages.page(Channel::Messenger, page).unwrap().daily.unwrap().to_string();
         assert_eq!((daily("1"), daily("2")), ("1000/day".to_owned(), "5000/day".to_owned()));
+    }
+
+    #[test]
+    fn a_page_that_is_not_named_among_others_of_its_channel_is_warned_of() {
+        let launch = r#"{"campaign":"c","channel":"whatsapp","pages":["106540352242922","7"],"audience":{"path":"a.csv"},
+                         "message":{"template":{"name":"t","language":"en"}}}"#;
+        let launch = sluice_core::launch::parse_json(launch).unwrap();
+        let mut config = Config::default();
+        assert!(unnamed(&config, &launch).is_empty(), "none is named: all use the channel's");
+        let of = |channel| PageSettings { channel: Some(channel), ..PageSettings::default() };
+        config.pages.insert("106540352242929".to_owned(), of(Channel::Messenger));
+        assert!(unnamed(&config, &launch).is_empty(), "those that are named have another channel");
+        config.pages.insert("106540352242921".to_owned(), of(Channel::Whatsapp));
+        config.pages.insert("7".to_owned(), PageSettings::default());
+        let expected = "page 106540352242922 is not configured: its calls use the token of channel whatsapp; perhaps 106540352242921 is meant";
+        assert_eq!(unnamed(&config, &launch), [expected]);
     }
 
     #[test]

@@ -3,8 +3,12 @@
 use super::{Engines, NodeOptions, Work, commands, launching};
 use crate::campaign::explain::explain;
 use crate::campaign::known_chunks::KnownChunks;
+use crate::campaign::place::Place;
 use crate::campaign::status::CampaignStatus;
+use crate::campaign::{self, failures, recipients};
+use crate::config::pages::unnamed;
 use crate::error::{Exit, Failure};
+use crate::events;
 use crate::page::lift::lift;
 use crate::page::queue::queue;
 use crate::page::report::report;
@@ -14,8 +18,8 @@ use serde_json::{Value, json};
 use sluice_completion::{CompletionPorts, StalledCampaigns};
 use sluice_core::launch::ValidLaunch;
 use sluice_core::schedule::starts_ms;
-use sluice_core::{CampaignId, CampaignRow, PageId};
-use sluice_http::{Action, ApiError, Control};
+use sluice_core::{CampaignRow, ChunkRow, PageId};
+use sluice_http::{Action, ApiError, Control, ErrorsQuery, EventsQuery, RecipientsQuery};
 use sluice_providers::ProviderMessages;
 use sluice_runtime::Clock;
 use sluice_runtime::ports::messages::Messages;
@@ -25,6 +29,9 @@ use std::time::Duration;
 
 /// A question that only reads is answered or refused by then.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+
+/// Recipients that are named for each reason at most, in an answer.
+const SAMPLES_MAX: usize = 1_000;
 
 /// Answers from the store and the board.
 pub struct NodeControl {
@@ -99,6 +106,14 @@ impl NodeControl {
         }
     }
 
+    async fn find(&self, tenant: &str, name: &str) -> Result<CampaignRow, Failure> {
+        campaign::find(self.engines.store().as_ref(), tenant, name).await
+    }
+
+    async fn chunks(&self, tenant: &str, name: &str) -> Result<Arc<[ChunkRow]>, Failure> {
+        self.known.of(self.engines.store().as_ref(), &self.find(tenant, name).await?).await
+    }
+
     async fn status(&self, row: &CampaignRow) -> Result<CampaignStatus, Failure> {
         let sight = self.sight();
         Ok(sight.status(&sight.read(row).await?))
@@ -118,7 +133,13 @@ impl Control for NodeControl {
             self.check(&valid, known.as_ref()).await.map_err(api_error)?;
         }
         let row = launching::launch(&self.engines, &launch).await.map_err(api_error)?;
-        Ok(json!(self.status(&row).await.map_err(api_error)?))
+        let mut answer = json!(self.status(&row).await.map_err(api_error)?);
+        let warnings = unnamed(&self.options.config, &launch);
+        for warning in &warnings {
+            tracing::warn!(campaign = %launch.campaign, "{warning}");
+        }
+        answer["warnings"] = json!(warnings);
+        Ok(answer)
     }
 
     async fn list(&self) -> Result<Value, ApiError> {
@@ -134,27 +155,39 @@ impl Control for NodeControl {
     }
 
     async fn get(&self, tenant: &str, name: &str) -> Result<Value, ApiError> {
-        let found = async {
-            match self.engines.store().campaign(CampaignId::of(tenant, name)).await? {
-                Some(row) => Ok(Some(self.status(&row).await?)),
-                None => Ok(None),
-            }
-        };
-        match self.soon(found).await? {
-            Some(status) => Ok(json!(status)),
-            None => Err(no_such_campaign(tenant, name)),
-        }
+        let found = async { self.status(&self.find(tenant, name).await?).await };
+        Ok(json!(self.soon(found).await?))
     }
 
     async fn explain(&self, tenant: &str, name: &str) -> Result<Value, ApiError> {
-        let found = async {
-            match self.engines.store().campaign(CampaignId::of(tenant, name)).await? {
-                Some(row) => Ok(Some(explain(&self.sight(), &row).await?)),
-                None => Ok(None),
-            }
+        let found = async { explain(&self.sight(), &self.find(tenant, name).await?).await };
+        Ok(json!(self.soon(found).await?))
+    }
+
+    async fn recipients(&self, tenant: &str, name: &str, query: &RecipientsQuery) -> Result<Value, ApiError> {
+        let RecipientsQuery { status, after, limit } = query;
+        let part = async {
+            let wanted = recipients::Wanted::read(status.as_deref(), after.as_deref(), *limit)?;
+            let chunks = self.chunks(tenant, name).await?;
+            recipients::part(self.engines.store().as_ref(), &chunks, &wanted).await
         };
-        let found = self.soon(found).await?;
-        found.map(|explained| json!(explained)).ok_or_else(|| no_such_campaign(tenant, name))
+        Ok(json!(self.soon(part).await?))
+    }
+
+    async fn errors(&self, tenant: &str, name: &str, query: &ErrorsQuery) -> Result<Value, ApiError> {
+        let samples = query.samples.min(SAMPLES_MAX);
+        let part = async {
+            let after = query.after.as_deref().map(Place::parse).transpose()?;
+            let chunks = self.chunks(tenant, name).await?;
+            failures::part(self.engines.store().as_ref(), &chunks, samples, after).await
+        };
+        Ok(json!(self.soon(part).await?))
+    }
+
+    async fn events(&self, query: &EventsQuery) -> Result<Value, ApiError> {
+        let log = self.engines.log();
+        let part = events::part(log.as_ref(), query.after.as_deref(), query.campaign.as_deref());
+        Ok(json!(self.soon(part).await?))
     }
 
     async fn page(&self, page: &str) -> Result<Value, ApiError> {
@@ -187,11 +220,6 @@ impl Control for NodeControl {
         };
         Ok(json!(self.soon(given.carry_out(&ports, tenant, name)).await?))
     }
-}
-
-fn no_such_campaign(tenant: &str, name: &str) -> ApiError {
-    let message = format!("there is no campaign {name} of tenant {tenant}");
-    ApiError::new(404, "no_such_campaign", message).actionable("GET /v1/campaigns lists all")
 }
 
 /// The same failure in the API's words.

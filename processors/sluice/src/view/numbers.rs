@@ -31,7 +31,7 @@ pub fn duration(duration: Duration) -> String {
     }
 }
 
-/// ms since 1970 as a time with zone: `2026-11-21T14:31:07.12Z`.
+/// ms since 1970 for programs, in RFC 3339: `2026-11-21T14:31:07.12Z`. People read a `moment`.
 pub fn time(ms: i64) -> String {
     jiff::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |time| time.to_string())
 }

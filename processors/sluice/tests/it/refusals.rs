@@ -81,7 +81,10 @@ fn a_data_directory_in_use_is_refused_and_names_the_process() {
     let send = ["send", text(&launch), "--data-dir", "data", "--provider-url", "http://127.0.0.1:9/"];
     refused(&place, &send, &["in use", &own, "--data-dir"]);
     refused(&place, &["verify", "spring", "--data-dir", "data"], &["in use", &own]);
-    refused(&place, &["campaign", "export", "spring", "--data-dir", "data"], &["in use", "stop it first"]);
+    let named = ["in use", &own, "name it with --server URL"];
+    refused(&place, &["campaign", "export", "spring", "--data-dir", "data"], &named);
+    let verify = place.run(&["verify", "spring", "--data-dir", "data"]);
+    assert!(!verify.err.contains("--server"), "it takes none: {verify:?}");
     drop(engine);
 }
 

@@ -37,6 +37,85 @@ fn c7_a_launch_through_the_service_runs_to_its_end_and_sigterm_is_clean() {
     assert_eq!(verify.exit, 0, "{verify:?}");
 }
 
+/// What a command says of the service, and of the directory when the service is gone.
+const LISTS: [&[&str]; 6] = [
+    &["campaign", "recipients", "spring", "--limit", "7"],
+    &["campaign", "recipients", "spring", "--status", "sent", "--after", "0.290", "--json"],
+    &["campaign", "errors", "spring"],
+    &["campaign", "export", "spring"],
+    &["campaign", "events"],
+    &["campaign", "events", "--campaign", "autumn", "--json"],
+];
+
+#[test]
+fn d2_d4_lists_are_the_same_from_the_running_service_and_from_the_directory() {
+    let (place, sink) = (Place::new(), sink());
+    place.write("sluice.toml", &format!("data_dir = \"data\"\n[channels.http]\nurl = \"{}\"\n", url(&sink)));
+    let service = place.serve();
+    let server = service.server.clone();
+    let of_service = |arguments: &[&str]| {
+        let said = place.run(&[arguments, &["--server", &server]].concat());
+        assert_eq!(said.exit, 0, "{arguments:?}: {said:?}");
+        said.out
+    };
+    for (campaign, rows) in [("spring", 300), ("autumn", 2)] {
+        of_service(&["campaign", "launch", text(&place.http_launch(campaign, rows))]);
+    }
+    of_service(&["campaign", "watch", "spring"]);
+    of_service(&["campaign", "watch", "autumn"]);
+    let live = LISTS.map(of_service);
+    assert_eq!(live[0].lines().count(), 8, "{}", live[0]);
+    assert!(live[0].contains("p6@example.com") && live[0].contains(" UTC"), "{}", live[0]);
+    assert_eq!((live[1].lines().count(), live[2].as_str()), (9, "Nothing failed in spring.\n"));
+    assert_eq!((live[3].lines().count(), live[5].lines().count()), (301, 2));
+    assert!(live[4].contains("spring  completed  sent 300, total 300"), "{}", live[4]);
+
+    // What is wrong is told alike.
+    let wrong = place.run(&["campaign", "recipients", "sprint", "--server", &server]);
+    assert_eq!(wrong.exit, 3, "{wrong:?}");
+    assert!(wrong.err.contains("perhaps spring is meant; `sluice campaign list` shows all"), "{wrong:?}");
+    let wrong = place.run(&["campaign", "recipients", "spring", "--status", "snet", "--server", &server]);
+    assert_eq!(wrong.exit, 2, "{wrong:?}");
+
+    assert_eq!(service.stop().exit, 0);
+    for (arguments, live) in LISTS.into_iter().zip(live) {
+        let said = place.run(arguments);
+        assert_eq!((said.exit, said.out), (0, live), "{arguments:?}");
+    }
+}
+
+#[test]
+fn f3_the_reason_of_a_cancel_is_among_the_events_and_a_page_that_is_not_configured_is_warned_of() {
+    let (place, sink) = (Place::new(), sink());
+    let config = format!(
+        "data_dir = \"data\"\n[channels.http]\nurl = \"{}\"\n[pages.shop2]\nrate = \"1/min\"\n",
+        url(&sink)
+    );
+    place.write("sluice.toml", &config);
+    let launch = place.http_launch("spring", 300);
+    let warning = "warning: page shop is not configured: its calls use the URL and headers of channel http; perhaps shop2 is meant";
+    let previewed = place.run(&["campaign", "preview", text(&launch)]);
+    assert!(previewed.err.contains(warning), "{previewed:?}");
+    let service = place.serve();
+    let server = service.server.clone();
+    let ask = |arguments: &[&str]| {
+        let said = place.run(&[arguments, &["--server", &server]].concat());
+        assert_eq!(said.exit, 0, "{arguments:?}: {said:?}");
+        said
+    };
+    let launch = std::fs::read_to_string(&launch).unwrap().replace("[\"shop\"]", "[\"shop\",\"shop2\"]");
+    let launch = place.write("spring.json", &launch);
+    assert!(ask(&["campaign", "launch", text(&launch)]).err.contains(warning));
+    ask(&["campaign", "cancel", "spring", "--reason", "wrong price"]);
+    while !ask(&["campaign", "events"]).out.contains("cancelled") {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let events = ask(&["campaign", "events"]).out;
+    assert!(events.contains("spring  cancelled: wrong price  cancelled "), "{events}");
+    assert!(ask(&["campaign", "list"]).out.lines().next().unwrap().contains("cancelled"));
+    assert_eq!(service.stop().exit, 0);
+}
+
 #[test]
 fn the_demo_agrees_with_its_simulator_and_runs_twice() {
     let place = Place::new();

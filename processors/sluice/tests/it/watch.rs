@@ -35,7 +35,7 @@ fn f7_what_is_watched_is_appended_with_its_time_and_ends_with_ctrl_c() {
             watch(&place, &[command, &["--data-dir", "data", "--watch", "0.1"]].concat());
         for _ in 0..3 {
             let heading = lines.next().unwrap().unwrap();
-            assert!(heading.contains("Z  every 0.1 s, until Ctrl-C"), "{heading}");
+            assert!(heading.contains(" UTC  every 0.1 s, until Ctrl-C"), "{heading}");
             let shown: Vec<String> =
                 lines.by_ref().take(once.out.lines().count()).map(Result::unwrap).collect();
             assert_eq!(shown.join("\n"), once.out.trim_end_matches('\n'), "{command:?}");

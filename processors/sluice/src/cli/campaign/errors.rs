@@ -1,8 +1,9 @@
 //! `sluice campaign errors`: failures by reason, with samples (D4).
 
 use super::NameArgs;
-use super::source::rows;
-use crate::campaign::{self, failures};
+use super::source::{Source, SourceArgs};
+use crate::campaign::failures::Failures;
+use crate::campaign::place::Place;
 use crate::cli::Common;
 use crate::error::{Exit, Outcome};
 use crate::view::numbers::thousands;
@@ -18,16 +19,26 @@ pub struct ErrorsArgs {
     /// Which one.
     #[command(flatten)]
     pub name: NameArgs,
+    /// Where to look.
+    #[command(flatten)]
+    pub source: SourceArgs,
     /// Recipients that are named for each reason
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub samples: usize,
 }
 
 pub(super) async fn run(common: &Common, args: &ErrorsArgs) -> Outcome {
-    let stored = rows(common).await?;
-    let store = stored.store();
-    let row = campaign::find(store.as_ref(), &args.name.tenant, &args.name.campaign).await?;
-    let failures = failures::by_reason(store.as_ref(), row.id, args.samples).await?;
+    let source = Source::open(common, &args.source).await?;
+    let (mut failures, mut from) = (Failures::new(args.samples), None);
+    loop {
+        let part = source.errors(&args.name, args.samples, from).await?;
+        part.errors.into_iter().for_each(|failure| failures.add(failure));
+        from = part.next.as_deref().map(Place::parse).transpose()?;
+        if from.is_none() {
+            break;
+        }
+    }
+    let failures = failures.by_frequency();
     if common.json {
         failures.iter().for_each(|failure| out::line(json!(failure)));
         return Ok(Exit::Done);

@@ -1,21 +1,25 @@
 //! `sluice campaign events`: what downstream systems are told.
 
+use super::source::{SourceArgs, read};
 use crate::cli::Common;
+use crate::cli::look::{Look, Place};
+use crate::cli::remote::escaped;
+use crate::cli::watch::passes;
 use crate::error::{Exit, Outcome};
-use crate::node::Engines;
-use crate::view::numbers::{thousands, time};
+use crate::events::{self, Part};
+use crate::view::moment::at_second;
+use crate::view::numbers::thousands;
 use crate::view::out;
 use clap::Args;
 use serde_json::json;
-use sluice_runtime::ports::log::{Log, LogError, Partition, Position, ReadLimit, Topic};
-use sluice_schemas::{CampaignEvent, decode};
+use sluice_schemas::CampaignEvent;
 use std::time::Duration;
-
-/// What one read may bring.
-const STEP: ReadLimit = ReadLimit { records_max: 1_000, bytes_max: 4 << 20 };
 
 /// How often it is looked for new ones.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// The same where everything has to be opened for it.
+const OPEN_EVERY: Duration = Duration::from_secs(2);
 
 /// Which events.
 #[derive(Debug, Clone, Args)]
@@ -25,60 +29,79 @@ pub struct EventsArgs {
     /// Only those of this campaign
     #[arg(long, value_name = "NAME")]
     pub campaign: Option<String>,
+    /// Where to look.
+    #[command(flatten)]
+    pub source: SourceArgs,
     /// Wait for more, until Ctrl-C
     #[arg(long)]
     pub follow: bool,
 }
 
 pub(super) async fn run(common: &Common, args: &EventsArgs) -> Outcome {
-    let config = common.load(&[], "warn")?.config;
-    let engines = Engines::open(&config).await?;
-    let listed = list(common, args, engines.log().as_ref()).await;
-    engines.close().await;
-    listed
+    let place = Place::of(common, &args.source)?;
+    let (mut kept, mut from) = (None, None);
+    loop {
+        let look = match kept.take() {
+            Some(look) => Ok(look),
+            None => place.open().await,
+        };
+        let found = match look {
+            Ok(look) => {
+                let found = listed(common, args, &look, &mut from).await;
+                match found.is_ok() && look.is_shared() {
+                    true => kept = Some(look),
+                    // A directory is open in one process at a time: somebody has to be able to do more.
+                    false => look.close().await,
+                }
+                found
+            }
+            Err(failure) => Err(failure),
+        };
+        match found {
+            // The service is started again: it is waited for.
+            Err(failure) if args.follow && from.is_some() && passes(&failure) => {}
+            found => found?,
+        }
+        if !args.follow {
+            return Ok(Exit::Done);
+        }
+        tokio::time::sleep(if kept.is_some() { LOOK_EVERY } else { OPEN_EVERY }).await;
+    }
 }
 
-async fn list(common: &Common, args: &EventsArgs, log: &dyn Log) -> Outcome {
-    let mut positions: Vec<Position> = Vec::new();
-    for number in 0..log.partitions(Topic::Events) {
-        positions.push(log.bounds(Topic::Events, Partition(number)).await?.start);
-    }
+/// Shows all that there is after `from`.
+async fn listed(common: &Common, args: &EventsArgs, look: &Look, from: &mut Option<String>) -> Outcome<()> {
     loop {
-        let mut new = false;
-        for (number, from) in (0..).zip(&mut positions) {
-            let records = match log.read(Topic::Events, Partition(number), *from, STEP).await {
-                // Retention goes on while it is read.
-                Err(LogError::BelowStart { start, .. }) => {
-                    *from = start;
-                    new = true;
-                    continue;
-                }
-                records => records?,
-            };
-            for record in records {
-                *from = record.offset.next();
-                new = true;
-                match decode::<CampaignEvent>(&record.value) {
-                    Ok(event) if args.campaign.as_ref().is_none_or(|name| *name == event.campaign) => {
-                        show(common, &event);
-                    }
-                    Ok(_) => {}
-                    Err(error) => out::note(format_args!("{number}/{}: {error}", record.offset.0)),
-                }
+        let campaign = args.campaign.as_deref();
+        let part: Part = match look {
+            Look::Service(remote) => {
+                let campaign = campaign.map(|name| format!("campaign={}", escaped(name)));
+                let after = from.as_ref().map(|from| format!("after={from}"));
+                let query: Vec<String> = campaign.into_iter().chain(after).collect();
+                read(remote.get(&format!("/v1/events?{}", query.join("&"))).await?)?
             }
-        }
-        match (new, args.follow) {
-            (true, _) => {}
-            (false, true) => tokio::time::sleep(LOOK_EVERY).await,
-            (false, false) => return Ok(Exit::Done),
+            Look::Engines(engines, _) => {
+                events::part(engines.log().as_ref(), from.as_deref(), campaign).await?
+            }
+        };
+        part.events.iter().for_each(|event| show(common, event));
+        part.unreadable.iter().for_each(out::note);
+        *from = Some(part.next);
+        if !part.more {
+            return Ok(());
         }
     }
 }
 
 fn show(common: &Common, event: &CampaignEvent) {
-    if common.json {
-        return out::line(json!(event));
+    match common.json {
+        true => out::line(json!(event)),
+        false => out::line(line(event)),
     }
+}
+
+/// `2026-11-22 02:31:07 UTC  spring-sale  cancelled: wrong price  cancelled 900, sent 100, total 1,000`
+fn line(event: &CampaignEvent) -> String {
     let counts: Vec<String> = event
         .counters
         .iter()
@@ -86,6 +109,13 @@ fn show(common: &Common, event: &CampaignEvent) {
         .map(|(name, count)| format!("{name} {}", thousands(u64::try_from(*count).unwrap_or(0))))
         .collect();
     let kind = json!(event.kind);
-    let kind = kind.as_str().unwrap_or_default().to_owned();
-    out::line(format_args!("{}  {}  {kind}  {}", time(event.at_ms), event.campaign, counts.join(", ")));
+    let kind = kind.as_str().unwrap_or_default();
+    let reason = event.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+    let line = format!(
+        "{}  {}  {kind}{reason}  {}",
+        at_second(event.at_ms, None),
+        event.campaign,
+        counts.join(", ")
+    );
+    line.trim_end().to_owned()
 }

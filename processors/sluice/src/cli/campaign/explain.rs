@@ -16,7 +16,6 @@ use crate::view::numbers::{counted, thousands};
 use crate::view::table::Table;
 use clap::Args;
 use serde_json::json;
-use sluice_runtime::{Clock, SystemClock};
 
 /// Pages that are shown one by one.
 const PAGES_SHOWN: usize = 5;
@@ -53,7 +52,7 @@ fn lines(explained: &Explained, is_live: bool) -> Vec<String> {
     let mut lines = vec![explained.held.clone().unwrap_or_else(|| status.sentence())];
     lines.extend(chain(explained));
     if let Some(finish) = &status.finish {
-        let about = finish.sentence(status.time_zone.as_deref(), SystemClock.wall_ms());
+        let about = finish.sentence(status.time_zone.as_deref());
         lines.push(format!("Expected end: {about}."));
     }
     if !status.state.is_ended() && !is_live {

@@ -1,9 +1,9 @@
-//! `sluice campaign export`: all recipients as CSV, chunk by chunk.
+//! `sluice campaign export`: all recipients as CSV, part by part.
 
 use super::NameArgs;
-use super::source::rows;
-use crate::campaign::people::{COLUMNS, of_chunk};
-use crate::campaign::{self};
+use super::source::{Source, SourceArgs};
+use crate::campaign::people::COLUMNS;
+use crate::campaign::recipients::Wanted;
 use crate::cli::Common;
 use crate::error::{Exit, Failure, Outcome};
 use crate::view::csv;
@@ -19,18 +19,22 @@ pub struct ExportArgs {
     /// Which one.
     #[command(flatten)]
     pub name: NameArgs,
+    /// Where to look.
+    #[command(flatten)]
+    pub source: SourceArgs,
 }
 
 pub(super) async fn run(common: &Common, args: &ExportArgs) -> Outcome {
-    let stored = rows(common).await?;
-    let store = stored.store();
-    let row = campaign::find(store.as_ref(), &args.name.tenant, &args.name.campaign).await?;
+    let source = Source::open(common, &args.source).await?;
     let mut text = String::new();
     if !common.json {
         csv::line(&mut text, COLUMNS);
     }
-    for chunk in store.chunks(row.id).await? {
-        for person in of_chunk(store.as_ref(), &chunk, |_, _| true).await? {
+    let mut left = Some(Wanted { status: None, after: None, limit: usize::MAX });
+    while let Some(wanted) = left {
+        let part = source.recipients(&args.name, &wanted).await?;
+        left = wanted.rest(&part)?;
+        for person in part.recipients {
             if common.json {
                 text.push_str(&json!(person).to_string());
                 text.push('\n');
@@ -43,7 +47,6 @@ pub(super) async fn run(common: &Common, args: &ExportArgs) -> Outcome {
         }
         text.clear();
     }
-    write(&text)?;
     Ok(Exit::Done)
 }
 

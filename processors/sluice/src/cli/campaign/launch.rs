@@ -7,6 +7,7 @@ use crate::error::{Exit, Failure, Outcome};
 use crate::node::launching;
 use crate::view::out;
 use clap::Args;
+use serde_json::Value;
 use sluice_core::launch::ValidLaunch;
 use std::path::PathBuf;
 
@@ -41,8 +42,15 @@ pub(super) async fn hand_over(common: &Common, args: &LaunchArgs, valid: &ValidL
         out::line(answer);
         return Ok(Exit::Done);
     }
+    common.warn(&warnings_of(&answer));
     let status: CampaignStatus = read(answer)?;
     out::line(status.sentence());
     out::line(format_args!("Follow it:  sluice campaign watch {}", status.campaign));
     Ok(Exit::Done)
+}
+
+/// What the service warns of.
+fn warnings_of(answer: &Value) -> Vec<String> {
+    let warnings = answer["warnings"].as_array().into_iter().flatten();
+    warnings.filter_map(|warning| warning.as_str().map(str::to_owned)).collect()
 }

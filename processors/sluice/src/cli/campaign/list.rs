@@ -3,7 +3,8 @@
 use super::source::{Source, SourceArgs};
 use crate::cli::Common;
 use crate::error::{Exit, Outcome};
-use crate::view::numbers::{thousands, time};
+use crate::view::moment::at;
+use crate::view::numbers::thousands;
 use crate::view::out;
 use crate::view::table::Table;
 use serde_json::json;
@@ -30,6 +31,7 @@ pub(super) async fn run(common: &Common, args: &SourceArgs) -> Outcome {
             "delivered",
             "failed",
             "skipped",
+            "cancelled",
             "unknown",
         ],
     );
@@ -43,12 +45,13 @@ pub(super) async fn run(common: &Common, args: &SourceArgs) -> Outcome {
             name,
             campaign.channel.to_string(),
             campaign.state.as_str().to_owned(),
-            time(campaign.created_at_ms),
+            at(campaign.created_at_ms, campaign.time_zone.as_deref()),
             thousands(campaign.recipients),
             thousands(counters.sent),
             thousands(counters.delivered),
             thousands(counters.failed + counters.opted_out),
             thousands(counters.skipped),
+            thousands(counters.cancelled),
             thousands(counters.unknown),
         ]);
     }

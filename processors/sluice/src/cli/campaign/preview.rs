@@ -4,9 +4,11 @@ use super::check::{LINES_SHOWN, NOTHING_SENT, lines};
 use crate::campaign::preview::{Preview, UNLIMITED_PER_SECOND, preview};
 use crate::campaign::quotas::rate_above;
 use crate::cli::Common;
+use crate::config::pages::unnamed;
 use crate::error::{Exit, Failure, Outcome};
 use crate::node::launching::{self, audience_failure};
-use crate::view::numbers::{counted, duration, time};
+use crate::view::moment::{at, when};
+use crate::view::numbers::counted;
 use crate::view::out;
 use clap::Args;
 use serde_json::json;
@@ -20,7 +22,6 @@ use sluice_providers::ProviderMessages;
 use sluice_runtime::ports::messages::Messages;
 use sluice_runtime::{Clock, SystemClock};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// Which launch.
 #[derive(Debug, Clone, Args)]
@@ -50,15 +51,18 @@ pub(super) async fn run(common: &Common, args: &PreviewArgs) -> Outcome {
     let now_ms = SystemClock.wall_ms();
     let above = |page: &PageId| rate_above(&config.quotas, &valid.launch, page);
     let found = preview(&valid, &counts, |page| messages.page_rate(channel, page), above, now_ms);
+    let warnings = unnamed(&config, &valid.launch);
     let refused = launching::check_pages(&valid.launch, &config).err();
     let can_send = report.valid > 0 && refused.is_none() && found.earliest_start_ms.is_some();
     if common.json {
         let refused = refused.as_ref().map(|failure| &failure.message);
-        out::line(json!({"check": report, "preview": found, "can_send": can_send, "refused": refused}));
+        out::line(json!({"check": report, "preview": found, "can_send": can_send, "refused": refused,
+                        "warnings": warnings}));
     } else {
+        common.warn(&warnings);
         let source = AudienceSource::of(&valid.launch.audience, Path::new("")).shown();
         lines(&report, &source, false).iter().for_each(out::line);
-        times(&found, now_ms).iter().for_each(out::line);
+        times(&found, valid.launch.time_zone.as_deref(), now_ms).iter().for_each(out::line);
         if let Some(failure) = refused {
             out::line(format_args!("It can't be sent yet: {}; {}.", failure.message, failure.actionable));
         }
@@ -76,24 +80,24 @@ fn read(launch: &ValidLaunch, options: AudienceOptions) -> Result<(CheckReport, 
     Ok((report, counts))
 }
 
-fn times(preview: &Preview, now_ms: i64) -> Vec<String> {
-    let at = |ms: i64| match u64::try_from(ms - now_ms) {
-        Ok(left @ 1_000..) => format!("{}, in {}", time(ms), duration(Duration::from_millis(left))),
+fn times(preview: &Preview, zone: Option<&str>, now_ms: i64) -> Vec<String> {
+    let moment = |ms: i64| match ms - now_ms {
+        1_000.. => when(ms, zone, now_ms),
         _ => "now".to_owned(),
     };
     let Some(start_ms) = preview.earliest_start_ms else {
-        return vec![format!("It never starts: limited by {}.", preview.limited_by)];
+        return vec![format!("It never starts: limited by {}.", preview.says)];
     };
     let end = match preview.estimated_end_ms {
-        Some(end_ms) => format!("Estimated end: {}, limited by {}.", at(end_ms), preview.limited_by),
-        None => format!("It does not end within ten years: limited by {}.", preview.limited_by),
+        Some(end_ms) => format!("Estimated end: {}, limited by {}.", moment(end_ms), preview.says),
+        None => format!("It does not end within ten years: limited by {}.", preview.says),
     };
-    let mut lines = vec![format!("Earliest start: {}. {end}", at(start_ms))];
+    let mut lines = vec![format!("Earliest start: {}. {end}", moment(start_ms))];
     for page in &preview.pages {
         let rate = page.rate.clone().unwrap_or_else(|| format!("no limit, {UNLIMITED_PER_SECOND}/s assumed"));
         let people = counted(page.recipients, "recipient", "recipients");
-        let end = page.estimated_end_ms.map_or_else(|| "never".to_owned(), time);
-        lines.push(format!("  page {}: {people}, {rate}, until {end} ({})", page.page, page.limited_by));
+        let end = page.estimated_end_ms.map_or_else(|| "never".to_owned(), |ms| at(ms, zone));
+        lines.push(format!("  page {}: {people}, {rate}, until {end} (limited by {})", page.page, page.says));
     }
     lines
 }

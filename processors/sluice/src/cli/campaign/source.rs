@@ -1,6 +1,8 @@
 //! Where campaigns are looked at: a running service, or the data directory that nobody has open.
 
-use crate::campaign::{self, status, status::CampaignStatus};
+use crate::campaign::known_chunks::KnownChunks;
+use crate::campaign::place::Place;
+use crate::campaign::{self, failures, recipients, status, status::CampaignStatus};
 use crate::cli::Common;
 use crate::cli::remote::{Remote, escaped};
 use crate::config::Config;
@@ -21,7 +23,7 @@ pub struct SourceArgs {
 /// Where campaigns are looked at.
 pub(super) enum Source {
     Service(Remote),
-    Rows(Rows),
+    Rows(Rows, KnownChunks),
 }
 
 #[derive(Deserialize)]
@@ -36,20 +38,16 @@ impl Source {
             return Ok(Self::Service(service(&config, Some(server))));
         }
         match Rows::open(&config).await {
-            Ok(stored) => Ok(Self::Rows(stored)),
-            Err(failure) if failure.code == "data_dir_in_use" => {
-                // Most likely by the service of this configuration: it knows more than the rows.
-                let remote = service(&config, None);
-                if remote.answers().await { Ok(Self::Service(remote)) } else { Err(failure) }
-            }
-            Err(failure) => Err(failure),
+            Ok(stored) => Ok(Self::Rows(stored, KnownChunks::default())),
+            // It knows more than the rows.
+            Err(failure) => Ok(Self::Service(instead(&config, failure).await?)),
         }
     }
 
     pub(super) async fn all(&self) -> Outcome<Vec<CampaignStatus>> {
         match self {
             Self::Service(remote) => Ok(read::<All>(remote.get("/v1/campaigns").await?)?.campaigns),
-            Self::Rows(stored) => {
+            Self::Rows(stored, _) => {
                 let store = stored.store();
                 let mut all = Vec::new();
                 for row in store.campaigns().await? {
@@ -66,13 +64,83 @@ impl Source {
                 let (campaign, tenant) = (escaped(&name.campaign), escaped(&name.tenant));
                 read(remote.get(&format!("/v1/campaigns/{campaign}?tenant={tenant}")).await?)
             }
-            Self::Rows(stored) => {
+            Self::Rows(stored, _) => {
                 let store = stored.store();
                 let row = campaign::find(store.as_ref(), &name.tenant, &name.campaign).await?;
                 status::of(store.as_ref(), &row, SystemClock.wall_ms()).await
             }
         }
     }
+
+    /// Some of the recipients that are wanted.
+    pub(super) async fn recipients(
+        &self,
+        name: &super::NameArgs,
+        wanted: &recipients::Wanted,
+    ) -> Outcome<recipients::Part> {
+        match self {
+            Self::Service(remote) => {
+                let limit = wanted.limit.min(recipients::PART_MAX);
+                let mut path = format!("{}&limit={limit}", part_of(name, "recipients"));
+                if let Some(status) = wanted.status {
+                    path.push_str(&format!("&status={}", status.as_str()));
+                }
+                read(remote.get(&after(path, wanted.after)).await?)
+            }
+            Self::Rows(stored, known) => {
+                let store = stored.store();
+                let row = campaign::find(store.as_ref(), &name.tenant, &name.campaign).await?;
+                let chunks = known.of(store.as_ref(), &row).await?;
+                recipients::part(store.as_ref(), &chunks, wanted).await
+            }
+        }
+    }
+
+    /// The failures of some recipients.
+    pub(super) async fn errors(
+        &self,
+        name: &super::NameArgs,
+        samples: usize,
+        from: Option<Place>,
+    ) -> Outcome<failures::Part> {
+        match self {
+            Self::Service(remote) => {
+                let path = format!("{}&samples={samples}", part_of(name, "errors"));
+                read(remote.get(&after(path, from)).await?)
+            }
+            Self::Rows(stored, known) => {
+                let store = stored.store();
+                let row = campaign::find(store.as_ref(), &name.tenant, &name.campaign).await?;
+                let chunks = known.of(store.as_ref(), &row).await?;
+                failures::part(store.as_ref(), &chunks, samples, from).await
+            }
+        }
+    }
+}
+
+fn part_of(name: &super::NameArgs, what: &str) -> String {
+    format!("/v1/campaigns/{}/{what}?tenant={}", escaped(&name.campaign), escaped(&name.tenant))
+}
+
+fn after(path: String, place: Option<Place>) -> String {
+    match place {
+        Some(place) => format!("{path}&after={place}"),
+        None => path,
+    }
+}
+
+/// Who is asked where the data directory can't be opened: who has it open is most likely the service of the
+/// configuration.
+pub(in crate::cli) async fn instead(config: &Config, failure: Failure) -> Outcome<Remote> {
+    if failure.code != "data_dir_in_use" {
+        return Err(failure);
+    }
+    let remote = service(config, None);
+    if remote.answers().await {
+        return Ok(remote);
+    }
+    let actionable = "if it is a service, name it with --server URL; otherwise wait for its end".to_owned();
+    Err(Failure { actionable, ..failure })
 }
 
 /// The service of `server`, or that of the configuration.
@@ -92,19 +160,5 @@ pub(in crate::cli) fn read<T: serde::de::DeserializeOwned>(value: serde_json::Va
             "use the same version on both sides",
         )
         .with(error.to_string())
-    })
-}
-
-/// The rows of a directory for commands that a service does not answer.
-pub(super) async fn rows(common: &Common) -> Outcome<Rows> {
-    let config = common.load(&[], "warn")?.config;
-    Rows::open(&config).await.map_err(|failure| match failure.code.as_str() {
-        "data_dir_in_use" => Failure {
-            actionable:
-                "stop it first; while it runs, `sluice campaign status` and `list` ask it with --server URL"
-                    .to_owned(),
-            ..failure
-        },
-        _ => failure,
     })
 }

@@ -6,11 +6,11 @@ use crate::campaign::status::CampaignStatus;
 use crate::cli::Common;
 use crate::cli::look::Look;
 use crate::error::{Exit, Outcome};
-use crate::view::numbers::{duration, thousands, time};
+use crate::view::moment::at;
+use crate::view::numbers::{duration, thousands};
 use crate::view::out;
 use crate::view::table::Table;
 use serde_json::json;
-use sluice_runtime::{Clock, SystemClock};
 use std::time::Duration;
 
 pub(super) async fn run(common: &Common, args: &OneArgs) -> Outcome {
@@ -27,18 +27,19 @@ pub(super) async fn run(common: &Common, args: &OneArgs) -> Outcome {
 fn lines(status: &CampaignStatus, live: bool) -> Vec<String> {
     let mut lines = vec![status.sentence()];
     let mut facts = Table::plain(2);
+    let zone = status.time_zone.as_deref();
     let mut fact = |name: &str, value: String| facts.row([format!("  {name}"), value]);
-    fact("launched", time(status.created_at_ms));
+    fact("launched", at(status.created_at_ms, zone));
     let took = duration(Duration::from_millis(status.took_ms));
     if let Some(at_ms) = status.starts_at_ms {
-        fact("starts", time(at_ms));
+        fact("starts", at(at_ms, zone));
     }
     if let Some(cron) = &status.recurring {
         fact("comes back", format!("{cron} in {}", status.time_zone.as_deref().unwrap_or("UTC")));
     }
     match status.ended_at_ms {
         None if status.starts_at_ms.is_some() => {}
-        Some(ended) => fact("ended", format!("{}, after {took}", time(ended))),
+        Some(ended) => fact("ended", format!("{}, after {took}", at(ended, zone))),
         None => fact("running for", took),
     }
     if status.run > 1 {
@@ -55,7 +56,7 @@ fn lines(status: &CampaignStatus, live: bool) -> Vec<String> {
         fact("waits for", format!("{trouble}; goes on by itself"));
     }
     if let Some(finish) = &status.finish {
-        fact("expected end", finish.sentence(status.time_zone.as_deref(), SystemClock.wall_ms()));
+        fact("expected end", finish.sentence(status.time_zone.as_deref()));
     }
     status.pages.iter().for_each(|page| fact("page", page.says()));
     lines.extend(facts.lines());

@@ -4,7 +4,8 @@ use super::source::{Source, SourceArgs};
 use crate::campaign::status::CampaignStatus;
 use crate::cli::Common;
 use crate::error::{Exit, Outcome};
-use crate::view::numbers::{duration, time};
+use crate::view::moment::at;
+use crate::view::numbers::duration;
 use crate::view::out;
 use crate::view::table::Table;
 use clap::Args;
@@ -56,7 +57,7 @@ pub(super) async fn run(common: &Common, args: &UpcomingArgs) -> Outcome {
             tenant => format!("{tenant}/{}", campaign.campaign),
         };
         let recurs = campaign.recurring.clone().unwrap_or_default();
-        table.row([time(at_ms), duration(left), name, recurs]);
+        table.row([at(at_ms, campaign.time_zone.as_deref()), duration(left), name, recurs]);
     }
     table.lines().iter().for_each(out::line);
     Ok(Exit::Done)

@@ -83,9 +83,13 @@ async fn failed_after_accepted(engines: &Engines, campaign: &CampaignRow) -> Out
     let store = engines.store();
     let mut count = 0;
     for chunk in store.chunks(campaign.id).await? {
-        let failed =
-            people::of_chunk(store.as_ref(), &chunk, |_, recipient| recipient.status() == Status::Failed)
-                .await?;
+        let failed = people::of_chunk(
+            store.as_ref(),
+            &chunk,
+            |_, recipient| recipient.status() == Status::Failed,
+            usize::MAX,
+        )
+        .await?;
         count += failed.iter().filter(|person| person.sent_at.is_some()).count() as u64;
     }
     Ok(count)

@@ -10,7 +10,7 @@ pub(super) use holds::Holds;
 use super::Common;
 use super::signals::Signals;
 use crate::config::Config;
-use crate::config::pages::SIMULATOR_TOKEN;
+use crate::config::pages::{SIMULATOR_TOKEN, unnamed};
 use crate::error::{Exit, Failure, Outcome};
 use crate::node::{Engines, Node, NodeOptions, launching};
 use crate::view::out;
@@ -55,6 +55,7 @@ pub(super) async fn run(common: Common, args: SendArgs) -> Outcome {
     let launch = &valid.launch;
     let mut config = common.load(&launch.pages, "warn,sluice_sender=error")?.config;
     redirect(&common, &mut config, launch.channel, args.provider_url.as_deref())?;
+    common.warn(&unnamed(&config, launch));
 
     if config.engines.is_cluster() {
         return Err(Failure::refused(
