@@ -20,6 +20,7 @@ use sluice_schemas::{Audience, CampaignLaunch, GateClass, Message, Rules, Span, 
 
 mod descriptors;
 mod events;
+mod running;
 
 /// Where a campaign is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -209,6 +210,9 @@ pub struct CampaignRow {
     /// When the present run began to send, or will: ms since 1970.
     #[serde(default)]
     pub starts_at_ms: i64,
+    /// ms since its launch in which it was not running, up to its present state.
+    #[serde(default)]
+    pub rested_ms: i64,
     /// In force instead of the launch's.
     #[serde(default)]
     pub changed: Option<Terms>,
@@ -236,6 +240,7 @@ impl CampaignRow {
             entered: None,
             awaits_start: false,
             starts_at_ms: now_ms,
+            rested_ms: 0,
             changed: None,
             terms_version: 0,
         }
@@ -270,6 +275,7 @@ impl CampaignRow {
         row.run += u32::from(is_new_run);
         row.steps += 1;
         if step.to != self.state {
+            row.rested_ms += self.rests_until(step.at_ms);
             row.entered = Some(Entered { from: self.state, step: row.steps, at_ms: step.at_ms });
         }
         row.ended_at_ms = step.to.is_ended().then_some(step.at_ms);
