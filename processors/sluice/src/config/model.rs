@@ -1,5 +1,6 @@
 //! Every setting with its default. `docs/configuration.md` describes them for people.
 
+use crate::view::numbers::thousands;
 use serde::{Deserialize, Serialize};
 use sluice_audience::{AudienceError, AudienceOptions};
 use sluice_completion::CompletionOptions;
@@ -281,7 +282,7 @@ pub struct ChannelConfig {
     pub rate: Option<Rate>,
     /// What each page of the channel may do in any 24 hours at most.
     pub daily: Option<PerDay>,
-    /// Deadline of a call.
+    /// Deadline of a call. Default 10,000, at most 30,000: see `Config::check_timeout`.
     pub timeout_ms: Option<u64>,
     /// Further headers with credentials.
     pub headers: BTreeMap<String, Secret>,
@@ -367,11 +368,11 @@ impl Config {
         for channel in CHANNELS {
             let Some(settings) = self.channels.of(channel) else { continue };
             check_url(&format!("channels.{channel}.url"), settings.url.as_deref())?;
-            check_timeout(&format!("channels.{channel}.timeout_ms"), settings.timeout_ms)?;
+            self.check_timeout(&format!("channels.{channel}.timeout_ms"), settings.timeout_ms)?;
         }
         for (id, page) in &self.pages {
             check_url(&format!("pages.{id}.url"), page.url.as_deref())?;
-            check_timeout(&format!("pages.{id}.timeout_ms"), page.timeout_ms)?;
+            self.check_timeout(&format!("pages.{id}.timeout_ms"), page.timeout_ms)?;
             if page.channel == Some(Channel::Sms) {
                 return Err(format!("pages.{id}.channel is sms, which has no provider yet"));
             }
@@ -395,20 +396,35 @@ impl Config {
         self.webhooks.validate()?;
         self.completion.validate()
     }
+
+    /// A call has to be over before its recipient can be called again, and while it lasts it holds one of the page's
+    /// places and, at a hand-over, its new owner.
+    fn check_timeout(&self, key: &str, timeout_ms: Option<u64>) -> Result<(), String> {
+        let wait_ms = self.receipts.resend_wait_ms.max(ReceiptOptions::default().resend_wait_ms);
+        let max_ms = wait_ms - BESIDE_TIMEOUT_MS;
+        match timeout_ms {
+            Some(0) => Err(format!("{key} must be at least 1")),
+            Some(timeout_ms) if timeout_ms > max_ms => Err(format!(
+                "{key} is {}, at most {}: {} ms after a call without an answer its recipient may be called again, and \
+                 the call has to be over by then. A slower provider needs receipts.resend_wait_ms raised to {}",
+                thousands(timeout_ms),
+                thousands(max_ms),
+                thousands(wait_ms),
+                thousands(timeout_ms.saturating_add(BESIDE_TIMEOUT_MS)),
+            )),
+            _ => Ok(()),
+        }
+    }
 }
+
+/// What of `receipts.resend_wait_ms` is no call's: a grant's life and a second, and what a network may hold.
+const BESIDE_TIMEOUT_MS: u64 = 33_000;
 
 fn check_url(key: &str, url: Option<&str>) -> Result<(), String> {
     match url {
         Some(url) if !url.starts_with("http://") && !url.starts_with("https://") => {
             Err(format!("{key} is `{url}`, it has to begin with http:// or https://"))
         }
-        _ => Ok(()),
-    }
-}
-
-fn check_timeout(key: &str, timeout_ms: Option<u64>) -> Result<(), String> {
-    match timeout_ms {
-        Some(0) => Err(format!("{key} must be at least 1")),
         _ => Ok(()),
     }
 }

@@ -25,6 +25,26 @@ fn a_bad_rate_is_named_with_its_key_and_its_file() {
 }
 
 #[test]
+fn g1_a_call_may_not_last_until_its_recipient_may_be_called_again() {
+    let place = Place::new();
+    let show = |text: &str| {
+        place.write("sluice.toml", text);
+        place.run(&["config", "show"])
+    };
+    let refused = show("[channels.http]\ntimeout_ms = 30001\n");
+    assert_eq!(refused.exit, 2, "{refused:?}");
+    for part in
+        ["channels.http.timeout_ms is 30,001, at most 30,000", "receipts.resend_wait_ms raised to 63,001"]
+    {
+        assert!(refused.err.contains(part), "{part}: {refused:?}");
+    }
+    let refused = show("[pages.7]\ntimeout_ms = 18446744073709551\n");
+    assert!(refused.exit == 2 && refused.err.contains("pages.7.timeout_ms"), "{refused:?}");
+    assert_eq!(show("[channels.http]\ntimeout_ms = 30000\n[receipts]\nresend_wait_ms = 1000\n").exit, 0);
+    assert_eq!(show("[channels.http]\ntimeout_ms = 90000\n[receipts]\nresend_wait_ms = 123000\n").exit, 0);
+}
+
+#[test]
 fn b3_a_limit_of_the_day_is_a_rate_of_a_day_and_may_come_from_the_environment() {
     let place = Place::new();
     place.write("sluice.toml", "[pages.\"1065\"]\ndaily = \"80/s\"\n");
