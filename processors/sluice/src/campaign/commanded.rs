@@ -1,6 +1,7 @@
 //! What became of a command, as the API and the commands show it.
 
-use crate::view::numbers::{counted, thousands, time};
+use super::coming::Coming;
+use crate::view::numbers::{counted, thousands};
 use serde::{Deserialize, Serialize};
 use sluice_completion::Answer;
 use sluice_core::{CampaignState, Counters};
@@ -33,6 +34,18 @@ pub struct Commanded {
     /// When it starts, or comes back; `null` once it has started. ms since 1970.
     #[serde(default)]
     pub starts_at_ms: Option<i64>,
+    /// See [`Coming::recurring`].
+    #[serde(default)]
+    pub recurring: Option<String>,
+    /// See [`Coming::last_at_ms`].
+    #[serde(default)]
+    pub last_at_ms: Option<i64>,
+    /// See [`Coming::ends_at_ms`].
+    #[serde(default)]
+    pub ends_at_ms: Option<i64>,
+    /// The zone of its times.
+    #[serde(default)]
+    pub time_zone: Option<String>,
     /// Limit in force.
     pub rate: Option<String>,
     /// Whether unknown recipients are tried again in this run.
@@ -43,6 +56,7 @@ impl Commanded {
     /// Of an answer.
     pub fn of(action: &str, answer: &Answer) -> Self {
         let Answer { row, already, out } = answer;
+        let Coming { starts_at_ms, recurring, last_at_ms, ends_at_ms, time_zone } = Coming::of(row);
         Self {
             campaign: row.launch.campaign.clone(),
             tenant: row.launch.tenant.clone(),
@@ -55,7 +69,11 @@ impl Commanded {
             in_flight: out.in_flight,
             remaining: out.remaining,
             counters: out.counters,
-            starts_at_ms: row.awaits_start.then_some(row.starts_at_ms),
+            starts_at_ms,
+            recurring,
+            last_at_ms,
+            ends_at_ms,
+            time_zone,
             rate: row.rate().map(str::to_owned),
             includes_unknown: row.retries_unknown(),
         }
@@ -79,9 +97,19 @@ impl Commanded {
             (_, CampaignState::Running) => format!("{name} goes on"),
             (_, state) => format!("{name} is {}", state.as_str()),
         };
-        match self.starts_at_ms {
-            Some(at_ms) => format!("{where_it_is}: it starts at {}.", time(at_ms)),
+        match self.coming().says() {
+            Some(coming) => format!("{where_it_is}: it {coming}."),
             None => format!("{where_it_is}. {}", self.who_is_out()),
+        }
+    }
+
+    fn coming(&self) -> Coming {
+        Coming {
+            starts_at_ms: self.starts_at_ms,
+            recurring: self.recurring.clone(),
+            last_at_ms: self.last_at_ms,
+            ends_at_ms: self.ends_at_ms,
+            time_zone: self.time_zone.clone(),
         }
     }
 
@@ -126,6 +154,10 @@ mod tests {
             remaining: 41_472,
             counters,
             starts_at_ms: None,
+            recurring: None,
+            last_at_ms: None,
+            ends_at_ms: None,
+            time_zone: None,
             rate: None,
             includes_unknown: false,
         }
@@ -148,7 +180,7 @@ mod tests {
     #[test]
     fn b5_who_has_not_started_is_told_by_its_start() {
         let waits = Commanded { starts_at_ms: Some(0), ..commanded("limits", CampaignState::Scheduled) };
-        let expected = "spring-sale has its new terms and is scheduled: it starts at 1970-01-01T00:00:00Z.";
+        let expected = "spring-sale has its new terms and is scheduled: it starts at 1970-01-01 00:00 UTC.";
         assert_eq!(waits.sentence(), expected);
         let ended = Commanded { starts_at_ms: Some(0), ..commanded("unschedule", CampaignState::Cancelling) };
         assert_eq!(ended.sentence(), "spring-sale was cancelled before its start: nobody is called.");

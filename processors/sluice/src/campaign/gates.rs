@@ -57,6 +57,7 @@ pub fn gates(stored: &Stored, now_ms: i64) -> Vec<GateLine> {
     let mut lines = vec![state_line(row, &waiting)];
     lines.extend(window_line(row, &gate.in_state(CampaignState::Running), &waiting, now_ms));
     lines.extend(days_line(&waiting));
+    lines.extend(end_line(row, &gate, now_ms));
     if let Some(rate) = row.rate() {
         lines.push(line("campaign", rate.to_owned()));
     }
@@ -82,10 +83,18 @@ fn state_line(row: &CampaignRow, waiting: &Waiting) -> GateLine {
 
 fn window_line(row: &CampaignRow, gate: &CampaignGate, waiting: &Waiting, now_ms: i64) -> Option<GateLine> {
     let (mut held, mut next): (u64, Option<(i64, Option<String>)>) = (0, None);
-    let mut closes: Option<i64> = None;
+    let (mut closes, mut too_late): (Option<i64>, u64) = (None, 0);
+    let end_ms = gate.rules.end_at_ms;
     for (class, count) in waiting {
         match gate.verdict(class, now_ms) {
             Ok(closes_ms) => closes = closes.into_iter().chain(closes_ms).min(),
+            // Whoever waits longer than the campaign is cancelled then.
+            Err(Waits::Window { opens_ms })
+                if end_ms.is_some_and(|end_ms| opens_ms.is_none_or(|ms| ms >= end_ms)) =>
+            {
+                held += count;
+                too_late += count;
+            }
             Err(Waits::Window { opens_ms }) => {
                 held += count;
                 let zone = class.zone.clone().or_else(|| row.launch.time_zone.clone());
@@ -97,16 +106,36 @@ fn window_line(row: &CampaignRow, gate: &CampaignGate, waiting: &Waiting, now_ms
     if held == 0 && row.rules().window.is_none() {
         return None;
     }
+    let own_zone = row.launch.time_zone.as_deref();
+    let before_end = |end_ms| {
+        format!("before its end at {}: who is left then is cancelled", when(end_ms, own_zone, now_ms))
+    };
     let says = match (&next, closes) {
+        (Some((opens, zone)), _) if too_late > 0 => {
+            let ends = end_ms.map(before_end).unwrap_or_default();
+            format!("opens {}; for {} not {ends}", when(*opens, zone.as_deref(), now_ms), thousands(too_late))
+        }
+        (None, None) if too_late > 0 => {
+            format!("does not open {}", end_ms.map(before_end).unwrap_or_default())
+        }
         (Some((opens, zone)), _) => format!("opens {}", when(*opens, zone.as_deref(), now_ms)),
         (None, Some(closes)) => {
-            format!("open until {}", when(closes, row.launch.time_zone.as_deref(), now_ms))
+            format!("open until {}", when(closes, own_zone, now_ms))
         }
         (None, None) if held > 0 => "opens never again".to_owned(),
         (None, None) => "open".to_owned(),
     };
     let (until_ms, zone) = next.map_or((None, None), |(opens, zone)| (Some(opens), zone));
     Some(GateLine { holds: held, until_ms, zone, ..line("window", says) })
+}
+
+/// Its end, where it has one.
+fn end_line(row: &CampaignRow, gate: &CampaignGate, now_ms: i64) -> Option<GateLine> {
+    let (end_ms, zone) = (gate.rules.end_at_ms?, row.launch.time_zone.as_deref());
+    Some(line(
+        "end",
+        if end_ms > now_ms { when(end_ms, zone, now_ms) } else { format!("over since {}", at(end_ms, zone)) },
+    ))
 }
 
 /// Who waits on each scheduled day, where there are any; the window says whom of them it holds now.
@@ -198,6 +227,34 @@ mod tests {
         let lines = gates(&stored(row, &[("a", 7)]), NOON);
         assert_eq!(lines[1].says, "opens 2026-06-01 18:00 America/Sao_Paulo, in 9 h 0 min");
         assert_eq!((lines[1].holds, lines[1].until_ms), (7, Some(NOON + 9 * 3_600_000)));
+    }
+
+    #[test]
+    fn g3_b5_a_window_that_does_not_open_before_the_end_is_told_with_the_end() {
+        let hours = r#""window": {"open": [{"from": "18:00", "to": "21:00"}]}"#;
+        let at_two = row("null", &format!(r#"{{{hours}, "end_at": "2026-06-01T14:00"}}"#));
+        let lines = gates(&stored(at_two.clone(), &[("a", 7)]), NOON);
+        let expected = "does not open before its end at 2026-06-01 14:00 America/Sao_Paulo, in 5 h 0 min: who is left \
+                        then is cancelled";
+        assert_eq!((lines[1].says.as_str(), lines[1].holds, lines[1].until_ms), (expected, 7, None));
+        assert_eq!(
+            (lines[2].gate.as_str(), lines[2].says.as_str()),
+            ("end", "2026-06-01 14:00 America/Sao_Paulo, in 5 h 0 min")
+        );
+        let held = super::super::status::derived(&stored(at_two, &[("a", 7)]), NOON).held(NOON).unwrap();
+        assert_eq!(held, format!("spring waits for its window: {expected}. 0 of 7 done."));
+        let at_ten = row("null", &format!(r#"{{{hours}, "end_at": "2026-06-01T22:00"}}"#));
+        let mut some = stored(at_ten, &[("a", 7), ("b", 2)]);
+        let mut chunks = some.chunks.to_vec();
+        chunks[1].class.day = Some("2026-06-02".to_owned());
+        some.chunks = chunks.into();
+        let lines = gates(&some, NOON);
+        assert!(
+            lines[1].says.starts_with(
+                "opens 2026-06-01 18:00 America/Sao_Paulo, in 9 h 0 min; for 2 not before its end"
+            )
+        );
+        assert_eq!((lines[1].holds, lines[1].until_ms), (9, Some(NOON + 9 * 3_600_000)));
     }
 
     #[test]

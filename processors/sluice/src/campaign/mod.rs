@@ -1,6 +1,6 @@
 //! What is stored about campaigns, as people ask for it. Memory is bounded by one chunk.
 //!
-//! - [`commanded`]: what became of a command.
+//! - [`commanded`], [`launched`]: what became of a command, of a launch; [`coming`]: when it starts, comes back, ends.
 //! - [`stored`]: what the store has of a campaign, read once; [`status`]: state, counters, what its pages do.
 //! - [`gates`]: its rules and whom each holds; [`rates`]: what of its own rates is used; [`held`]: what holds all of it, in
 //!   a sentence.
@@ -11,6 +11,7 @@
 //! - [`failures`]: failed recipients by reason.
 //! - [`rejected`]: rows that get no message, as a file.
 
+pub mod coming;
 pub mod commanded;
 pub mod explain;
 pub mod failures;
@@ -18,6 +19,7 @@ pub mod finish;
 pub mod gates;
 mod held;
 pub mod known_chunks;
+pub mod launched;
 pub mod people;
 pub mod place;
 pub mod preview;

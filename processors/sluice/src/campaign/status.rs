@@ -1,5 +1,6 @@
 //! Where a campaign is, in numbers and in a sentence.
 
+use super::coming::Coming;
 use super::finish::Finish;
 use super::gates::{GateLine, gates};
 use super::known_chunks::KnownChunks;
@@ -8,7 +9,7 @@ use crate::error::Outcome;
 use crate::view::moment::at;
 use crate::view::numbers;
 use serde::{Deserialize, Serialize};
-use sluice_completion::{Stalled, StalledCampaigns};
+use sluice_completion::{Stalled, StalledCampaigns, UNSCHEDULED};
 use sluice_core::{CampaignId, CampaignRow, CampaignState, Counters, PageId};
 use sluice_runtime::ports::store::Store;
 use sluice_schemas::Channel;
@@ -46,6 +47,12 @@ pub struct CampaignStatus {
     /// The cron expression of one that comes back.
     #[serde(default)]
     pub recurring: Option<String>,
+    /// See [`Coming::last_at_ms`].
+    #[serde(default)]
+    pub last_at_ms: Option<i64>,
+    /// See [`Coming::ends_at_ms`].
+    #[serde(default)]
+    pub ends_at_ms: Option<i64>,
     /// The zone of its times.
     #[serde(default)]
     pub time_zone: Option<String>,
@@ -140,6 +147,7 @@ pub fn derived(stored: &Stored, now_ms: i64) -> CampaignStatus {
         _ => row.created_at_ms,
     };
     let took = row.ended_at_ms.unwrap_or(now_ms) - began_ms;
+    let Coming { starts_at_ms, recurring, last_at_ms, ends_at_ms, time_zone } = Coming::of(row);
     CampaignStatus {
         campaign: row.launch.campaign.clone(),
         tenant: row.launch.tenant.clone(),
@@ -152,9 +160,11 @@ pub fn derived(stored: &Stored, now_ms: i64) -> CampaignStatus {
         created_at_ms: row.created_at_ms,
         ended_at_ms: row.ended_at_ms,
         took_ms: u64::try_from(took).unwrap_or(0),
-        starts_at_ms: row.awaits_start.then_some(row.starts_at_ms),
-        recurring: row.launch.rules.recurring.as_ref().map(|recurring| recurring.cron.clone()),
-        time_zone: row.launch.time_zone.clone(),
+        starts_at_ms,
+        recurring,
+        last_at_ms,
+        ends_at_ms,
+        time_zone,
         reason: row.reason.clone(),
         page_count: row.launch.pages.len(),
         pages: Vec::new(),
@@ -221,6 +231,17 @@ impl CampaignStatus {
         self.stalled = found.get(row.id).map(line);
     }
 
+    /// When it starts, comes back and ends.
+    pub fn coming(&self) -> Coming {
+        Coming {
+            starts_at_ms: self.starts_at_ms,
+            recurring: self.recurring.clone(),
+            last_at_ms: self.last_at_ms,
+            ends_at_ms: self.ends_at_ms,
+            time_zone: self.time_zone.clone(),
+        }
+    }
+
     /// Recipients that need nothing any more.
     pub fn done(&self) -> u64 {
         self.recipients - self.counters.pending.min(self.recipients)
@@ -231,10 +252,9 @@ impl CampaignStatus {
         let (done, all) = (numbers::thousands(self.done()), numbers::thousands(self.recipients));
         let name = &self.campaign;
         match self.state {
-            CampaignState::Scheduled => match (self.starts_at_ms, &self.recurring) {
-                (Some(at_ms), None) => format!("{name} starts at {}.", numbers::time(at_ms)),
-                (Some(at_ms), Some(_)) => format!("{name} comes back, next at {}.", numbers::time(at_ms)),
-                (None, _) => format!("{name} waits for its start."),
+            CampaignState::Scheduled => match self.coming().says() {
+                Some(coming) => format!("{name} {coming}."),
+                None => format!("{name} waits for its start."),
             },
             CampaignState::Paused => format!("{name} is paused: {done} of {all} done."),
             CampaignState::Running if self.expanded => format!("{name} is running: {done} of {all} done."),
@@ -243,9 +263,10 @@ impl CampaignStatus {
             }
             CampaignState::Cancelling => format!("{name} is being cancelled: {done} of {all} done."),
             CampaignState::Completed => format!("{name} is completed: {all} recipients."),
-            CampaignState::Cancelled if self.starts_at_ms.is_some() => {
-                format!("{name} was cancelled before its start.")
-            }
+            CampaignState::Cancelled if self.starts_at_ms.is_some() => match self.reason.as_deref() {
+                Some(reason) if reason != UNSCHEDULED => format!("{name} was cancelled before its start: {reason}."),
+                _ => format!("{name} was cancelled before its start."),
+            },
             CampaignState::Cancelled => format!("{name} was cancelled: {all} recipients."),
             CampaignState::Failed => {
                 format!("{name} failed: {}", self.reason.as_deref().unwrap_or("no reason is known"))

@@ -3,6 +3,7 @@
 use super::{Engines, NodeOptions, Work, commands, launching};
 use crate::campaign::explain::explain;
 use crate::campaign::known_chunks::KnownChunks;
+use crate::campaign::launched::Launched;
 use crate::campaign::place::Place;
 use crate::campaign::status::CampaignStatus;
 use crate::campaign::{self, failures, recipients};
@@ -127,13 +128,18 @@ impl Control for NodeControl {
             ApiError::new(400, "launch_invalid", "the launch is not UTF-8").actionable("send JSON in UTF-8")
         })?;
         let launch = launching::parse(text, "the launch").map_err(api_error)?;
-        let valid = launching::checked(&launch, "the launch").map_err(api_error)?;
         let known = launching::existing(&self.engines, &launch).await.map_err(api_error)?;
+        let valid = match &known {
+            Some(_) => launching::checked(&launch, "the launch"),
+            None => launching::checked_at(&launch, "the launch", self.clock.wall_ms()),
+        };
+        let valid = valid.map_err(api_error)?;
         if known.as_ref().is_none_or(|row| !row.state.is_ended()) {
             self.check(&valid, known.as_ref()).await.map_err(api_error)?;
         }
         let row = launching::launch(&self.engines, &launch).await.map_err(api_error)?;
-        let mut answer = json!(self.status(&row).await.map_err(api_error)?);
+        let status = self.status(&row).await.map_err(api_error)?;
+        let mut answer = json!(Launched { status, already: known.is_some() });
         let warnings = unnamed(&self.options.config, &launch);
         for warning in &warnings {
             tracing::warn!(campaign = %launch.campaign, "{warning}");

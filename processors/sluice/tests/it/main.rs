@@ -4,6 +4,7 @@
 
 mod check;
 mod config;
+mod launching;
 mod lift;
 mod quotas;
 mod refusals;

@@ -1,7 +1,7 @@
 //! `sluice campaign launch`: hands a launch to the running service.
 
 use super::source::{read, service};
-use crate::campaign::status::CampaignStatus;
+use crate::campaign::launched::Launched;
 use crate::cli::Common;
 use crate::error::{Exit, Failure, Outcome};
 use crate::node::launching;
@@ -43,9 +43,7 @@ pub(super) async fn hand_over(common: &Common, args: &LaunchArgs, valid: &ValidL
         return Ok(Exit::Done);
     }
     common.warn(&warnings_of(&answer));
-    let status: CampaignStatus = read(answer)?;
-    out::line(status.sentence());
-    out::line(format_args!("Follow it:  sluice campaign watch {}", status.campaign));
+    read::<Launched>(answer)?.lines().iter().for_each(out::line);
     Ok(Exit::Done)
 }
 

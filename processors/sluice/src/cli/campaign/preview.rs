@@ -53,9 +53,12 @@ pub(super) async fn run(common: &Common, args: &PreviewArgs) -> Outcome {
     let found = preview(&valid, &counts, |page| messages.page_rate(channel, page), above, now_ms);
     let warnings = unnamed(&config, &valid.launch);
     let refused = launching::check_pages(&valid.launch, &config).err();
-    let can_send = report.valid > 0 && refused.is_none() && found.earliest_start_ms.is_some();
+    let late = valid.rules.too_late(&valid.launch.rules, now_ms);
+    let can_launch = refused.is_none() && late.is_empty();
+    let can_send = report.valid > 0 && can_launch && found.earliest_start_ms.is_some();
     if common.json {
-        let refused = refused.as_ref().map(|failure| &failure.message);
+        let late = late.first().map(ToString::to_string);
+        let refused = refused.map(|failure| failure.message).or(late);
         out::line(json!({"check": report, "preview": found, "can_send": can_send, "refused": refused,
                         "warnings": warnings}));
     } else {
@@ -63,6 +66,9 @@ pub(super) async fn run(common: &Common, args: &PreviewArgs) -> Outcome {
         let source = AudienceSource::of(&valid.launch.audience, Path::new("")).shown();
         lines(&report, &source, false).iter().for_each(out::line);
         times(&found, valid.launch.time_zone.as_deref(), now_ms).iter().for_each(out::line);
+        for problem in late {
+            out::line(format_args!("It can't be launched: {problem}."));
+        }
         if let Some(failure) = refused {
             out::line(format_args!("It can't be sent yet: {}; {}.", failure.message, failure.actionable));
         }

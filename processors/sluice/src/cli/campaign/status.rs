@@ -37,6 +37,9 @@ fn lines(status: &CampaignStatus, live: bool) -> Vec<String> {
     if let Some(cron) = &status.recurring {
         fact("comes back", format!("{cron} in {}", status.time_zone.as_deref().unwrap_or("UTC")));
     }
+    if let Some(at_ms) = status.ends_at_ms {
+        fact("ends", at(at_ms, zone));
+    }
     match status.ended_at_ms {
         None if status.starts_at_ms.is_some() => {}
         Some(ended) => fact("ended", format!("{}, after {took}", at(ended, zone))),

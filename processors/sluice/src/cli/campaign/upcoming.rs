@@ -37,13 +37,25 @@ pub(super) async fn run(common: &Common, args: &UpcomingArgs) -> Outcome {
         })
         .collect();
     starts.sort_by_key(|(at_ms, campaign)| (*at_ms, campaign.campaign.clone()));
+    // Scheduled until their end, and nothing of them starts any more.
+    let is_over = |campaign: &&CampaignStatus| {
+        campaign.starts_at_ms.is_some_and(|at_ms| !campaign.coming().comes_at(at_ms))
+    };
+    let over = all.iter().filter(|campaign| campaign.state == CampaignState::Scheduled).filter(is_over);
     if common.json {
         for (at_ms, CampaignStatus { campaign, tenant, recurring, .. }) in starts {
             let start = json!({"campaign": campaign, "tenant": tenant, "starts_at_ms": at_ms, "recurring": recurring});
             out::line(start);
         }
+        for CampaignStatus { campaign, tenant, recurring, ends_at_ms, .. } in over {
+            out::line(
+                json!({"campaign": campaign, "tenant": tenant, "starts_at_ms": null, "recurring": recurring,
+                            "ends_at_ms": ends_at_ms}),
+            );
+        }
         return Ok(Exit::Done);
     }
+    over.for_each(|campaign| out::line(campaign.sentence()));
     if starts.is_empty() {
         out::line("Nothing is scheduled.");
         return Ok(Exit::Done);
@@ -71,7 +83,9 @@ fn starts(campaign: &CampaignStatus, occurrences: usize) -> Vec<i64> {
     let Some(Ok(recurrence)) = recurrence.map(|(cron, zone)| Recurrence::check(cron, zone)) else {
         return vec![first_ms];
     };
+    let coming = campaign.coming();
     std::iter::successors(Some(first_ms), |at_ms| recurrence.next_after(*at_ms))
         .take(occurrences.max(1))
+        .take_while(|at_ms| coming.comes_at(*at_ms))
         .collect()
 }

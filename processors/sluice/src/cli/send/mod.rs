@@ -17,6 +17,7 @@ use crate::view::out;
 use crate::view::progress::Progress;
 use clap::Args;
 use sluice_core::{CampaignId, CampaignRow, CampaignState};
+use sluice_runtime::{Clock, SystemClock};
 use sluice_schemas::{Channel, OnUnknown};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -79,6 +80,9 @@ pub(super) async fn run(common: Common, args: SendArgs) -> Outcome {
             ));
         }
         return finish(&common, &engines, row).await;
+    }
+    if known.is_none() {
+        launching::checked_at(launch, &args.launch.display().to_string(), SystemClock.wall_ms())?;
     }
     // Before the campaign exists: what can't be sent is refused, and the same name is free to try again.
     launching::check_sendable(&valid, &config, engines.temporary(), known.as_ref()).await?;
