@@ -47,6 +47,9 @@ const BUCKET_MS_MAX: i64 = 15 * 60 * 1_000;
 /// each ms makes the limit stricter than it has to be.
 const LIFE_MS: std::ops::RangeInclusive<i64> = 50..=2_000;
 
+/// What a call needs between its slot and its start, at most: a token that ends sooner is of no use to it.
+const MARGIN_MAX: Duration = Duration::from_millis(10);
+
 /// The longest window whose calls are given back: of longer ones nearly all is used without it.
 const RETURNED_MS_MAX: i64 = 1_000;
 
@@ -146,6 +149,13 @@ impl Quota {
     /// longer.
     pub fn life(&self) -> Duration {
         Duration::from_millis(self.life_ms().unsigned_abs())
+    }
+
+    /// How long after its lease was begun a token is of use to a slot: its life without what a call needs between its slot
+    /// and its start, a tenth of it, 10 ms at most.
+    pub fn usable(&self) -> Duration {
+        let life = self.life();
+        life - (life / 10).min(MARGIN_MAX)
     }
 
     fn life_ms(&self) -> i64 {

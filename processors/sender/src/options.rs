@@ -125,12 +125,39 @@ impl SenderOptions {
     /// # Errors
     /// A sentence for people; it begins with the option.
     pub fn check_quota(&self, quota: &Quota) -> Result<(), String> {
-        let life = quota.life().as_millis() as u64;
-        let needed = TOKENS_AHEAD.as_millis() as u64;
-        let possible = life.saturating_sub(needed + life / 10);
+        let usable = quota.usable().saturating_sub(TOKENS_AHEAD);
+        // Before that moment, not at it.
+        let possible = (usable.as_millis() as u64).saturating_sub(1);
         match self.ahead_ms <= possible {
             true => Ok(()),
             false => Err(format!("sender.ahead_ms is {}, possible is at most {possible}", self.ahead_ms)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_core::quota::{Booking, Tokens};
+    use std::time::Duration;
+
+    /// Whether a token that was wanted as early as with `ahead_ms`, and came at once, is of use to its slot.
+    fn is_of_use(quota: &Quota, ahead_ms: u64) -> bool {
+        let (wanted, mut tokens) = (Duration::from_secs(1), Tokens::new(quota));
+        tokens.want(1, 1);
+        tokens.allot(Booking::default(), wanted, 1, wanted);
+        tokens.available(1, wanted + TOKENS_AHEAD + Duration::from_millis(ahead_ms)) == 1
+    }
+
+    #[test]
+    fn g6_slots_are_granted_ahead_exactly_as_far_as_tokens_are_of_use_to_them() {
+        for rate in ["100/s", "10/min", "100/h"] {
+            let quota = Quota { rate: rate.parse().ok(), ..Quota::default() };
+            let options = |ahead_ms| SenderOptions { ahead_ms, ..SenderOptions::default() };
+            let most =
+                (0..5_000).take_while(|ahead_ms| options(*ahead_ms).check_quota(&quota).is_ok()).last();
+            let most = most.unwrap();
+            assert!(is_of_use(&quota, most) && !is_of_use(&quota, most + 1), "{rate}: {most}");
         }
     }
 }

@@ -13,9 +13,6 @@ const PARTS: u32 = 256;
 /// For so long a process leaves to others what it gave back for them: they look every 25 to 40 ms.
 const LEFT_FOR: Duration = Duration::from_millis(30);
 
-/// What a call needs between its slot and its start, at most: a token that ends sooner is of no use to it.
-const MARGIN_MAX: Duration = Duration::from_millis(10);
-
 /// The right to start one call until its time is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Token {
@@ -61,6 +58,8 @@ impl User {
 #[derive(Debug, Default)]
 pub struct Tokens {
     life: Duration,
+    /// A token is of use to a slot that is so long before its end.
+    margin: Duration,
     /// How long calls count on the clock of this process; `None`: they are left to the row.
     window: Option<Duration>,
     users: BTreeMap<u64, User>,
@@ -77,7 +76,8 @@ pub struct Tokens {
 impl Tokens {
     /// Of a quota.
     pub fn new(quota: &Quota) -> Self {
-        Self { life: quota.life(), window: quota.returns(), ..Self::default() }
+        let life = quota.life();
+        Self { life, margin: life - quota.usable(), window: quota.returns(), ..Self::default() }
     }
 
     /// A user could make so many calls within a moment.
@@ -131,18 +131,14 @@ impl Tokens {
         served.into_keys().collect()
     }
 
-    fn margin(&self) -> Duration {
-        (self.life / 10).min(MARGIN_MAX)
-    }
-
     /// Tokens of a user that a call at `start` can still use.
     pub fn available(&self, user: u64, start: Duration) -> u32 {
-        self.users.get(&user).map_or(0, |user| user.has(start + self.margin()))
+        self.users.get(&user).map_or(0, |user| user.has(start + self.margin))
     }
 
     /// Takes the oldest token that a call at `start` can still use.
     pub fn take(&mut self, user: u64, start: Duration) -> Option<Token> {
-        let usable = start + self.margin();
+        let usable = start + self.margin;
         let lots = &mut self.users.get_mut(&user)?.lots;
         let at = lots.iter().position(|lot| lot.token.until > usable)?;
         let token = lots[at].token;

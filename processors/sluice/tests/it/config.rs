@@ -130,5 +130,5 @@ fn g4_a_quota_names_its_limits_and_its_members_and_a_wrong_one_is_named() {
     place.write("sluice.toml", &format!("{fine}[sender]\nahead_ms = 100\n"));
     let said = place.run(&["config", "show"]);
     assert_eq!(said.exit, 2);
-    assert!(said.err.contains("sender.ahead_ms is 100, possible is at most 80 with quotas.acme"), "{said:?}");
+    assert!(said.err.contains("sender.ahead_ms is 100, possible is at most 89 with quotas.acme"), "{said:?}");
 }
