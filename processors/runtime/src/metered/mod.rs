@@ -8,7 +8,7 @@
 //!
 //! - [`MeteredLog`], [`MeteredStore`], [`MeteredCaller`], [`MeteredMessages`]: one for each port.
 //! - [`PageChannels`]: the channel of each page, learnt where messages are compiled.
-//! - [`LagSampler`]: counts what waits in the log.
+//! - [`Sampler`]: looks at what has to be asked for, every few seconds; [`LagSampler`]: counts what waits in the log.
 
 mod caller;
 mod channels;
@@ -17,14 +17,16 @@ mod lag;
 mod log;
 mod messages;
 mod oldest;
+mod sampling;
 mod store;
 mod watched;
 
 pub use caller::MeteredCaller;
 pub use channels::PageChannels;
-pub use lag::{LagSampler, SAMPLE_EVERY};
+pub use lag::LagSampler;
 pub use log::MeteredLog;
 pub use messages::MeteredMessages;
+pub use sampling::{SAMPLE_EVERY, Sampler, sample_every};
 pub use store::MeteredStore;
 
 use crate::Clock;

@@ -42,6 +42,7 @@ use sluice_providers::{HttpCaller, HttpCallerOptions, ProviderMessages};
 use sluice_receipts::{
     ReceiptPorts, ReceiptProcessor, ReceiptStats, WebhookPorts, WebhookProcessor, WebhookStats,
 };
+use sluice_runtime::metered::{SAMPLE_EVERY, sample_every};
 use sluice_runtime::ports::log::{Log, Topic};
 use sluice_runtime::ports::messages::Messages;
 use sluice_runtime::ports::store::Store;
@@ -170,7 +171,7 @@ impl Node {
         let (quotas, metrics) = (config.quotas.clone(), &self.telemetry.metrics);
         let sampler = QuotaSampler::new(self.engines.store(), quotas, metrics, self.clock());
         self.roles.start(Role::Quotas, |shutdown| async move {
-            sampler.run(shutdown).await;
+            sample_every(SAMPLE_EVERY, sampler, shutdown).await;
             Ok::<(), Infallible>(())
         });
     }

@@ -1,12 +1,12 @@
 //! Reads how much of each limit above pages is used, every few seconds: its row says so, whoever leases of it.
 
 use crate::campaign::quotas::QuotaUse;
-use crate::error::Outcome;
+use crate::error::{Failure, Outcome};
 use sluice_core::quota::{Kind, Quota};
-use sluice_runtime::metered::SAMPLE_EVERY;
+use sluice_runtime::Clock;
+use sluice_runtime::metered::Sampler;
 use sluice_runtime::metrics::{Gauges, Metrics};
 use sluice_runtime::ports::store::Store;
-use sluice_runtime::{Clock, Shutdown};
 use sluice_sender::metrics::QUOTA_USED;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,28 +34,13 @@ impl QuotaSampler {
         metrics.register(&used);
         Self { store, clock, quotas, used }
     }
+}
 
-    /// Runs until it is stopped. What a store that is away would say is asked again.
-    pub(super) async fn run(self, mut shutdown: Shutdown) {
-        loop {
-            tokio::select! {
-                biased;
-                () = shutdown.stopping() => return,
-                sampled = self.sample() => {
-                    if let Err(error) = sampled {
-                        tracing::debug!(%error, "the use of quotas can't be read");
-                    }
-                }
-            }
-            tokio::select! {
-                biased;
-                () = shutdown.stopping() => return,
-                () = tokio::time::sleep(SAMPLE_EVERY) => {}
-            }
-        }
-    }
+impl Sampler for QuotaSampler {
+    const WHAT: &'static str = "the use of quotas";
+    type Error = Failure;
 
-    async fn sample(&self) -> Outcome<()> {
+    async fn sample(&mut self) -> Outcome<()> {
         for QuotaUse { name, quota, body } in QuotaUse::read(&*self.store, &self.quotas, |_| true).await? {
             let now_ms = self.clock.wall_ms();
             for window in quota.windows() {

@@ -7,6 +7,7 @@ use crate::config::model::{LogEngine, StoreEngine};
 use sluice_runtime::Clock;
 use sluice_runtime::metered::{
     LagSampler, MeteredCaller, MeteredLog, MeteredMessages, MeteredStore, PageChannels, SAMPLE_EVERY,
+    sample_every,
 };
 use sluice_runtime::metrics::pages::PageSample;
 use sluice_runtime::metrics::{Build, Metrics};
@@ -82,9 +83,9 @@ impl Telemetry {
 
     /// Samples what has to be asked for, and opens the port.
     pub(super) fn serve(&self, roles: &mut Roles, log: Arc<dyn Log>, listener: TcpListener) {
-        let sampler = LagSampler::new(log, &self.metrics, self.clock.clone(), SAMPLE_EVERY);
+        let sampler = LagSampler::new(log, &self.metrics, self.clock.clone());
         roles.start(Role::Lag, |shutdown| async move {
-            sampler.run(shutdown).await;
+            sample_every(SAMPLE_EVERY, sampler, shutdown).await;
             Ok::<(), Infallible>(())
         });
         let metrics = self.metrics.clone();
