@@ -1,6 +1,7 @@
 //! Memberships: a polling thread that only demultiplexes, a committing thread, and a seat between them and the
 //! member.
 
+mod asking;
 mod commits;
 mod context;
 mod hurry;

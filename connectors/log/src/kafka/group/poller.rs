@@ -5,15 +5,15 @@
 //! one for both, librdkafka stops reading every partition from the moment a rebalance begins until it is answered:
 //! a member that finishes what it has of one partition would hear nothing of the others (G6).
 
+use super::asking::{Asking, Unknown, list};
 use super::context::{MemberContext, Rebalance};
 use super::hurry::Hurry;
-use super::place::{Bound, Place, bounds, place};
+use super::place::place;
 use super::seat::{RECORDS_MAX, Seat};
-use crate::kafka::client::{AGAIN, Events, ONE_TRY, code};
+use crate::kafka::client::{AGAIN, Events, ONE_TRY};
 use crate::kafka::connection::Connection;
 use crate::kafka::gather::Gather;
 use crate::kafka::log::TopicInfo;
-use crate::kafka::native;
 use crate::kafka::options::GroupProtocol;
 use crate::kafka::reader::watermarks;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -24,7 +24,6 @@ use sluice_runtime::ports::log::{LogError, Partition, RevokeGuard};
 use sluice_runtime::{Clock, SystemClock};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::thread::ScopedJoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
@@ -209,7 +208,7 @@ impl Poller {
 
     /// Begins where the group committed, or at the first kept record; `false` when that can't be found out now.
     fn assign(&mut self, partitions: &[Partition]) -> bool {
-        let places = match self.places(partitions) {
+        let places = match self.asking().places(partitions) {
             Ok(places) => places,
             Err(Unknown::Now(code)) => {
                 self.connection
@@ -249,51 +248,9 @@ impl Poller {
         true
     }
 
-    fn places(&self, partitions: &[Partition]) -> Result<Vec<Place>, Unknown> {
-        if partitions.is_empty() {
-            return Ok(Vec::new());
-        }
-        let unknown = |error: ClientError| Unknown::Now(code(error));
-        // All at the same time: until the last is answered, the pages of these partitions stand still.
-        let bound = |bound| bounds(&self.fetcher, &self.info.name, self.list(partitions), bound);
-        let (life, committed, start, end) = std::thread::scope(|scope| {
-            let life = scope.spawn(|| self.check_life());
-            let start = scope.spawn(|| bound(Bound::Start));
-            let end = scope.spawn(|| bound(Bound::End));
-            let committed = self.consumer.committed_offsets(self.list(partitions), ONE_TRY);
-            (joined(life), committed, joined(start), joined(end))
-        });
-        life?;
-        let (start, end) = (start.map_err(Unknown::Now)?, end.map_err(Unknown::Now)?);
-        let mut places = Vec::with_capacity(partitions.len());
-        for element in committed.map_err(unknown)?.elements() {
-            element.error().map_err(unknown)?;
-            let partition = Partition(u32::try_from(element.partition()).unwrap_or_default());
-            let (Some(start), Some(end)) = (start.get(&partition), end.get(&partition)) else {
-                return Err(Unknown::Now(Code::Fail));
-            };
-            let committed = match element.offset() {
-                ClientOffset::Offset(offset) => Some(offset.max(0).cast_unsigned()),
-                _ => None,
-            };
-            places.push(place(&self.info, partition, committed, *start, *end));
-        }
-        Ok(places)
-    }
-
-    /// A topic that was made anew while this process runs begins at 0 again: nothing that is known of it holds
-    /// any more (hazard 17).
-    fn check_life(&self) -> Result<(), Unknown> {
-        let names = [self.info.name.clone()];
-        let described = native::describe_topics(self.connection.admin.inner(), &names, ONE_TRY);
-        match described.map_err(Unknown::Now)?.into_iter().next().and_then(|topic| topic.life) {
-            Some(life) if life == self.info.life => Ok(()),
-            Some(_) => {
-                let text = format!("topic {} was made anew while it was in use; start again", self.info.name);
-                Err(Unknown::Never(LogError::Storage(text)))
-            }
-            None => Err(Unknown::Now(Code::UnknownTopicOrPartition)),
-        }
+    fn asking(&self) -> Asking<'_> {
+        let Self { consumer, fetcher, info, connection, .. } = self;
+        Asking { consumer, fetcher, info, connection }
     }
 
     /// Tells the member, which goes on committing until it has finished.
@@ -399,17 +356,8 @@ impl Poller {
     }
 
     fn list(&self, partitions: &[Partition]) -> TopicPartitionList {
-        let mut list = TopicPartitionList::with_capacity(partitions.len());
-        for partition in partitions {
-            list.add_partition(&self.info.name, i32::try_from(partition.0).unwrap_or(i32::MAX));
-        }
-        list
+        list(&self.info.name, partitions)
     }
-}
-
-/// What a thread brought; its panic goes on here.
-fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
-    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Copies a record of a partition that is delivered.
@@ -442,11 +390,4 @@ fn end_if_fatal(seat: &Seat, error: &ClientError) {
         };
         seat.fail(LogError::Storage(format!("the membership ended: {code}{hint}")));
     }
-}
-
-/// Why a position is not known.
-enum Unknown {
-    /// Ask again.
-    Now(Code),
-    Never(LogError),
 }

@@ -262,7 +262,12 @@ mod tests {
     use std::time::Duration;
 
     fn records(count: u64) -> Vec<StoredRecord> {
-        let record = |offset| StoredRecord { offset: Offset(offset), key: Bytes::new(), value: "v".into(), appended_ms: None };
+        let record = |offset| StoredRecord {
+            offset: Offset(offset),
+            key: Bytes::new(),
+            value: "v".into(),
+            appended_ms: None,
+        };
         (0..count).map(record).collect()
     }
 
