@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 use sluice_core::{CampaignRow, CampaignState, PageId};
 use std::collections::BTreeSet;
 
+/// Pages whose claims are compared with the states of their chunks; those of others are told as their ledgers have them.
+const PAGES_LOOKED_AT: usize = 16;
+
 /// All that is known about what a campaign waits for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Explained {
@@ -27,6 +30,13 @@ pub struct Explained {
     pub retries: Option<Retries>,
     /// What waits in the log, of all campaigns.
     pub lags: Vec<Lag>,
+}
+
+impl Explained {
+    /// What holds it; where nothing does, how far it is.
+    pub fn sentence(&self) -> String {
+        self.held.clone().unwrap_or_else(|| self.status.sentence())
+    }
 }
 
 /// Explains a campaign.
@@ -52,9 +62,13 @@ pub async fn explain(sight: &Sight, row: &CampaignRow) -> Outcome<Explained> {
     }
     let pages = row.launch.pages.iter().map(|page| PageId::from(page.as_str()));
     let pages: Vec<PageId> = pages.collect();
-    let facts =
-        |page: &PageId| sight.facts(page, stored.ledgers.get(page), sight.limits(row.launch.channel, page));
-    explained.pages = pages.iter().map(facts).collect();
+    for (place, page) in pages.iter().enumerate() {
+        let (ledger, limits) = (stored.ledgers.get(page), Some(sight.limits(row.launch.channel, page)));
+        explained.pages.push(match place < PAGES_LOOKED_AT {
+            true => sight.facts_now(page, ledger, limits).await?,
+            false => sight.facts(page, ledger, limits),
+        });
+    }
     let shards: BTreeSet<u32> = stored.chunks.iter().map(|chunk| chunk.shard).collect();
     explained.retries = Some(retries(store, sight.log.as_ref(), row.id, shards, sight.now_ms).await?);
     explained.lags = sight.lags().await?;
@@ -67,7 +81,7 @@ async fn beside(sight: &Sight, row: &CampaignRow) -> Outcome<Vec<Stored>> {
     for other in sight.unfinished().await? {
         let shares = other.launch.pages.iter().any(|page| row.launch.pages.contains(page));
         if other.id != row.id && other.state == CampaignState::Running && shares {
-            beside.push(Stored::read(sight.store.as_ref(), &sight.known, &other).await?);
+            beside.push(Stored::read(sight.store.as_ref(), &sight.known, &other, |_| false).await?);
         }
     }
     Ok(beside)

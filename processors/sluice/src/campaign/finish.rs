@@ -55,7 +55,7 @@ impl<'a> Part<'a> {
         let place = row.launch.pages.iter().position(|name| name == page.as_str())?;
         let gate = CampaignGate::of(row, place).ok()?;
         let own = row.launch.time_zone.as_deref().and_then(time_zone).unwrap_or(TimeZone::UTC);
-        let classes = stored.waiting_on(page).into_iter().map(|(class, count)| {
+        let classes = stored.callable_on(page).into_iter().map(|(class, count)| {
             let zone = class.zone.as_deref().and_then(time_zone).unwrap_or_else(|| own.clone());
             (count, zone, class.day.as_deref().and_then(moment::date))
         });
@@ -135,6 +135,13 @@ pub fn finish(
     }
     let found = forecast(&loads, row.id, now_ms);
     let last = found.pages.iter().max_by_key(|(_, of)| of.ends_ms.unwrap_or(i64::MAX));
+    let sent_ms = last.map_or(Some(now_ms), |(_, of)| of.ends_ms);
+    // Nobody waits for a call any more by then, but for what became of some.
+    let unanswered = target.unanswered().filter(|waits| sent_ms.is_some_and(|sent| sent < waits.until_ms));
+    if let Some(waits) = unanswered {
+        let (ends_ms, limited_by) = (Some(waits.until_ms), "webhooks".to_owned());
+        return Some(Finish { ends_ms, limited_by, says: waits.says() });
+    }
     let (page, limit) = last.map(|(page, of)| (page.clone(), of.limited_by))?;
     let limits = limits_of(channel, &page);
     let own = limits.rate.map_or(UNLIMITED_PER_SECOND, Rate::per_second);
@@ -190,9 +197,9 @@ pub(super) fn words(
 mod tests {
     use super::super::stored::tests::{booked, row, stored};
     use super::*;
-    use sluice_core::Seal;
     use sluice_core::ledger::{Held, LedgerHold};
     use sluice_core::throttle::HoldReason;
+    use sluice_core::{IndexSet, Seal};
 
     /// 2026-06-01, a Monday.
     const NOON: i64 = 1_780_315_200_000;
@@ -256,6 +263,27 @@ mod tests {
             finish(&running("null", "{}", &[("a", 1_500)]), &[], ShareOptions::default(), limits, NOON);
         assert_eq!(page.unwrap().says, "page a's 1000/day");
         assert!(tomorrow.ends_ms.unwrap() > NOON + 2 * 86_400_000 - 3_600_000, "{tomorrow:?}");
+    }
+
+    #[test]
+    fn a7_g8_the_end_waits_for_calls_whose_answer_is_unknown_and_does_not_move_on_with_now() {
+        let mut target = running("null", "{}", &[("a", 9)]);
+        let chunk = target.chunks[0].id;
+        let mut ledger = booked(&target.row, NOON, 0);
+        ledger.body.claim(chunk, 1, &IndexSet::full(9)).unwrap();
+        ledger.body.doubt(chunk, 1, &IndexSet::full(4), NOON + 600_000);
+        target.ledgers.insert(PageId::from("a"), ledger.clone());
+        let some = found(&target, &[]);
+        assert_eq!(
+            (some.ends_ms, some.limited_by.as_str(), some.says.as_str()),
+            (Some(NOON + 600_000), "webhooks", "4 calls whose answer is unknown")
+        );
+        ledger.body.doubt(chunk, 1, &IndexSet::full(9), NOON + 900_000);
+        target.ledgers.insert(PageId::from("a"), ledger);
+        assert_eq!(found(&target, &[]).ends_ms, Some(NOON + 900_000), "nobody is left to be called");
+        let mut long = running("null", "{}", &[("a", 18_000)]);
+        long.ledgers = target.ledgers;
+        assert_eq!(found(&long, &[]).limited_by, "page_rate", "the others take longer");
     }
 
     #[test]

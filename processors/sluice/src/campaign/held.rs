@@ -1,5 +1,6 @@
 //! What holds a campaign, in one sentence. Pure.
 
+use super::gates::GateLine;
 use super::status::{CampaignStatus, PageLine};
 use crate::view::moment::when;
 use crate::view::numbers::{counted, duration, thousands};
@@ -15,7 +16,15 @@ impl CampaignStatus {
             return Some(format!("{name} waits: {trouble}; it goes on by itself. {far}."));
         }
         let waits = self.counters.pending;
-        let holding = self.gates.iter().find(|line| line.holds > 0 && line.holds >= waits);
+        let holds_all = |line: &&GateLine| line.holds > 0 && line.holds >= waits;
+        // A window or a limit holds nobody who was called already.
+        let unanswered = self.gates.iter().filter(|line| line.is_unanswered()).find(holds_all);
+        if let Some(line) = unanswered.filter(|_| self.state != CampaignState::Paused) {
+            let is_cancelled = self.state == CampaignState::Cancelling;
+            let also = if is_cancelled { "is being cancelled and " } else { "" };
+            return Some(format!("{name} {also}{}. {far}.", line.waits_for_answers(now_ms)));
+        }
+        let holding = self.gates.iter().find(holds_all);
         if let Some(line) = holding {
             let until = line.until_ms.map(|until| when(until, line.zone.as_deref(), now_ms));
             return Some(match (line.gate.as_str(), until) {

@@ -4,6 +4,7 @@
 //! - [`stored`]: what the store has of a campaign, read once; [`status`]: state, counters, what its pages do.
 //! - [`gates`]: its rules and whom each holds; [`rates`]: what of its own rates is used; [`held`]: what holds all of it, in
 //!   a sentence.
+//! - [`unanswered`]: calls that nobody knows the answer of, and until when their webhooks are waited for.
 //! - [`finish`]: when it will have ended; [`explain`]: everything that it could wait for.
 //! - [`preview`]: when a launch would start and end.
 //! - [`people`]: recipients with times, errors and the provider's ids; [`recipients`]: a part of them at a time, from a
@@ -29,6 +30,7 @@ pub mod recipients;
 pub mod rejected;
 pub mod status;
 pub mod stored;
+pub mod unanswered;
 
 use crate::error::{Failure, Outcome};
 use sluice_core::{CampaignId, CampaignRow};

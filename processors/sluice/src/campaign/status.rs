@@ -41,6 +41,9 @@ pub struct CampaignStatus {
     pub ended_at_ms: Option<i64>,
     /// From the launch, or the start it was scheduled for, to the end, or to now.
     pub took_ms: u64,
+    /// How long it has been running, over all its runs: without its pauses, the time before its start and between runs.
+    #[serde(default)]
+    pub running_ms: u64,
     /// When it starts, or comes back; `None` once it has started. ms since 1970.
     #[serde(default)]
     pub starts_at_ms: Option<i64>,
@@ -123,7 +126,7 @@ pub struct PageLine {
 
 /// Reads the status of a campaign.
 pub async fn of(store: &dyn Store, row: &CampaignRow, now_ms: i64) -> Outcome<CampaignStatus> {
-    Ok(derived(&Stored::read(store, &KnownChunks::default(), row).await?, now_ms))
+    Ok(derived(&Stored::read(store, &KnownChunks::default(), row, |_| false).await?, now_ms))
 }
 
 /// The status of a campaign that was read.
@@ -160,6 +163,7 @@ pub fn derived(stored: &Stored, now_ms: i64) -> CampaignStatus {
         created_at_ms: row.created_at_ms,
         ended_at_ms: row.ended_at_ms,
         took_ms: u64::try_from(took).unwrap_or(0),
+        running_ms: row.running_ms(now_ms),
         starts_at_ms,
         recurring,
         last_at_ms,
@@ -247,6 +251,18 @@ impl CampaignStatus {
         self.recipients - self.counters.pending.min(self.recipients)
     }
 
+    /// ` (wrong price)`: the reason that was given.
+    fn why(&self) -> String {
+        self.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"))
+    }
+
+    /// Messages that were taken a second, as an average over the time in which it was running; `None`: of nobody, or in no
+    /// time.
+    pub fn average_per_s(&self) -> Option<f64> {
+        let is_told = self.running_ms >= 1_000 && self.counters.sent > 0;
+        is_told.then(|| self.counters.sent as f64 * 1_000.0 / self.running_ms as f64)
+    }
+
     /// `spring-sale is running: 8,204 of 10,000 done.`
     pub fn sentence(&self) -> String {
         let (done, all) = (numbers::thousands(self.done()), numbers::thousands(self.recipients));
@@ -261,16 +277,64 @@ impl CampaignStatus {
             CampaignState::Running => {
                 format!("{name} is running: {done} of {all} done, its audience is still being read.")
             }
-            CampaignState::Cancelling => format!("{name} is being cancelled: {done} of {all} done."),
+            CampaignState::Cancelling => {
+                format!("{name} is being cancelled{}: {done} of {all} done.", self.why())
+            }
             CampaignState::Completed => format!("{name} is completed: {all} recipients."),
             CampaignState::Cancelled if self.starts_at_ms.is_some() => match self.reason.as_deref() {
-                Some(reason) if reason != UNSCHEDULED => format!("{name} was cancelled before its start: {reason}."),
+                Some(reason) if reason != UNSCHEDULED => {
+                    format!("{name} was cancelled before its start: {reason}.")
+                }
                 _ => format!("{name} was cancelled before its start."),
             },
-            CampaignState::Cancelled => format!("{name} was cancelled: {all} recipients."),
+            CampaignState::Cancelled => {
+                let sent = numbers::thousands(self.counters.sent);
+                let others = [("failed", self.counters.failed), ("unknown", self.counters.unknown)];
+                let others = others.iter().filter(|(_, count)| *count > 0);
+                let others = others.map(|(word, count)| format!(", {} {word}", numbers::thousands(*count)));
+                let (others, why) = (others.collect::<String>(), self.why());
+                let cancelled = numbers::thousands(self.counters.cancelled);
+                format!("{name} was cancelled{why}: {sent} of {all} sent{others}, {cancelled} cancelled.")
+            }
             CampaignState::Failed => {
                 format!("{name} failed: {}", self.reason.as_deref().unwrap_or("no reason is known"))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::stored::tests::{row, stored};
+    use super::*;
+
+    fn cancelled(reason: Option<&str>, counters: Counters) -> CampaignStatus {
+        let (state, reason) = (CampaignState::Cancelled, reason.map(str::to_owned));
+        let row = CampaignRow { state, reason, ..row("null", "{}") };
+        CampaignStatus { counters, recipients: counters.total, ..derived(&stored(row, &[]), 5) }
+    }
+
+    #[test]
+    fn c5_g3_a_cancelled_campaign_tells_why_and_sent_and_cancelled_apart() {
+        let counters = Counters { total: 300, sent: 299, cancelled: 1, ..Counters::default() };
+        assert_eq!(
+            cancelled(Some("wrong price"), counters).sentence(),
+            "spring was cancelled (wrong price): 299 of 300 sent, 1 cancelled."
+        );
+        let counters = Counters { total: 1_300, sent: 299, failed: 1_000, cancelled: 1, ..counters };
+        assert_eq!(
+            cancelled(None, counters).sentence(),
+            "spring was cancelled: 299 of 1,300 sent, 1,000 failed, 1 cancelled."
+        );
+    }
+
+    #[test]
+    fn g3_the_average_is_what_was_sent_by_the_time_in_which_it_was_running() {
+        let counters = Counters { total: 300, sent: 30, cancelled: 270, ..Counters::default() };
+        let status = CampaignStatus { running_ms: 4_000, took_ms: 90_000, ..cancelled(None, counters) };
+        assert_eq!(status.average_per_s(), Some(7.5));
+        assert_eq!(CampaignStatus { running_ms: 999, ..status.clone() }.average_per_s(), None);
+        let nobody = Counters { sent: 0, ..counters };
+        assert_eq!(CampaignStatus { counters: nobody, ..status }.average_per_s(), None);
     }
 }

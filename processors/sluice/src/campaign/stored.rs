@@ -3,10 +3,11 @@
 use super::known_chunks::KnownChunks;
 use super::quotas::QuotaUse;
 use crate::error::Outcome;
+use crate::page::claims::settle;
 use sluice_core::{CampaignRow, ChunkId, ChunkRow, Counters, LedgerBody, PageId};
 use sluice_runtime::ports::store::{LedgerRow, Store};
 use sluice_schemas::GateClass;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Recipients that wait, by what their gate looks at.
@@ -21,29 +22,36 @@ pub struct Stored {
     pub chunks: Arc<[ChunkRow]>,
     /// By chunk.
     pub counters: Vec<(ChunkId, Counters)>,
-    /// Those of its pages that are there and were asked for.
+    /// Those of its pages that are there and were asked for. Calls whose answer is unknown are settled in them as far as
+    /// their outcomes show.
     pub ledgers: BTreeMap<PageId, LedgerRow>,
     /// The limits above its pages, where they were asked for.
     pub quotas: Vec<QuotaUse>,
 }
 
 impl Stored {
-    /// Reads what the state and the gates of a campaign hang on: the ledgers only where they count its day.
-    pub async fn read(store: &dyn Store, known: &KnownChunks, row: &CampaignRow) -> Outcome<Self> {
-        let counts_days = !row.state.is_ended() && row.rules().daily_send_limit.is_some();
-        Self::with_ledgers(store, known, row, counts_days).await
+    /// Reads what the state and the gates of a campaign hang on: the ledgers only where they count its day, and those that
+    /// are wanted.
+    pub async fn read(
+        store: &dyn Store,
+        known: &KnownChunks,
+        row: &CampaignRow,
+        wanted: impl Fn(&PageId) -> bool,
+    ) -> Outcome<Self> {
+        let counts_days = row.rules().daily_send_limit.is_some();
+        Self::with_ledgers(store, known, row, |page| counts_days || wanted(page)).await
     }
 
     /// Reads everything.
     pub async fn read_all(store: &dyn Store, known: &KnownChunks, row: &CampaignRow) -> Outcome<Self> {
-        Self::with_ledgers(store, known, row, !row.state.is_ended()).await
+        Self::with_ledgers(store, known, row, |_| true).await
     }
 
     async fn with_ledgers(
         store: &dyn Store,
         known: &KnownChunks,
         row: &CampaignRow,
-        with_ledgers: bool,
+        wanted: impl Fn(&PageId) -> bool,
     ) -> Outcome<Self> {
         let counters = store.counters(row.id).await?;
         let chunks = match row.state.is_ended() && row.seal.is_some() {
@@ -51,9 +59,13 @@ impl Stored {
             false => known.of(store, row).await?,
         };
         let mut ledgers = BTreeMap::new();
-        for page in row.launch.pages.iter().filter(|_| with_ledgers) {
-            let page = PageId::from(page.as_str());
-            if let Some(ledger) = store.ledger(&page).await? {
+        let pages = row.launch.pages.iter().filter(|_| !row.state.is_ended());
+        for page in pages.map(|page| PageId::from(page.as_str())).filter(|page| wanted(page)) {
+            if let Some(mut ledger) = store.ledger(&page).await? {
+                let body = &ledger.body;
+                let of_campaign = body.doubts().map(|doubt| doubt.chunk).filter(|id| id.campaign() == row.id);
+                let in_doubt: BTreeSet<ChunkId> = of_campaign.collect();
+                settle(store, &mut ledger.body, in_doubt).await?;
                 ledgers.insert(page, ledger);
             }
         }
@@ -67,20 +79,26 @@ impl Stored {
 
     /// Who waits, on all pages.
     pub fn waiting(&self) -> Waiting {
-        self.waiting_where(|_| true)
+        self.waiting_where(|_| true, &BTreeMap::new())
     }
 
     /// Who waits on one page.
     pub fn waiting_on(&self, page: &PageId) -> Waiting {
-        self.waiting_where(|chunk| chunk.page == *page)
+        self.waiting_where(|chunk| chunk.page == *page, &BTreeMap::new())
     }
 
-    fn waiting_where(&self, counts: impl Fn(&ChunkRow) -> bool) -> Waiting {
+    /// Who waits on one page for a call: without those who were called and of whom nobody knows the answer.
+    pub fn callable_on(&self, page: &PageId) -> Waiting {
+        self.waiting_where(|chunk| chunk.page == *page, &self.unanswered_of_chunks())
+    }
+
+    fn waiting_where(&self, counts: impl Fn(&ChunkRow) -> bool, less: &BTreeMap<ChunkId, u64>) -> Waiting {
         let counters: BTreeMap<ChunkId, &Counters> =
             self.counters.iter().map(|(chunk, counters)| (*chunk, counters)).collect();
         let mut waiting = Waiting::new();
         for chunk in self.chunks.iter().filter(|chunk| counts(chunk)) {
             let pending = counters.get(&chunk.id).map_or(u64::from(chunk.size), |counters| counters.pending);
+            let pending = pending.saturating_sub(less.get(&chunk.id).copied().unwrap_or_default());
             if pending > 0 {
                 *waiting.entry(chunk.class.clone()).or_default() += pending;
             }

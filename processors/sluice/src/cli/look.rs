@@ -96,6 +96,7 @@ fn sight(engines: &Engines, config: &Config) -> Sight {
         quotas: config.quotas.clone(),
         known: Arc::default(),
         board: Board::default(),
+        is_shared: config.engines.is_cluster(),
         stalled: StalledCampaigns::default(),
         trouble: engines.trouble(),
         now_ms: SystemClock.wall_ms(),

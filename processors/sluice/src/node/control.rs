@@ -73,6 +73,7 @@ impl NodeControl {
             quotas: self.options.config.quotas.clone(),
             known: self.known.clone(),
             board: self.board.clone(),
+            is_shared: self.options.config.engines.is_cluster(),
             stalled: self.stalled.clone(),
             trouble: self.engines.trouble(),
             now_ms: self.clock.wall_ms(),

@@ -3,6 +3,7 @@
 
 use crate::campaign::gates::frees;
 use crate::campaign::status::PageLine;
+use crate::campaign::unanswered::Unanswered;
 use crate::view::moment::at;
 use crate::view::numbers::{counted, duration, thousands};
 use serde::{Deserialize, Serialize};
@@ -21,12 +22,27 @@ pub struct PageFacts {
     pub page: String,
     /// Its partition of `chunks`.
     pub shard: u32,
-    /// The process that has it, as its ledger says; `None`: it was handed over, or nobody had it yet.
+    /// The process that has it, as its ledger says; `None`: it was handed over, nobody had it yet, or its owner is gone.
     pub owner: Option<String>,
+    /// The process that had it last and is gone, without handing it over.
+    #[serde(default)]
+    pub last_owner: Option<String>,
     /// Grows with every owner; 0 before the first.
     pub epoch: u64,
-    /// Claims of its ledger: calls that may be under way, and those whose outcome is not known yet.
+    /// Claims without an outcome: calls that may be under way, and those whose outcome is not known yet.
     pub claims: u32,
+    /// Some of these may have an outcome: not all that says so was looked at.
+    #[serde(default)]
+    pub claims_at_most: bool,
+    /// Those of them whose answer is unknown: their webhooks are waited for.
+    #[serde(default)]
+    pub unanswered: u64,
+    /// When the last of these is judged, in ms since 1970.
+    #[serde(default)]
+    pub unanswered_until_ms: Option<i64>,
+    /// Whether its limits are known: no campaign says on which channel it is.
+    #[serde(default)]
+    pub limits_unknown: bool,
     /// Its own limit.
     pub rate: Option<String>,
     /// Calls in any 24 hours.
@@ -57,15 +73,18 @@ pub struct PageLimits {
 }
 
 impl PageFacts {
-    /// Of what the store and the configuration have.
+    /// Of what the store and the configuration have. `limits`: `None` where nobody knows on which channel it is.
     pub fn of(
         page: &PageId,
         shard: u32,
         ledger: Option<&LedgerRow>,
-        limits: PageLimits,
+        limits: Option<PageLimits>,
         live: Option<PageLine>,
         now_ms: i64,
     ) -> Self {
+        let limits_unknown = limits.is_none();
+        let limits = limits.unwrap_or_default();
+        let unanswered = ledger.and_then(|ledger| Unanswered::of(&ledger.body, None));
         let daily = limits.daily;
         let used = ledger.and_then(|ledger| ledger.body.used(Scope::Page));
         Self {
@@ -73,7 +92,12 @@ impl PageFacts {
             shard,
             owner: ledger.and_then(|ledger| ledger.owner.clone()),
             epoch: ledger.map_or(0, |ledger| ledger.fence.epoch),
+            last_owner: None,
             claims: ledger.map_or(0, |ledger| ledger.body.len()),
+            claims_at_most: false,
+            unanswered: unanswered.map_or(0, |waits| waits.calls),
+            unanswered_until_ms: unanswered.map(|waits| waits.until_ms),
+            limits_unknown,
             rate: limits.rate.map(|rate| rate.to_string()),
             daily: daily.map(|cap| cap.0.get()),
             in_24_h: used.map(|used| used.used(now_ms)),
@@ -82,6 +106,15 @@ impl PageFacts {
             live,
             told: None,
             templates: Vec::new(),
+        }
+    }
+
+    /// Without an owner that can't be there: nobody but this process works on these engines, unless they are shared.
+    pub fn owned_by_those_there(self, is_shared: bool) -> Self {
+        let is_there = is_shared || self.live.is_some();
+        match self.owner {
+            Some(_) if !is_there => Self { last_owner: self.owner, owner: None, ..self },
+            _ => self,
         }
     }
 
@@ -98,23 +131,40 @@ impl PageFacts {
 
     /// `sluice-host-4711, epoch 3, shard 17`.
     pub fn owned(&self) -> String {
-        match &self.owner {
-            Some(owner) => format!("{owner}, epoch {}, shard {}", self.epoch, self.shard),
-            None if self.epoch == 0 => format!("nobody yet, shard {}", self.shard),
-            None => format!("nobody since epoch {}, shard {}", self.epoch, self.shard),
+        match (&self.owner, &self.last_owner) {
+            (Some(owner), _) if self.live.is_some() => {
+                format!("{owner}, epoch {}, shard {}", self.epoch, self.shard)
+            }
+            (Some(owner), _) => {
+                format!("{owner} as its ledger says, epoch {}, shard {}", self.epoch, self.shard)
+            }
+            (None, Some(last)) => {
+                format!("nobody at present, shard {}; {last} had it last, epoch {}", self.shard, self.epoch)
+            }
+            (None, None) if self.epoch == 0 => format!("nobody yet, shard {}", self.shard),
+            (None, None) => format!("nobody since epoch {}, shard {}", self.epoch, self.shard),
         }
     }
 
-    /// `80/s, 1,204 of 5,000 in 24 h; 12 claims without an outcome`.
+    /// `80/s, 1,204 of 5,000 in 24 h; 12 claims without an outcome, 3 of them calls whose answer is unknown`.
     pub fn limits(&self) -> String {
         let day = self.daily.map(|cap| of_day(self.in_24_h.unwrap_or_default(), cap, self.frees, None));
         let limits: Vec<String> = self.rate.clone().into_iter().chain(day).collect();
-        let limits = if limits.is_empty() { "no limit".to_owned() } else { limits.join(", ") };
+        let limits = match limits.is_empty() {
+            true if self.limits_unknown => "limits unknown, since no campaign names it".to_owned(),
+            true => "no limit".to_owned(),
+            false => limits.join(", "),
+        };
+        let at_most = if self.claims_at_most { "at most " } else { "" };
         let claims = match self.claims {
             0 => String::new(),
-            claims => format!("; {} without an outcome", counted(claims.into(), "claim", "claims")),
+            claims => format!("; {at_most}{} without an outcome", counted(claims.into(), "claim", "claims")),
         };
-        format!("{limits}{claims}")
+        let unanswered = match self.unanswered {
+            0 => String::new(),
+            calls => format!(", {} of them calls whose answer is unknown", thousands(calls)),
+        };
+        format!("{limits}{claims}{unanswered}")
     }
 
     /// `38/s of 40/s, 3 calls in flight, 40 granted`: its limit and what of it is used.
@@ -161,23 +211,42 @@ mod tests {
     #[test]
     fn g3_a_page_tells_its_owner_its_limit_and_its_claims_whoever_is_asked() {
         let page = PageId::from("a");
-        let none = PageLimits::default();
+        let none = Some(PageLimits::default());
         let nobody = PageFacts::of(&page, 7, None, none, None, 0);
         assert_eq!(
             (nobody.owned(), nobody.limits()),
             ("nobody yet, shard 7".to_owned(), "no limit".to_owned())
         );
         assert_eq!(nobody.provider(), None);
+        let unknown = PageFacts::of(&page, 7, None, None, None, 0);
+        assert_eq!(unknown.limits(), "limits unknown, since no campaign names it");
         let mut ledger = booked(&row("null", "{}"), 0, 3);
         ledger.body.book(Scope::Page, 0, 1_204);
         let chunk = sluice_core::ChunkId::new(row("null", "{}").id, 0, 1, 1);
         ledger.body.claim(chunk, 1, &sluice_core::IndexSet::full(12)).unwrap();
         let limits = PageLimits { rate: "80/s".parse().ok(), daily: "5000/day".parse().ok() };
-        let facts = PageFacts::of(&page, 7, Some(&ledger), limits, None, 5);
-        assert_eq!(facts.owned(), "sluice-1, epoch 3, shard 7");
+        let facts = PageFacts::of(&page, 7, Some(&ledger), Some(limits), None, 5);
+        assert_eq!(facts.owned(), "sluice-1 as its ledger says, epoch 3, shard 7");
         assert_eq!(facts.limits(), "80/s, 1,204 of 5,000 in 24 h; 12 claims without an outcome");
-        let full = PageLimits { daily: "1204/day".parse().ok(), ..none };
-        let full = PageFacts::of(&page, 7, Some(&ledger), full, None, 5).limits();
+        let alone = facts.clone().owned_by_those_there(false);
+        assert_eq!(
+            (alone.owned(), alone.owner),
+            ("nobody at present, shard 7; sluice-1 had it last, epoch 3".to_owned(), None)
+        );
+        assert_eq!(facts.clone().owned_by_those_there(true), facts);
+        ledger.body.doubt(chunk, 1, &sluice_core::IndexSet::full(3), 60_000);
+        let doubted = PageFacts::of(&page, 7, Some(&ledger), none, None, 5);
+        let doubted = PageFacts { claims_at_most: true, ..doubted };
+        assert_eq!(
+            (doubted.limits(), doubted.unanswered_until_ms),
+            (
+                "no limit; at most 12 claims without an outcome, 3 of them calls whose answer is unknown"
+                    .to_owned(),
+                Some(60_000)
+            )
+        );
+        let full = PageLimits { daily: "1204/day".parse().ok(), rate: None };
+        let full = PageFacts::of(&page, 7, Some(&ledger), Some(full), None, 5).limits();
         assert!(full.starts_with("1,204 of 1,204 in 24 h, 1,204 free at 1970-01-02 00:15 UTC"), "{full}");
         ledger.owner = None;
         assert_eq!(
@@ -201,7 +270,7 @@ mod tests {
             rate_for_ms: None,
             pairs_for_ms: None,
         };
-        let facts = |line| PageFacts::of(&PageId::from("a"), 0, None, PageLimits::default(), Some(line), 0);
+        let facts = |line| PageFacts::of(&PageId::from("a"), 0, None, None, Some(line), 0);
         let waits = facts(line.clone());
         assert_eq!(waits.provider().unwrap(), "throttled (429), tried again in 12.0 s");
         let slow = PageLine { waits: None, detail: None, for_ms: None, ..line };

@@ -1,6 +1,7 @@
 //! What is known about pages and what waits on them, as people ask for it.
 //!
 //! - [`sight`]: what one looks with: the engines, and what this process does itself.
+//! - [`claims`]: what is claimed and has no outcome.
 //! - [`facts`]: a page's owner, claims and limits. Pure.
 //! - [`lag`], [`retries`]: what waits in the log.
 //! - [`told`]: what a page waits for that another process has. Pure.
@@ -8,6 +9,7 @@
 //! - [`report`]: one page with the campaigns on it.
 //! - [`queue`]: every unfinished campaign: waiting, active, deferred, and why.
 
+pub mod claims;
 pub mod facts;
 pub mod lag;
 pub mod lift;

@@ -63,6 +63,9 @@ pub async fn report(sight: &Sight, page: &PageId) -> Outcome<PageReport> {
             why: status.held(sight.now_ms).unwrap_or_else(|| status.sentence()),
         });
     }
+    if channel.is_none() && ledger.is_some() {
+        channel = channel_of(sight, page).await?;
+    }
     if ledger.is_none() && campaigns.is_empty() {
         let to_do = "name a page of a campaign's launch";
         return Err(Failure::refused(
@@ -71,7 +74,15 @@ pub async fn report(sight: &Sight, page: &PageId) -> Outcome<PageReport> {
             to_do,
         ));
     }
-    let limits = channel.map(|channel| sight.limits(channel, page)).unwrap_or_default();
-    let facts = PageFacts { quotas: sight.above(page).await?, ..sight.facts(page, ledger.as_ref(), limits) };
+    let limits = channel.map(|channel| sight.limits(channel, page));
+    let facts = sight.facts_now(page, ledger.as_ref(), limits).await?;
+    let facts = PageFacts { quotas: sight.above(page).await?, ..facts };
     Ok(PageReport { facts, campaigns })
+}
+
+/// The channel of a page that sends for nobody at present: that of the newest campaign that named it.
+async fn channel_of(sight: &Sight, page: &PageId) -> Outcome<Option<Channel>> {
+    let rows = sight.store.campaigns().await?;
+    let named = rows.iter().filter(|row| row.launch.pages.iter().any(|name| name == page.as_str()));
+    Ok(named.max_by_key(|row| row.created_at_ms).map(|row| row.launch.channel))
 }

@@ -1,5 +1,6 @@
 //! What one looks at campaigns and pages with.
 
+use super::claims::settle;
 use super::facts::{PageFacts, PageLimits};
 use super::lag::{Lag, lags};
 use super::told::told;
@@ -8,6 +9,7 @@ use crate::campaign::known_chunks::KnownChunks;
 use crate::campaign::quotas::{QuotaUse, quota_gates};
 use crate::campaign::status::{self, CampaignStatus, page_line};
 use crate::campaign::stored::Stored;
+use crate::campaign::unanswered::unanswered_gate;
 use crate::error::Outcome;
 use sluice_completion::StalledCampaigns;
 use sluice_core::partition::partition_of;
@@ -44,6 +46,8 @@ pub struct Sight {
     pub known: Arc<KnownChunks>,
     /// The pages of this process.
     pub board: Board,
+    /// Others may work on these engines at the same time: a directory is open in one process, a cluster in many.
+    pub is_shared: bool,
     /// What its completion processor has found.
     pub stalled: StalledCampaigns,
     /// What keeps the engines from working now.
@@ -69,13 +73,24 @@ impl Sight {
         let is_told = pages.len() <= PAGES_ASKED && pages.iter().any(is_elsewhere);
         match is_told || pages.iter().any(is_counted) {
             true => self.read_all(row).await,
-            false => self.with_quotas(Stored::read(self.store.as_ref(), &self.known, row).await?).await,
+            false => {
+                let in_doubt = |page: &PageId| self.board.page(page).is_some_and(|page| page.in_doubt > 0);
+                let stored = Stored::read(self.store.as_ref(), &self.known, row, in_doubt).await?;
+                self.with_quotas(stored).await
+            }
         }
     }
 
     /// All that a status can be derived from.
     pub async fn read_all(&self, row: &CampaignRow) -> Outcome<Stored> {
         self.with_quotas(Stored::read_all(self.store.as_ref(), &self.known, row).await?).await
+    }
+
+    /// Whether webhooks tell what became of the calls of a campaign.
+    fn has_webhooks(&self, row: &CampaignRow) -> bool {
+        let pages = row.launch.pages.iter().map(|page| PageId::from(page.as_str()));
+        let mut plans = pages.filter_map(|page| self.messages.plan(&row.launch, &page).ok());
+        plans.next().is_none_or(|plan| plan.correlation().settles_by_webhook)
     }
 
     /// What a page waits for that another process has.
@@ -110,6 +125,10 @@ impl Sight {
         let channel = stored.row.launch.channel;
         status.gates.extend(page_gate(stored, |page| self.limits(channel, page).daily, self.now_ms));
         status.gates.extend(quota_gates(stored, self.now_ms));
+        if stored.unanswered().is_some() {
+            let has_webhooks = self.has_webhooks(&stored.row);
+            status.gates.extend(unanswered_gate(stored, has_webhooks, self.now_ms));
+        }
         let known = |page: &PageId| self.board.page(page).or_else(|| self.told(stored, page));
         status.add_pages(&stored.row.launch.pages, known, self.monotonic);
         status.add_uses(&stored.row);
@@ -129,8 +148,22 @@ impl Sight {
         partition_of(page.as_str().as_bytes(), self.log.partitions(Topic::Chunks))
     }
 
-    /// A page, from its ledger.
-    pub fn facts(&self, page: &PageId, ledger: Option<&LedgerRow>, limits: PageLimits) -> PageFacts {
+    /// A page, from its ledger and from the states of the chunks that it has claims of.
+    pub async fn facts_now(
+        &self,
+        page: &PageId,
+        ledger: Option<&LedgerRow>,
+        limits: Option<PageLimits>,
+    ) -> Outcome<PageFacts> {
+        let Some(ledger) = ledger else { return Ok(self.facts(page, None, limits)) };
+        let mut settled = ledger.clone();
+        let chunks = settled.body.chunks();
+        let is_whole = settle(self.store.as_ref(), &mut settled.body, chunks).await?;
+        Ok(PageFacts { claims_at_most: !is_whole, ..self.facts(page, Some(&settled), limits) })
+    }
+
+    /// A page, from its ledger alone: some of its claims may have an outcome.
+    pub fn facts(&self, page: &PageId, ledger: Option<&LedgerRow>, limits: Option<PageLimits>) -> PageFacts {
         let line = |status: &PageStatus| page_line(page.as_str(), status, None, self.monotonic);
         let live = self.board.page(page);
         let told = match live {
@@ -139,8 +172,10 @@ impl Sight {
         };
         let facts =
             PageFacts::of(page, self.shard(page), ledger, limits, live.as_ref().map(line), self.now_ms);
+        let facts = facts.owned_by_those_there(self.is_shared);
         let templates = live.as_ref().or(told.as_ref()).map_or(&[][..], |status| &status.templates);
-        PageFacts { told: told.as_ref().map(line), ..facts }.with(templates, self.monotonic)
+        PageFacts { told: told.as_ref().map(line), claims_at_most: facts.claims > 0, ..facts }
+            .with(templates, self.monotonic)
     }
 
     /// What waits in the log.

@@ -20,6 +20,15 @@ pub fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", thousands(number), if number == 1 { one } else { many })
 }
 
+/// `1,204/s`, `3.5/s`, `12.0/min`: rounded.
+pub fn rate(per_s: f64) -> String {
+    match per_s {
+        10.0.. => format!("{}/s", thousands(per_s.round() as u64)),
+        1.0.. => format!("{per_s:.1}/s"),
+        _ => format!("{:.1}/min", per_s * 60.0),
+    }
+}
+
 /// `5.1 s`, `4 min 10 s`, `3 h 12 min`, `2 d 4 h`.
 pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
@@ -49,6 +58,12 @@ mod tests {
     fn numbers_have_thousands_separators() {
         let shown: Vec<String> = [0, 999, 1_000, 50_000, 1_204_331].map(thousands).into();
         assert_eq!(shown, ["0", "999", "1,000", "50,000", "1,204,331"]);
+    }
+
+    #[test]
+    fn rates_are_rounded_and_slow_ones_told_by_the_minute() {
+        let shown: Vec<String> = [1_203.5, 9.96, 10.0, 1.25, 0.2].map(rate).into();
+        assert_eq!(shown, ["1,204/s", "10.0/s", "10/s", "1.2/s", "12.0/min"]);
     }
 
     #[test]

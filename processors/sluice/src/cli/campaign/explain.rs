@@ -49,7 +49,7 @@ pub(in crate::cli) async fn run(common: Common, args: ExplainArgs) -> Outcome {
 
 fn lines(explained: &Explained, is_live: bool) -> Vec<String> {
     let status = &explained.status;
-    let mut lines = vec![explained.held.clone().unwrap_or_else(|| status.sentence())];
+    let mut lines = vec![explained.sentence()];
     lines.extend(chain(explained));
     if let Some(finish) = &status.finish {
         let about = finish.sentence(status.time_zone.as_deref());

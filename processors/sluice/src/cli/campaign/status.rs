@@ -2,12 +2,12 @@
 
 use super::OneArgs;
 use super::explain::explained;
-use crate::campaign::status::CampaignStatus;
+use crate::campaign::explain::Explained;
 use crate::cli::Common;
 use crate::cli::look::Look;
 use crate::error::{Exit, Outcome};
 use crate::view::moment::at;
-use crate::view::numbers::{duration, thousands};
+use crate::view::numbers::{duration, rate, thousands};
 use crate::view::out;
 use crate::view::table::Table;
 use serde_json::json;
@@ -15,20 +15,22 @@ use std::time::Duration;
 
 pub(super) async fn run(common: &Common, args: &OneArgs) -> Outcome {
     let look = Look::open(common, &args.source).await?;
-    let status = explained(&look, &args.name).await?.status;
+    let explained = explained(&look, &args.name).await?;
     if common.json {
-        out::line(json!(status));
+        out::line(json!(explained.status));
     } else {
-        lines(&status, look.is_live()).iter().for_each(out::line);
+        lines(&explained, look.is_live()).iter().for_each(out::line);
     }
     Ok(Exit::Done)
 }
 
-fn lines(status: &CampaignStatus, live: bool) -> Vec<String> {
-    let mut lines = vec![status.sentence()];
+fn lines(explained: &Explained, live: bool) -> Vec<String> {
+    let status = &explained.status;
+    let mut lines = vec![explained.sentence()];
     let mut facts = Table::plain(2);
     let zone = status.time_zone.as_deref();
     let mut fact = |name: &str, value: String| facts.row([format!("  {name}"), value]);
+    fact("state", status.state.as_str().to_owned());
     fact("launched", at(status.created_at_ms, zone));
     let took = duration(Duration::from_millis(status.took_ms));
     if let Some(at_ms) = status.starts_at_ms {
@@ -48,15 +50,11 @@ fn lines(status: &CampaignStatus, live: bool) -> Vec<String> {
     if status.run > 1 {
         fact("run", status.run.to_string());
     }
-    let through = status.done() - status.counters.skipped.min(status.done());
-    if status.took_ms >= 1_000 && through > 0 {
-        fact("average", format!("{}/s", thousands(through * 1_000 / status.took_ms)));
+    if let Some(per_s) = status.average_per_s() {
+        fact("average", format!("{} sent while it ran", rate(per_s)));
     }
     for (name, count) in status.counters.named().into_iter().skip(1).filter(|(_, count)| *count > 0) {
         fact(name, thousands(count));
-    }
-    if let Some(trouble) = &status.trouble {
-        fact("waits for", format!("{trouble}; goes on by itself"));
     }
     if let Some(finish) = &status.finish {
         fact("expected end", finish.sentence(status.time_zone.as_deref()));
