@@ -23,6 +23,7 @@ pub use location::{Location, LocationError, ObjectStoreKind, is_url};
 pub use message::{INSTAGRAM_TEXT_BYTES_MAX, MESSENGER_TEXT_CHARS_MAX, RETIRED_TAGS};
 pub use nearest::nearest;
 pub use rules::ValidRules;
+pub use shape::Details;
 
 /// Further attempts after a transient failure at most.
 pub const MAX_RETRIES_MAX: i32 = 10;

@@ -9,6 +9,7 @@
 
 use crate::campaign::{CampaignRow, CampaignState, Terms, Transition};
 use crate::launch::ValidRules;
+use crate::moment;
 use crate::recurrence::occurrence_name;
 use sluice_schemas::{CampaignLaunch, Rules};
 
@@ -170,8 +171,11 @@ impl CampaignRow {
         if let Some(booked_ms) = self.booked_ms() {
             return booked_ms;
         }
-        let ends = || self.valid_rules().ok()?.end_at_ms;
-        let end_ms = self.rules().end_at.as_ref().and_then(|_| ends());
+        // Only the end is read: all scheduled campaigns are asked again and again.
+        let end_ms = self.rules().end_at.as_ref().and_then(|end_at| {
+            let zone = self.launch.time_zone.as_deref().and_then(crate::row::time_zone);
+            moment::parse(end_at, &zone.unwrap_or(jiff::tz::TimeZone::UTC)).ok()
+        });
         self.starts_at_ms.min(end_ms.unwrap_or(i64::MAX))
     }
 }
@@ -180,7 +184,9 @@ impl CampaignRow {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use sluice_schemas::{Audience, Channel, Message, Missed, OnUnknown, Recurring};
+    use sluice_schemas::{
+        Audience, Channel, Message, Missed, OnUnknown, OpenHours, Recurring, SendWindow, WindowClock,
+    };
 
     const HOUR: i64 = 3_600_000;
     /// 2026-12-01T00:00Z.
@@ -236,6 +242,31 @@ mod tests {
         assert_eq!(at(8), Due::Wait { until_ms: T0 + 9 * HOUR });
         assert_eq!((at(9), at(11)), (Due::Start, Due::Start), "also after downtime");
         assert_eq!(at(12), Due::Over);
+    }
+
+    #[test]
+    fn b5_a_scheduled_campaign_is_looked_at_at_its_start_or_its_end_or_now_where_something_is_booked() {
+        let daily = Some(("0 9 * * *", Missed::Once));
+        let waits = |end_at: Option<&str>| {
+            let row = row(Rules { end_at: end_at.map(str::to_owned), ..rules(None, None, daily) });
+            CampaignRow { state: CampaignState::Scheduled, starts_at_ms: T0 + 9 * HOUR, ..row }
+        };
+        assert_eq!(waits(None).wakes_ms(), T0 + 9 * HOUR);
+        assert_eq!(waits(Some("2026-12-02T00:00")).wakes_ms(), T0 + 9 * HOUR);
+        assert_eq!(waits(Some("2026-12-01T03:00")).wakes_ms(), T0 + 3 * HOUR, "nothing comes before it");
+        assert_eq!(last_is_booked().wakes_ms(), T0 + 2 * HOUR);
+    }
+
+    #[test]
+    fn b5_an_occurrence_that_leaves_no_time_before_the_end_is_none() {
+        let hours = OpenHours { days: Vec::new(), from: "00:00".to_owned(), to: "02:30".to_owned() };
+        let window = SendWindow { open: vec![hours], clock: WindowClock::Campaign, closed_on: Vec::new() };
+        let hourly = rules(None, Some("2026-12-01T20:00"), Some(("0 * * * *", Missed::Once)));
+        let open = valid(Rules { window: Some(window), ..hourly });
+        let at = |starts: i64, now: i64| due(T0 + starts * HOUR, &open, T0 + now * HOUR);
+        assert_eq!(at(1, 1), Due::Occurrence { at_ms: T0 + HOUR, next_ms: Some(T0 + 2 * HOUR) });
+        assert_eq!(at(2, 2), Due::Occurrence { at_ms: T0 + 2 * HOUR, next_ms: None });
+        assert_eq!(at(2, 3), Due::Over, "late, it could call nobody");
     }
 
     #[test]

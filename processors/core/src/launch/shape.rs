@@ -1,4 +1,4 @@
-//! What a JSON document lacks to be a launch: every mistake at once, each with its place.
+//! What a JSON document lacks to be a launch, or the details of a command: every mistake at once, each with its place.
 //!
 //! Guarantee: a document that is no launch has a mistake here, so its author hears the place of it and not only that it
 //! can't be read. What is shaped well is checked like a launch as well: a field that is wrong hides no other.
@@ -9,17 +9,49 @@ use sluice_schemas::CampaignLaunch;
 
 mod fields;
 
-use fields::{Field, LAUNCH, Shape};
+use fields::{CANCEL, Field, LAUNCH, LIMITS, RETRY_FAILED, Shape, TIMES};
 
 /// Mistakes that are told one by one.
 const TOLD_MAX: usize = 50;
 
 /// The place of a document that is no object at all.
-const WHOLE: &str = "the launch";
+const WHOLE: &str = "the document";
+
+/// What may be said with a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Details {
+    /// Nothing.
+    Nothing,
+    /// Of a cancel.
+    Cancel,
+    /// Of a retry.
+    RetryFailed,
+    /// New limits.
+    Limits,
+    /// New times.
+    Times,
+}
+
+impl Details {
+    /// All that keeps `document` from being these details, each mistake with its place; none where it is that.
+    pub fn mistakes(self, mut document: Value) -> Vec<LaunchProblem> {
+        let fields: &'static [Field] = match self {
+            Details::Nothing => &[],
+            Details::Cancel => CANCEL,
+            Details::RetryFailed => RETRY_FAILED,
+            Details::Limits => LIMITS,
+            Details::Times => TIMES,
+        };
+        let mut found = Found::default();
+        Shape::Object(fields).mend(&mut document, "", &mut found);
+        found.told
+    }
+}
 
 /// What a look at a document finds.
 #[derive(Debug, Default)]
 struct Found {
+    is_launch: bool,
     told: Vec<LaunchProblem>,
     /// Places that are not told again: they are told as the misspelled name that stands there.
     hidden: Vec<String>,
@@ -46,7 +78,7 @@ impl Found {
 
 /// All that keeps `document` from being a launch; none where it is one.
 pub(super) fn mistakes(mut document: Value) -> Vec<LaunchProblem> {
-    let mut found = Found::default();
+    let mut found = Found { is_launch: true, ..Found::default() };
     Shape::Object(LAUNCH).mend(&mut document, "", &mut found);
     if found.told.is_empty() {
         return Vec::new();
@@ -71,7 +103,7 @@ impl Shape {
     /// Notes what is wrong with `value` at `place`, and puts something harmless of this shape there.
     fn mend(&self, value: &mut Value, place: &str, found: &mut Found) {
         match (self, &mut *value) {
-            (Shape::Json, _) | (Shape::Text, Value::String(_)) => return,
+            (Shape::Json, _) | (Shape::Text, Value::String(_)) | (Shape::Truth, Value::Bool(_)) => return,
             (Shape::Whole(from, to), Value::Number(number))
                 if number.as_i64().is_some_and(|number| (*from..=*to).contains(&number)) =>
             {
@@ -107,6 +139,7 @@ impl Shape {
     fn wanted(&self, value: &Value) -> (&'static str, String) {
         match self {
             Shape::Json => ("no document", String::new()),
+            Shape::Truth => ("neither true nor false", "write true or false, without quotes".to_owned()),
             Shape::Text if value.is_number() || value.is_boolean() => {
                 ("no text", "write it in double quotes".to_owned())
             }
@@ -128,6 +161,7 @@ impl Shape {
     fn harmless(&self) -> Value {
         match self {
             Shape::Json | Shape::Text => Value::String(String::new()),
+            Shape::Truth => Value::from(false),
             Shape::Whole(..) => Value::from(1),
             Shape::Word(known) => Value::from(known[0]),
             Shape::List(_) => Value::Array(Vec::new()),
@@ -146,7 +180,8 @@ fn object(fields: &[Field], given: &mut Map<String, Value>, place: &str, found: 
         given.keys().filter(|name| names().all(|known| known != name.as_str())).cloned().collect();
     for name in unknown {
         given.remove(&name);
-        let hint = match (fields::place_of(&name), nearest(&name, names())) {
+        let right = found.is_launch.then(|| fields::place_of(&name)).flatten();
+        let hint = match (right, nearest(&name, names())) {
             (Some(right), _) => format!("it belongs to `{right}`"),
             (None, Some(near)) => {
                 if !given.contains_key(near) {
@@ -154,6 +189,7 @@ fn object(fields: &[Field], given: &mut Map<String, Value>, place: &str, found: 
                 }
                 format!("perhaps `{near}` is meant")
             }
+            (None, None) if fields.is_empty() => "leave it out".to_owned(),
             (None, None) => format!("known are: {}", names().collect::<Vec<_>>().join(", ")),
         };
         found.tell(&join(place, &shown(&name)), "there is no such field", hint);

@@ -2,6 +2,7 @@
 
 use super::status::CampaignStatus;
 use serde::{Deserialize, Serialize};
+use sluice_core::CampaignState;
 
 /// The answer to a launch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,12 +20,13 @@ impl Launched {
     pub fn lines(&self) -> [String; 2] {
         let (name, says) = (&self.status.campaign, self.status.sentence());
         let follow = format!("Follow it:  sluice campaign watch {name}");
-        match (self.already, self.status.state.is_ended()) {
+        let state = self.status.state;
+        match (self.already, state.is_ended() || state == CampaignState::Cancelling) {
             (false, _) => [says, follow],
             (true, false) => [format!("It was launched before, and nothing was changed: {says}"), follow],
             (true, true) => {
                 let to_do = "To send again, launch it under another campaign name.".to_owned();
-                [format!("It was launched before and has ended, so nothing is sent: {says}"), to_do]
+                [format!("It was launched before and is over, so nothing more is sent: {says}"), to_do]
             }
         }
     }
@@ -35,7 +37,7 @@ mod tests {
     use super::super::status::derived;
     use super::super::stored::tests::{row, stored};
     use super::*;
-    use sluice_core::{CampaignRow, CampaignState};
+    use sluice_core::CampaignRow;
 
     fn lines(row: CampaignRow, already: bool) -> [String; 2] {
         Launched { status: derived(&stored(row, &[]), 5), already }.lines()
@@ -50,9 +52,11 @@ mod tests {
         let expected = "It was launched before, and nothing was changed: spring is running: ";
         assert!(again.starts_with(expected) && to_do == follow, "{again}");
         let later = CampaignRow::scheduled(row("null", "{}").launch, 0, 1_000);
-        let unscheduled = CampaignRow { state: CampaignState::Cancelled, ..later };
-        let [ended, to_do] = lines(unscheduled, true);
-        assert!(ended.starts_with("It was launched before and has ended, so nothing is sent: spring was cancelled before its start"), "{ended}");
+        let unscheduled = |state| CampaignRow { state, ..later.clone() };
+        let [_, to_do] = lines(unscheduled(CampaignState::Cancelling), true);
+        assert!(to_do.contains("another campaign name"), "{to_do}");
+        let [ended, to_do] = lines(unscheduled(CampaignState::Cancelled), true);
+        assert!(ended.starts_with("It was launched before and is over, so nothing more is sent: spring was cancelled before its start"), "{ended}");
         assert_eq!(to_do, "To send again, launch it under another campaign name.");
     }
 

@@ -8,6 +8,7 @@ use sluice_completion::{
     CommandError, CompletionPorts, NewLimits, NewTimes, cancel, pause, reschedule, resume, retry_failed,
     set_limits, unschedule,
 };
+use sluice_core::launch::Details;
 use sluice_http::Action;
 
 /// What may be said with a cancel.
@@ -49,13 +50,15 @@ impl Given {
     /// Reads the details of an action; no bytes at all leave everything to the defaults.
     pub fn read(action: Action, details_json: &[u8]) -> Outcome<Self> {
         Ok(match action {
-            Action::Pause => nothing(details_json).map(|()| Self::Pause)?,
-            Action::Resume => nothing(details_json).map(|()| Self::Resume)?,
-            Action::Unschedule => nothing(details_json).map(|()| Self::Unschedule)?,
-            Action::Cancel => Self::Cancel(details(details_json)?),
-            Action::RetryFailed => Self::RetryFailed(details(details_json)?),
-            Action::Limits => Self::Limits(details(details_json)?),
-            Action::Reschedule => Self::Reschedule(Box::new(details(details_json)?)),
+            Action::Pause => details(Details::Nothing, details_json).map(|Nothing {}| Self::Pause)?,
+            Action::Resume => details(Details::Nothing, details_json).map(|Nothing {}| Self::Resume)?,
+            Action::Unschedule => {
+                details(Details::Nothing, details_json).map(|Nothing {}| Self::Unschedule)?
+            }
+            Action::Cancel => Self::Cancel(details(Details::Cancel, details_json)?),
+            Action::RetryFailed => Self::RetryFailed(details(Details::RetryFailed, details_json)?),
+            Action::Limits => Self::Limits(details(Details::Limits, details_json)?),
+            Action::Reschedule => Self::Reschedule(Box::new(details(Details::Times, details_json)?)),
         })
     }
 
@@ -88,22 +91,25 @@ impl Given {
     }
 }
 
-fn details<T: DeserializeOwned + Default>(json: &[u8]) -> Outcome<T> {
+/// No details at all.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+fn details<T: DeserializeOwned + Default>(of: Details, json: &[u8]) -> Outcome<T> {
     if json.is_empty() {
         return Ok(T::default());
     }
     serde_json::from_slice(json).map_err(|error| {
         let to_do = "docs/cli.md describes the commands and what they take";
-        Failure::usage("details_invalid", "the details of the command can't be read", to_do)
-            .with(error.to_string())
+        let failure = Failure::usage("details_invalid", "the details of the command can't be read", to_do);
+        match serde_json::from_slice(json).map(|document| of.mistakes(document)) {
+            Ok(mistakes) if !mistakes.is_empty() => {
+                mistakes.iter().fold(failure, |failure, mistake| failure.with(mistake.to_string()))
+            }
+            _ => failure.with(error.to_string()),
+        }
     })
-}
-
-fn nothing(json: &[u8]) -> Outcome<()> {
-    #[derive(Default, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Nothing {}
-    details::<Nothing>(json).map(|Nothing {}| ())
 }
 
 fn refused(error: CommandError) -> Failure {
@@ -150,5 +156,70 @@ mod tests {
         }
         let retry = Given::read(Action::RetryFailed, br#"{"include_unknown": true}"#).unwrap();
         assert_eq!(retry, Given::RetryFailed(RetryDetails { include_unknown: true }));
+    }
+    #[test]
+    fn f3_every_mistake_in_details_is_told_with_its_place() {
+        let told = |action, json: &str| Given::read(action, json.as_bytes()).unwrap_err().details;
+        let limits = r#"{"rates": "5/s", "priority": "xyz", "daily_send_limit": "5"}"#;
+        assert_eq!(
+            told(Action::Limits, limits),
+            [
+                "rates: there is no such field; perhaps `rate` is meant",
+                "priority: `xyz` is none of the known words; known are: urgent, normal, bulk",
+                "daily_send_limit: `5` is no whole number; write digits, without quotes",
+            ]
+        );
+        let times = r#"{"window": {"open": [{"days": ["mo"], "from": 9}], "clock": "utc"}, "recurring": {}}"#;
+        assert_eq!(
+            told(Action::Reschedule, times),
+            [
+                "window.open[0].days[0]: `mo` is none of the known words; perhaps `mon` is meant",
+                "window.open[0].from: `9` is no text; write it in double quotes",
+                "window.open[0].to: it is missing; add `to`; docs/launch.md describes it",
+                "window.clock: `utc` is none of the known words; known are: campaign, recipient",
+                "recurring.cron: it is missing; add `cron`; docs/launch.md describes it",
+            ]
+        );
+        let unknown = r#"{"include_unknown": "yes"}"#;
+        assert!(
+            told(Action::RetryFailed, unknown)[0]
+                .starts_with("include_unknown: `yes` is neither true nor false")
+        );
+        assert_eq!(
+            told(Action::Pause, r#"{"reason": "x"}"#),
+            ["reason: there is no such field; leave it out"]
+        );
+        assert!(told(Action::Cancel, "{")[0].contains("line 1"), "it is no JSON");
+    }
+
+    #[test]
+    fn f3_what_details_may_say_is_what_their_types_take() {
+        let whole = [
+            (Action::Cancel, r#"{"reason": "r"}"#),
+            (Action::RetryFailed, r#"{"include_unknown": true}"#),
+            (
+                Action::Limits,
+                r#"{"rate": null, "priority": "bulk", "daily_send_limit": null, "pair_rate": "1/s"}"#,
+            ),
+            (
+                Action::Reschedule,
+                r#"{"start_at": "t", "end_at": null, "recurring": {"cron": "c"},
+                    "window": {"open": [], "clock": "campaign", "closed_on": ["d"]}}"#,
+            ),
+        ];
+        for (action, json) in whole {
+            assert!(Given::read(action, json.as_bytes()).is_ok(), "{json}");
+            let of = match action {
+                Action::Cancel => Details::Cancel,
+                Action::RetryFailed => Details::RetryFailed,
+                Action::Limits => Details::Limits,
+                _ => Details::Times,
+            };
+            assert_eq!(of.mistakes(serde_json::from_str(json).unwrap()), [], "{json}");
+            // Every field that the types know is among them.
+            let error = Given::read(action, br#"{"zzz": 1}"#).unwrap_err().details[0].clone();
+            let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_str(json).unwrap();
+            assert!(fields.keys().all(|field| error.contains(field.as_str())), "{error}");
+        }
     }
 }

@@ -66,7 +66,7 @@ fn c7_the_service_refuses_what_is_too_late_and_says_what_was_there_already() {
     says(
         &again,
         0,
-        &["It was launched before and has ended", "spring is completed", "another campaign name"],
+        &["It was launched before and is over", "spring is completed", "another campaign name"],
     );
 
     let never = place.http_launch("never", 3);

@@ -1,4 +1,5 @@
-//! The fields of LAUNCH.json. Their types say the same to the reader; a test holds the two together.
+//! The fields of LAUNCH.json, and of the details of commands. Their types say the same to the reader; tests hold the two
+//! together.
 
 use super::join;
 
@@ -7,6 +8,8 @@ use super::join;
 pub(super) enum Shape {
     /// In double quotes.
     Text,
+    /// Yes or no.
+    Truth,
     /// A number without a fraction, both ends included.
     Whole(i64, i64),
     /// One of these.
@@ -139,6 +142,34 @@ static OPEN: &[Field] = &[
 
 static RECURRING: &[Field] =
     &[needed("cron", Shape::Text), defaulted("missed", Shape::Word(&["once", "skip"]))];
+
+/// Of a cancel.
+pub(super) static CANCEL: &[Field] = &[optional("reason", Shape::Text)];
+
+/// Of a retry.
+pub(super) static RETRY_FAILED: &[Field] = &[defaulted("include_unknown", Shape::Truth)];
+
+/// New limits: null takes one away.
+pub(super) static LIMITS: &[Field] = &[
+    optional("rate", Shape::Text),
+    optional("priority", Shape::Word(&["urgent", "normal", "bulk"])),
+    optional("daily_send_limit", Shape::Whole(i64::MIN, i64::MAX)),
+    optional("pair_rate", Shape::Text),
+];
+
+/// New times: null takes one away.
+pub(super) static TIMES: &[Field] = &[
+    optional("start_at", Shape::Text),
+    optional("end_at", Shape::Text),
+    optional("window", Shape::Object(NEW_WINDOW)),
+    optional("recurring", Shape::Object(RECURRING)),
+];
+
+static NEW_WINDOW: &[Field] = &[
+    needed("open", Shape::List(&Shape::Object(OPEN))),
+    optional("clock", Shape::Word(&["campaign", "recipient"])),
+    defaulted("closed_on", Shape::List(&Shape::Text)),
+];
 
 /// Where a field of exactly this name belongs, if there is one place for it.
 pub(super) fn place_of(name: &str) -> Option<String> {

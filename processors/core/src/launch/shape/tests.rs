@@ -114,14 +114,14 @@ fn what_only_follows_from_a_mistake_is_not_told() {
     assert_eq!(found.len(), 3, "{found:#?}");
     assert!(found[0].starts_with("chanel: "), "and not that channel is missing");
     assert!(found[1].starts_with("pages: `p` is no list") && found[2].starts_with("audience: it is missing"));
-    assert_eq!(lines(&json!([])), ["the launch: a list is no object; write names and values in { and }"]);
+    assert_eq!(lines(&json!([])), ["the document: a list is no object; write names and values in { and }"]);
     let many: Vec<Value> = (0..80).map(|_| json!({"phone": 5})).collect();
     let found = lines(
         &json!({"campaign": "c", "channel": "http", "pages": ["p"], "audience": {"inline": many}, "message": {"http": {"body": {}}}}),
     );
     assert_eq!(
         (found.len(), found[50].as_str()),
-        (51, "the launch: there are 30 more mistakes; correct these first")
+        (51, "the document: there are 30 more mistakes; correct these first")
     );
 }
 
