@@ -31,16 +31,21 @@ pub async fn retry_failed(
         })
     };
     decided(&row)?;
+    let run = row.run;
     let before = out(ports, &row).await?;
     let unknown = before.counters.unknown;
     if before.counters.failed == 0 && !(include_unknown && unknown > 0) {
-        return Err(CommandError::NothingFailed { name: row.launch.campaign, unknown });
+        // Or they are open again, because another click came in between.
+        let now = ports.store.campaign(campaign).await?.ok_or(CommandError::NoCampaign(campaign))?;
+        return Err(match now.run == run {
+            true => CommandError::NothingFailed { name: row.launch.campaign, unknown },
+            false => tried_already(&now),
+        });
     }
-    let run = row.run;
     // Whoever lost against another click is refused: there is no second run for it.
     let (row, already) = take(ports, campaign, |row| match row.run == run {
         true => decided(row),
-        false => Err(CommandError::wrong_state(row, "is tried again already")),
+        false => Err(tried_already(row)),
     })
     .await?;
     bump_pages(&*ports.store, &row).await?;
@@ -48,4 +53,8 @@ pub async fn retry_failed(
     drop(enqueue_wake(&*ports.log, campaign, ports.clock.wall_ms()));
     tracing::info!(campaign = %row.launch.campaign, run = row.run, include_unknown, "failed recipients are tried again");
     Ok(Answer { row, already, out: before })
+}
+
+fn tried_already(row: &CampaignRow) -> CommandError {
+    CommandError::wrong_state(row, "is tried again already")
 }

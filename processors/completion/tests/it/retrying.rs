@@ -75,6 +75,20 @@ async fn two_clicks_at_once_start_one_run() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn hazard_25_a_click_that_counts_while_another_one_opens_them_is_not_told_that_nothing_failed() {
+    for seed in 1..=200 {
+        let bench = Bench::new(seed, Faults::latency());
+        let _running = completed(&bench).await;
+        bench.world.set_faults(Faults { slow_ppm: 200_000, slow_ms_max: 10_000, ..Faults::latency() });
+        let [left, right] = ["left", "right"].map(|asker| bench.ports(bench.world.start(asker)));
+        let (first, second) =
+            tokio::join!(retry_failed(&left, id(), false), retry_failed(&right, id(), false));
+        let refused: Vec<_> = [first, second].into_iter().filter_map(Result::err).collect();
+        assert!(matches!(refused[..], [CommandError::WrongState { .. }]), "seed {seed}: {refused:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_retry_whose_process_died_after_the_step_is_completed_and_never_ends_before_it_began() {
     let bench = Bench::new(1, Faults::latency());
     let _running = completed(&bench).await;
