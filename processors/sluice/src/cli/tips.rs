@@ -47,7 +47,7 @@ fn of_flag(flag: &str, program: &Command, words: &[String]) -> Option<String> {
         return Some(format!("{flag} goes after the command: '{} {flag}'", path.join(" ")));
     }
     named(commands(program, &|_, command| takes(command, flag)))
-        .map(|commands| format!("'{}' takes no {flag}; {commands}", path.join(" ")))
+        .map(|commands| format!("'{}' takes no {flag}, unlike {commands}", path.join(" ")))
 }
 
 fn takes(command: &Command, flag: &str) -> bool {
@@ -107,7 +107,10 @@ mod tests {
     #[test]
     fn a_flag_of_other_commands_names_them_and_never_itself_as_a_value() {
         let watched = said("sluice campaign status spring --watch");
-        assert!(watched.contains("'sluice campaign status' takes no --watch; 'sluice explain'"), "{watched}");
+        assert!(
+            watched.contains("'sluice campaign status' takes no --watch, unlike 'sluice explain'"),
+            "{watched}"
+        );
         let asked = said("sluice verify spring --server http://h");
         assert!(!asked.contains("tip:"), "too many take it: {asked}");
     }
