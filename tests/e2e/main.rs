@@ -22,4 +22,5 @@ mod outages;
 mod service;
 mod stops;
 mod trouble;
+mod unanswered;
 mod webhooks;
