@@ -60,7 +60,11 @@ impl MessagePlan for Plan {
             return Err(RenderProblem { code: "missing_variable".to_owned(), message });
         }
         let body = serde_json::json!({ "to": send.address }).to_string();
-        Ok(CallRequest { endpoint: self.endpoint.clone(), body: body.into(), tag: Some(tag.to_string()) })
+        Ok(CallRequest {
+            endpoint: self.endpoint.clone(),
+            body: body.into(),
+            tag: Some(tag.to_string().into()),
+        })
     }
 
     fn correlation(&self) -> Correlation {

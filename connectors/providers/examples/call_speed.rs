@@ -15,7 +15,7 @@ use hyper_util::rt::TokioExecutor;
 use sluice_core::{CampaignId, ChunkId, PageId, SendId};
 use sluice_providers::http::response::HttpAnswers;
 use sluice_providers::{HttpCaller, HttpCallerOptions};
-use sluice_runtime::ports::caller::{Call, CallRequest, CallResult, Caller, Endpoint, Outcomes};
+use sluice_runtime::ports::caller::{Begun, Call, CallRequest, CallResult, Caller, Endpoint, Outcomes};
 use sluice_runtime::{Clock, SystemClock};
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
@@ -117,12 +117,12 @@ fn sluice(url: &str, calls: usize, in_flight: usize) -> Result<f64, Box<dyn Erro
         request: CallRequest {
             endpoint: Arc::clone(&endpoint),
             body: Bytes::from_static(BODY.as_bytes()),
-            tag: Some("0123456789abcdef0123456789abcdef.1234.1".to_owned()),
+            tag: Some(Bytes::from_static(b"0123456789abcdef0123456789abcdef.1234.1")),
         },
         not_before: now,
         start_by: now + Duration::from_secs(60),
         not_after: now + Duration::from_secs(60),
-        outcomes: Outcomes::new(sender.clone()),
+        outcomes: Outcomes::new(sender.clone(), Begun::default()),
     };
     // As the sender grants: ahead of what is in flight, refilled in batches.
     let (ahead, batch) = (in_flight + 512, 256);

@@ -1,7 +1,7 @@
 //! Reading an answer: its first 64 KiB, and what they mean.
 
 use bytes::{Bytes, BytesMut};
-use http::Response;
+use http::{HeaderMap, Response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use sluice_runtime::ports::caller::{Answer, AnswerRules, CallResult};
@@ -18,11 +18,13 @@ pub(super) struct Read {
     pub(super) used_percent: Option<u32>,
     /// Whether the connection is at the end of the answer, ready for another call.
     pub(super) keep: bool,
+    /// Emptied, for another request.
+    pub(super) headers: HeaderMap,
 }
 
 /// Reads the whole answer and classifies it.
 pub(super) async fn read(response: Response<Incoming>, rules: &dyn AnswerRules) -> Read {
-    let (head, mut body) = response.into_parts();
+    let (mut head, mut body) = response.into_parts();
     let mut whole = true;
     let mut first = Bytes::new();
     let mut more = BytesMut::new();
@@ -51,7 +53,8 @@ pub(super) async fn read(response: Response<Incoming>, rules: &dyn AnswerRules) 
     if !whole && !is_cut && !head.status.is_success() {
         // Which error it was is in the part that did not arrive.
         let detail = format!("the answer with status {} broke off", head.status.as_u16());
-        return Read { result: CallResult::Unknown { detail }, used_percent: None, keep: false };
+        let headers = HeaderMap::new();
+        return Read { result: CallResult::Unknown { detail }, used_percent: None, keep: false, headers };
     }
     let mut headers = [("", ""); HEADERS_MAX];
     let mut count = 0;
@@ -64,5 +67,7 @@ pub(super) async fn read(response: Response<Incoming>, rules: &dyn AnswerRules) 
     let body = &read[..read.len().min(BODY_BYTES_MAX)];
     let answer = Answer { status: head.status.as_u16(), headers: &headers[..count], body };
     let used_percent = rules.used_percent(&answer);
-    Read { result: rules.classify(&answer), used_percent, keep: whole }
+    let result = rules.classify(&answer);
+    head.headers.clear();
+    Read { result, used_percent, keep: whole, headers: head.headers }
 }

@@ -10,10 +10,10 @@ use super::prepared::Prepared;
 use super::watchdog::Watchdog;
 use bytes::Bytes;
 use http::header::HeaderName;
-use http::{HeaderValue, Request};
+use http::{HeaderMap, HeaderValue, Request};
 use http_body_util::Full;
 use sluice_core::throttle::HoldReason;
-use sluice_runtime::ports::caller::{CallResult, Failure};
+use sluice_runtime::ports::caller::{CallRequest, CallResult, Failure};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -29,6 +29,8 @@ struct Slot {
     mailbox: Rc<Mailbox>,
     watchdog: Watchdog,
     connection: Option<Connection>,
+    /// The empty map of the last answer, for the headers of the next request.
+    spare: HeaderMap,
 }
 
 impl Drop for Slot {
@@ -42,7 +44,7 @@ impl Drop for Slot {
 /// Starts a slot with its first call.
 pub(super) fn spawn(origin: Rc<Origin>, first: Job) {
     let mailbox = Rc::new(Mailbox::default());
-    let slot = Slot { origin, mailbox, watchdog: Watchdog::new(), connection: None };
+    let slot = Slot { origin, mailbox, watchdog: Watchdog::new(), connection: None, spare: HeaderMap::new() };
     tokio::task::spawn_local(slot.run(first));
 }
 
@@ -150,7 +152,8 @@ impl Slot {
             None => return Went::Ended(open, CallResult::NotCalled { reason: None }),
         }
         let Some(call) = open.call() else { return Went::Stale(open) };
-        let request = match request(prepared, call.request.body.clone(), call.request.tag.as_deref()) {
+        let headers = std::mem::take(&mut self.spare);
+        let request = match request(prepared, headers, &call.request) {
             Ok(request) => request,
             Err(problem) => {
                 self.connection = Some(connection);
@@ -175,6 +178,7 @@ impl Slot {
                     connection.gate.disarm();
                     self.connection = Some(connection);
                 }
+                self.spare = answer.headers;
                 open.uses(answer.used_percent);
                 Went::Ended(open, answer.result)
             }
@@ -204,16 +208,22 @@ impl Slot {
     }
 }
 
-fn request(prepared: &Prepared, body: Bytes, tag: Option<&str>) -> Result<Request<Full<Bytes>>, String> {
+/// The request, with its headers in the empty map `headers`.
+fn request(
+    prepared: &Prepared,
+    mut headers: HeaderMap,
+    call: &CallRequest,
+) -> Result<Request<Full<Bytes>>, String> {
     let parts = &prepared.parts;
-    let mut request = Request::new(Full::new(body));
+    headers.extend(parts.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
+    if let Some(tag) = call.tag.clone() {
+        let value = HeaderValue::from_maybe_shared(tag);
+        headers.insert(IDEMPOTENCY_KEY, value.map_err(|_| "the tag can't be a header".to_owned())?);
+    }
+    let mut request = Request::new(Full::new(call.body.clone()));
     *request.method_mut() = parts.method.clone();
     *request.uri_mut() = parts.target.clone();
-    *request.headers_mut() = parts.headers.clone();
-    if let Some(tag) = tag {
-        let value = HeaderValue::from_str(tag).map_err(|_| "the tag can't be a header".to_owned())?;
-        request.headers_mut().insert(IDEMPOTENCY_KEY, value);
-    }
+    *request.headers_mut() = headers;
     Ok(request)
 }
 

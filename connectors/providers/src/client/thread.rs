@@ -12,8 +12,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::{mpsc, watch};
-use tokio::task::LocalSet;
 
 /// Parsed endpoints that are kept; campaigns with recipients' values in headers bring one a call.
 const PREPARED_MAX: usize = 4_096;
@@ -69,11 +69,19 @@ impl Worker {
         shared: Arc<Shared>,
         running: Arc<watch::Sender<usize>>,
     ) -> Result<mpsc::UnboundedSender<Vec<Call>>, StartError> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (sender, batches) = mpsc::unbounded_channel();
+        let (started, has_started) = std::sync::mpsc::sync_channel(1);
         std::thread::Builder::new().name(format!("http-{number}")).spawn(move || {
             // Counts down also after a panic.
             let _ended = Ended(running);
+            let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
+            let (runtime, problem) = match runtime {
+                Ok(runtime) => (Some(runtime), None),
+                Err(problem) => (None, Some(problem)),
+            };
+            // Whoever starts the thread waits for this.
+            let _heard = started.send(problem);
+            let Some(runtime) = runtime else { return };
             let worker = Worker {
                 shared,
                 origins: HashMap::new(),
@@ -81,9 +89,13 @@ impl Worker {
                 early: BTreeMap::new(),
                 numbered: 0,
             };
-            LocalSet::new().block_on(&runtime, worker.run(batches));
+            runtime.block_on(worker.run(batches));
         })?;
-        Ok(sender)
+        match has_started.recv() {
+            Ok(None) => Ok(sender),
+            Ok(Some(problem)) => Err(problem.into()),
+            Err(gone) => Err(std::io::Error::other(gone).into()),
+        }
     }
 
     async fn run(mut self, mut batches: mpsc::UnboundedReceiver<Vec<Call>>) {

@@ -32,6 +32,9 @@ const RESERVED_HEADERS: [&str; 11] = [
     "proxy-authorization",
 ];
 
+/// Room for a recipient's values, before the first one is written: enough for most.
+const VARIABLES_BYTES: usize = 96;
+
 /// A compiled request.
 #[derive(Debug)]
 pub(crate) struct Compiled {
@@ -125,17 +128,19 @@ impl Compiled {
         campaign: &StringMap,
         tag: EchoTag,
     ) -> Result<CallRequest, RenderError> {
-        let mut body = Vec::new();
-        self.body.render(|name| lookup(send, campaign, name), &mut body)?;
-        let mut key = Vec::with_capacity(TAG_BYTES_MAX);
-        push_tag(tag, &mut key);
+        // Body and tag in one piece of memory: a send costs the allocator little.
+        let mut both = Vec::with_capacity(TAG_BYTES_MAX + self.body.literal_bytes() + VARIABLES_BYTES);
+        self.body.render(|name| lookup(send, campaign, name), &mut both)?;
+        let body_bytes = both.len();
+        push_tag(tag, &mut both);
         let endpoint = if self.own_headers.is_empty() {
             Arc::clone(&self.endpoint)
         } else {
             self.own_endpoint(send, campaign)?
         };
-        // A tag is ASCII.
-        Ok(CallRequest { endpoint, body: Bytes::from(body), tag: String::from_utf8(key).ok() })
+        let mut body = Bytes::from(both);
+        let tag = body.split_off(body_bytes);
+        Ok(CallRequest { endpoint, body, tag: Some(tag) })
     }
 
     fn own_endpoint(&self, send: &SendRequest, campaign: &StringMap) -> Result<Arc<Endpoint>, RenderError> {

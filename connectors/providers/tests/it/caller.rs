@@ -7,7 +7,9 @@ use sluice_core::{CampaignId, ChunkId, PageId, SendId};
 use sluice_providers::http::response::HttpAnswers;
 use sluice_providers::messenger::response::MessengerAnswers;
 use sluice_providers::{HttpCaller, HttpCallerOptions};
-use sluice_runtime::ports::caller::{Call, CallOutcome, CallRequest, CallResult, Caller, Endpoint, Outcomes};
+use sluice_runtime::ports::caller::{
+    Begun, Call, CallOutcome, CallRequest, CallResult, Caller, Endpoint, Outcomes,
+};
 use sluice_runtime::{Clock, SystemClock};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -55,12 +57,12 @@ impl Rig {
             request: CallRequest {
                 endpoint: Arc::clone(endpoint),
                 body: Bytes::from(format!("{{\"to\":{index}}}")),
-                tag: Some(format!("tag-{index}")),
+                tag: Some(Bytes::from(format!("tag-{index}"))),
             },
             not_before: now + Duration::from_millis(not_before),
             start_by: now + Duration::from_millis(not_after),
             not_after: now + Duration::from_millis(not_after),
-            outcomes: Outcomes::new(self.sender.clone()),
+            outcomes: Outcomes::new(self.sender.clone(), Begun::default()),
         }
     }
 

@@ -124,7 +124,7 @@ fn c1_a_generic_request_is_what_the_launch_says() {
     let request = plan.render(&send("ana@example.org", json!({"customer": "42"})), tag()).unwrap();
     let body: Value = serde_json::from_slice(&request.body).unwrap();
     assert_eq!(body, json!({"to": "ana@example.org", "n": [1, "42"]}));
-    assert_eq!(request.tag, Some(tag().to_string()));
+    assert_eq!(request.tag.as_deref(), Some(tag().to_string().as_bytes()));
     let endpoint = &request.endpoint;
     assert_eq!((endpoint.method.as_str(), endpoint.url.as_str()), ("PUT", "http://localhost:1"));
     for (name, value) in [

@@ -3,7 +3,7 @@
 use sluice_core::throttle::HoldReason;
 use sluice_core::{CampaignId, ChunkId, PageId, SendId};
 use sluice_runtime::ports::caller::{
-    Answer, AnswerRules, Call, CallOutcome, CallRequest, CallResult, Endpoint, Outcomes,
+    Answer, AnswerRules, Begun, Call, CallOutcome, CallRequest, CallResult, Endpoint, Outcomes,
 };
 use sluice_schemas::Fact;
 use sluice_simulation::truth::{accepted_twice, calls_in_window_max, calls_per_attempt, recipients_reached};
@@ -43,7 +43,7 @@ fn call(index: u16, after_ms: u64, outcomes: &UnboundedSender<CallOutcome>, now:
         not_before,
         start_by: not_before + Duration::from_secs(2),
         not_after: not_before + Duration::from_secs(2),
-        outcomes: Outcomes::new(outcomes.clone()),
+        outcomes: Outcomes::new(outcomes.clone(), Begun::default()),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::Clock;
 use crate::metrics::Metrics;
 use crate::metrics::calls::{AttemptKind, CallClass, CallMetrics, class_of};
 use crate::metrics::labels::channel_place;
-use crate::ports::caller::{Call, CallOutcome, Caller, Endpoint};
+use crate::ports::caller::{Call, CallMeter, CallOutcome, Caller, Endpoint};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,8 +53,7 @@ impl Caller for MeteredCaller {
             let attempt = if call.attempt > 1 { AttemptKind::Again } else { AttemptKind::First };
             self.meter.metrics.calls.at([place, attempt as usize]).inc();
             self.meter.metrics.in_flight.at([place]).inc();
-            let (meter, slot) = (self.meter.clone(), call.not_before.max(now));
-            call.outcomes.heard_by(move |outcome| meter.ended(place, slot, outcome));
+            call.outcomes.metered_by(self.meter.clone(), place, call.not_before.max(now));
         }
         self.inner.call(calls);
     }
@@ -65,8 +64,7 @@ struct Meter {
     clock: Arc<dyn Clock>,
 }
 
-impl Meter {
-    /// The call of `slot` is under way no more; the client may have given it up without an outcome.
+impl CallMeter for Meter {
     fn ended(&self, place: usize, slot: Duration, outcome: Option<&CallOutcome>) {
         self.metrics.in_flight.at([place]).dec();
         let Some(outcome) = outcome else { return };

@@ -24,7 +24,7 @@ pub struct CallRequest {
     /// The body.
     pub body: Bytes,
     /// The echo tag, for endpoints that take it as a header.
-    pub tag: Option<String>,
+    pub tag: Option<Bytes>,
 }
 
 /// What the calls of a page share. Its `Debug` output shows no secrets.
@@ -107,29 +107,65 @@ impl Call {
 /// first, and also that a call was given up without one.
 pub struct Outcomes {
     to: UnboundedSender<CallOutcome>,
-    heard: Option<Heard>,
+    metered: Option<Metered>,
     begun: Begun,
 }
 
 /// Whether a call has begun: bytes of it may have left, so an outcome can be long in coming, and is hardly
 /// [`CallResult::NotCalled`] any more. A caller that does not tell leaves it at no.
-#[derive(Debug, Clone, Default)]
-pub struct Begun(Arc<AtomicBool>);
+#[derive(Debug, Clone)]
+pub struct Begun {
+    /// Of all calls that were handed out together.
+    batch: Arc<[AtomicBool]>,
+    at: usize,
+}
 
 impl Begun {
+    /// For as many calls, in one piece of memory: a call costs the allocator little.
+    pub fn batch(calls: usize) -> impl Iterator<Item = Self> {
+        let batch: Arc<[AtomicBool]> = std::iter::repeat_with(AtomicBool::default).take(calls).collect();
+        (0..calls).map(move |at| Self { batch: batch.clone(), at })
+    }
+
     /// As far as the caller has told.
     pub fn is_told(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.flag().is_some_and(|flag| flag.load(Ordering::Acquire))
+    }
+
+    fn tell(&self, has_begun: bool) {
+        if let Some(flag) = self.flag() {
+            flag.store(has_begun, Ordering::Release);
+        }
+    }
+
+    fn flag(&self) -> Option<&AtomicBool> {
+        self.batch.get(self.at)
     }
 }
 
-/// Takes the outcome, or `None` where there is none.
-type Heard = Box<dyn FnOnce(Option<&CallOutcome>) + Send>;
+impl Default for Begun {
+    fn default() -> Self {
+        Self { batch: Arc::new([AtomicBool::new(false)]), at: 0 }
+    }
+}
+
+/// Measures calls, on the thread that has their outcome: it has to be quick.
+pub trait CallMeter: Send + Sync + 'static {
+    /// The call that was to start at `slot` is under way no more; `None`: the client gave it up without an outcome.
+    /// `place` is what the meter was told with the call.
+    fn ended(&self, place: usize, slot: Duration, outcome: Option<&CallOutcome>);
+}
+
+struct Metered {
+    meter: Arc<dyn CallMeter>,
+    place: usize,
+    slot: Duration,
+}
 
 impl Outcomes {
-    /// To whoever receives.
-    pub fn new(to: UnboundedSender<CallOutcome>) -> Self {
-        Self { to, heard: None, begun: Begun::default() }
+    /// To whoever receives; `begun` is told before.
+    pub fn new(to: UnboundedSender<CallOutcome>, begun: Begun) -> Self {
+        Self { to, metered: None, begun }
     }
 
     /// For whoever made the call.
@@ -139,28 +175,30 @@ impl Outcomes {
 
     /// Told by the caller right before the first byte may leave; `false`: none has left after all.
     pub fn tell_begun(&self, has_begun: bool) {
-        self.begun.0.store(has_begun, Ordering::Release);
+        self.begun.tell(has_begun);
     }
 
-    /// Has the outcome heard by `meter` before it is sent. It runs on the client's thread and has to be quick.
-    pub fn heard_by(&mut self, meter: impl FnOnce(Option<&CallOutcome>) + Send + 'static) {
-        self.heard = Some(Box::new(meter));
+    /// Has the outcome measured before it is sent.
+    pub fn metered_by(&mut self, meter: Arc<dyn CallMeter>, place: usize, slot: Duration) {
+        self.metered = Some(Metered { meter, place, slot });
     }
 
     /// Sends the one outcome. `false`: whoever made the call is gone, and nobody wants to know.
     pub fn send(mut self, outcome: CallOutcome) -> bool {
-        if let Some(heard) = self.heard.take() {
-            heard(Some(&outcome));
-        }
+        self.measure(Some(&outcome));
         self.to.send(outcome).is_ok()
+    }
+
+    fn measure(&mut self, outcome: Option<&CallOutcome>) {
+        if let Some(Metered { meter, place, slot }) = self.metered.take() {
+            meter.ended(place, slot, outcome);
+        }
     }
 }
 
 impl Drop for Outcomes {
     fn drop(&mut self) {
-        if let Some(heard) = self.heard.take() {
-            heard(None);
-        }
+        self.measure(None);
     }
 }
 

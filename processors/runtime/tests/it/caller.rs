@@ -7,7 +7,8 @@ use sluice_core::{CampaignId, ChunkId, SendId};
 use sluice_runtime::metered::{MeteredCaller, PageChannels};
 use sluice_runtime::metrics::Metrics;
 use sluice_runtime::ports::caller::{
-    Answer, AnswerRules, Call, CallOutcome, CallRequest, CallResult, Caller, Endpoint, Failure, Outcomes,
+    Answer, AnswerRules, Begun, Call, CallOutcome, CallRequest, CallResult, Caller, Endpoint, Failure,
+    Outcomes,
 };
 use sluice_schemas::Channel;
 use std::sync::{Arc, Mutex};
@@ -88,7 +89,7 @@ impl<C: Caller> World<C> {
             not_before: Duration::from_millis(not_before),
             start_by: Duration::from_secs(60),
             not_after: Duration::from_secs(60),
-            outcomes: Outcomes::new(self.sender.clone()),
+            outcomes: Outcomes::new(self.sender.clone(), Begun::default()),
         }
     }
 

@@ -7,7 +7,7 @@ use sluice_core::chunk_state::entry;
 use sluice_core::pairs;
 use sluice_core::throttle::HoldReason;
 use sluice_core::{ATTEMPTS_MAX, CampaignId, ChunkId};
-use sluice_runtime::ports::caller::{Call, CallOutcome, CallResult, Failure, Outcomes};
+use sluice_runtime::ports::caller::{Begun, Call, CallOutcome, CallResult, Failure, Outcomes};
 use sluice_runtime::ports::log::{NewRecord, Partition, Topic};
 use sluice_schemas::{Fact, ReceiptEntry, encode};
 use std::time::Duration;
@@ -67,7 +67,9 @@ impl Page {
         let mut free = self.in_flight_max().saturating_sub(self.calling.len());
         let ids: Vec<CampaignId> =
             self.lanes.iter().filter(|(_, state)| !state.granted.is_empty()).map(|(id, _)| *id).collect();
-        let mut calls = Vec::with_capacity(free.min(self.granted_sends()));
+        let calls_max = free.min(self.granted_sends());
+        let mut begun = Begun::batch(calls_max);
+        let mut calls = Vec::with_capacity(calls_max);
         let mut expired: Vec<(CampaignId, Ready)> = Vec::new();
         let mut some = true;
         while some && free > 0 {
@@ -116,8 +118,8 @@ impl Page {
                 }
                 start_by = late.map_or(start_by, |late| start_by.min(start + late));
                 free -= 1;
-                let outcomes = Outcomes::new(self.outcomes.0.clone());
-                let begun = outcomes.begun();
+                let begun = begun.next().unwrap_or_default();
+                let outcomes = Outcomes::new(self.outcomes.0.clone(), begun.clone());
                 calls.push(Call {
                     send: sluice_core::SendId { chunk: ready.chunk, index: ready.index },
                     attempt: ready.attempt,

@@ -381,7 +381,7 @@ impl MessagePlan for PlainPlan {
             timeout_ms: self.timeout_ms(),
         };
         let body = send.address.clone().into_bytes().into();
-        Ok(CallRequest { endpoint: Arc::new(endpoint), body, tag: Some(tag.to_string()) })
+        Ok(CallRequest { endpoint: Arc::new(endpoint), body, tag: Some(tag.to_string().into()) })
     }
 
     fn correlation(&self) -> Correlation {
