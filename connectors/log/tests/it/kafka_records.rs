@@ -8,6 +8,7 @@ use sluice_log::kafka::{Framing, Incoming, topics};
 use sluice_runtime::ports::log::{
     Delivery, Log, LogError, NewRecord, Partition, Position, ReadLimit, StoredRecord, Topic,
 };
+use sluice_runtime::{Clock, SystemClock};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -42,6 +43,20 @@ async fn a_record_that_is_too_large_fails_its_own_batch_alone() {
     let Err(LogError::Storage(text)) = mixed.await else { panic!() };
     assert!(text.contains("record_bytes_max"), "{text}");
     assert_eq!((largest.await, after.await), (Ok(3..4), Ok(4..6)), "nothing of the refused batch was stored");
+    own.tidy_up().await;
+}
+
+#[tokio::test]
+async fn b5_a_record_tells_when_it_was_appended() {
+    let own = Own::named();
+    topics::create(&own.options).await.unwrap();
+    let log = own.log().await;
+    let before_ms = SystemClock.wall_ms();
+    log.append(Topic::Launches, ZERO, records("a", 1)).await.unwrap();
+    let after_ms = SystemClock.wall_ms();
+    let read = log.read(Topic::Launches, ZERO, START, ALL).await.unwrap();
+    let appended_ms = read[0].appended_ms;
+    assert!(appended_ms.is_some_and(|at_ms| (before_ms..=after_ms).contains(&at_ms)), "{appended_ms:?}");
     own.tidy_up().await;
 }
 
