@@ -70,7 +70,14 @@ pub async fn explain(sight: &Sight, row: &CampaignRow) -> Outcome<Explained> {
         });
     }
     let shards: BTreeSet<u32> = stored.chunks.iter().map(|chunk| chunk.shard).collect();
-    explained.retries = Some(retries(store, sight.log.as_ref(), row.id, shards, sight.now_ms).await?);
+    let retries = retries(store, sight.log.as_ref(), row.id, shards, sight.now_ms).await?;
+    let later = explained.status.held_by_retries(&retries, sight.now_ms);
+    if let Some(later) = later.filter(|_| explained.held.is_none()) {
+        explained.held = Some(later);
+        let finish = explained.status.finish.take();
+        explained.status.finish = finish.map(|finish| finish.after_retries(&retries));
+    }
+    explained.retries = Some(retries);
     explained.lags = sight.lags().await?;
     Ok(explained)
 }

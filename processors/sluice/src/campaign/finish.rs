@@ -4,8 +4,9 @@ use super::preview::UNLIMITED_PER_SECOND;
 use super::quotas::flow_above;
 use super::stored::Stored;
 use crate::page::facts::PageLimits;
+use crate::page::retries::Retries;
 use crate::view::moment::at;
-use crate::view::numbers::thousands;
+use crate::view::numbers::{counted, thousands};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,22 @@ impl Finish {
         match self.ends_ms {
             Some(ends_ms) => format!("about {}, limited by {}", at(ends_ms, zone), self.says),
             None => format!("not within ten years, limited by {}", self.says),
+        }
+    }
+
+    /// Of a campaign of which nobody is called before the next of these retries.
+    pub fn after_retries(self, retries: &Retries) -> Self {
+        match (self.ends_ms, retries.next_at_ms) {
+            (Some(ends_ms), Some(next_ms)) if ends_ms < next_ms => Self {
+                ends_ms: Some(next_ms),
+                limited_by: "retries".to_owned(),
+                says: counted(
+                    retries.later,
+                    "recipient who is tried again",
+                    "recipients who are tried again",
+                ),
+            },
+            _ => self,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::gates::GateLine;
 use super::status::{CampaignStatus, PageLine};
+use crate::page::retries::Retries;
 use crate::view::moment::when;
 use crate::view::numbers::{counted, duration, thousands};
 use sluice_core::CampaignState;
@@ -50,6 +51,24 @@ impl CampaignStatus {
         let page = pages.clone().next().filter(|_| pages.count() == self.page_count)?;
         Some(format!("{name} waits for page {}: {}. {far}.", page.page, page.why()?))
     }
+
+    /// The same where nothing else holds it: all who are left are tried again later, beside calls whose answer is unknown.
+    pub fn held_by_retries(&self, retries: &Retries, now_ms: i64) -> Option<String> {
+        let next_ms = retries.next_at_ms.filter(|next_ms| *next_ms > now_ms)?;
+        let unanswered = self.gates.iter().find(|line| line.is_unanswered());
+        let waits = retries.later + unanswered.map_or(0, |line| line.holds);
+        let is_all = retries.whole && retries.due == 0 && waits >= self.counters.pending;
+        if !is_all || self.state != CampaignState::Running {
+            return None;
+        }
+        let name = &self.campaign;
+        let also =
+            unanswered.map_or_else(String::new, |line| format!("{}, and ", line.waits_for_answers(now_ms)));
+        let people = counted(retries.later, "recipient", "recipients");
+        let next = when(next_ms, self.time_zone.as_deref(), now_ms);
+        let far = format!("{} of {} done", thousands(self.done()), thousands(self.recipients));
+        Some(format!("{name} {also}waits to try {people} again, the first at {next}. {far}."))
+    }
 }
 
 impl PageLine {
@@ -68,5 +87,47 @@ impl PageLine {
         let why = self.why().map_or_else(String::new, |why| format!("; waits: {why}"));
         let calls = counted(self.in_flight as u64, "call", "calls");
         format!("{}: {calls} in flight, {} granted{why}", self.page, self.granted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::gates::GateLine;
+    use super::super::status::derived;
+    use super::super::stored::tests::{row, stored};
+    use super::*;
+    use sluice_core::Counters;
+
+    #[test]
+    fn c3_c6_g3_who_is_tried_again_later_is_told_when_nobody_else_is_left() {
+        let counters = Counters { total: 9, pending: 3, sent: 6, ..Counters::default() };
+        let mut status = derived(&stored(row("null", "{}"), &[("a", 9)]), 0);
+        status.counters = counters;
+        let later = Retries { due: 0, later: 3, next_at_ms: Some(60_000), whole: true };
+        assert_eq!(
+            status.held_by_retries(&later, 0).unwrap(),
+            "spring waits to try 3 recipients again, the first at 1969-12-31 21:01 America/Sao_Paulo, in 1 min 0 s. \
+             6 of 9 done."
+        );
+        for sends in
+            [Retries { due: 1, ..later }, Retries { whole: false, ..later }, Retries { later: 2, ..later }]
+        {
+            assert_eq!(status.held_by_retries(&sends, 0), None, "{sends:?}");
+        }
+        assert_eq!(status.held_by_retries(&later, 60_000), None, "it is due");
+        status.gates.push(GateLine {
+            gate: "webhooks".to_owned(),
+            says: String::new(),
+            holds: 1,
+            until_ms: Some(30_000),
+            frees: None,
+            zone: None,
+        });
+        let both = status.held_by_retries(&Retries { later: 2, ..later }, 0).unwrap();
+        assert!(
+            both.starts_with("spring waits for the webhooks of 1 call whose answer is unknown, until"),
+            "{both}"
+        );
+        assert!(both.contains("(sender.unresolved_after_ms), and waits to try 2 recipients again"), "{both}");
     }
 }

@@ -289,9 +289,15 @@ impl CampaignStatus {
             },
             CampaignState::Cancelled => {
                 let sent = numbers::thousands(self.counters.sent);
-                let others = [("failed", self.counters.failed), ("unknown", self.counters.unknown)];
-                let others = others.iter().filter(|(_, count)| *count > 0);
-                let others = others.map(|(word, count)| format!(", {} {word}", numbers::thousands(*count)));
+                let Counters { failed, opted_out, skipped, unknown, .. } = self.counters;
+                let others = [
+                    (failed, "failed"),
+                    (opted_out, "opted out"),
+                    (skipped, "skipped"),
+                    (unknown, "unknown"),
+                ];
+                let others = others.iter().filter(|(count, _)| *count > 0);
+                let others = others.map(|(count, word)| format!(", {} {word}", numbers::thousands(*count)));
                 let (others, why) = (others.collect::<String>(), self.why());
                 let cancelled = numbers::thousands(self.counters.cancelled);
                 format!("{name} was cancelled{why}: {sent} of {all} sent{others}, {cancelled} cancelled.")
