@@ -1,51 +1,14 @@
-//! Taking a page and claiming sends on it, both as compare-and-sets on its ledger.
+//! Claiming sends, by a compare-and-set on the page's ledger, and giving claims back.
 
 use super::{Booked, GrantedSend, Page, Ready};
-use crate::campaigns::is_kept;
 use crate::shard::SenderError;
-use sluice_core::ledger::{Held, Scope};
-use sluice_core::pace::PageSlots;
-use sluice_core::pairs::Pairs;
-use sluice_core::partition::murmur2;
-use sluice_core::rate::PerDay;
-use sluice_core::throttle::Hold;
+use sluice_core::ledger::Scope;
 use sluice_core::{CampaignId, ChunkId, IndexSet, LedgerBody};
-use sluice_runtime::ports::log::LogError;
-use sluice_runtime::ports::store::{Fence, Granted, Predecessor, StoreError, StoreResult};
+use sluice_runtime::ports::store::{Fence, Granted, StoreError, StoreResult};
 use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::time::Duration;
-use tracing::{debug, info, warn};
-
-/// A page that is lost twice within this is wanted by two members.
-const LOST_AGAIN: Duration = Duration::from_secs(60);
-
-/// Then it is left to the other one for at least so long, in s: longer than a takeover's wait, so that it gets to call.
-const LEAVE_S: u32 = 10;
-
-/// And up to so much longer, in s, so that the two don't come back together.
-const LEAVE_SPREAD_S: u32 = 20;
-
-/// What an owner knows about its page.
-pub(super) struct Ownership {
-    pub(super) fence: Fence,
-    /// The ledger as the next write will leave it, new claims aside. The stored one may hold more: claims that
-    /// were settled or given back since the last write.
-    pub(super) body: LedgerBody,
-    /// `body.len()`, kept for the board.
-    pub(super) claims: u32,
-    /// The stored ledger says something else: claims were given back, a hold began or ended.
-    pub(super) is_unwritten: bool,
-    /// Monotonic: a former owner may still be calling before this time, buckets are empty then.
-    pub(super) grants_from: Duration,
-    /// The page's own limit, and how fast its provider lets it go.
-    pub(super) slots: PageSlots,
-    /// Calls of the page in any 24 hours.
-    pub(super) daily: Option<PerDay>,
-    pub(super) hold: Hold,
-    /// The holds that `body` has, and when each ends.
-    pub(super) kept_holds: Vec<(Held, Duration)>,
-}
+use tracing::{debug, warn};
 
 /// A grant whose answer is awaited.
 pub(super) struct PendingGrant {
@@ -67,94 +30,6 @@ pub(super) async fn answered(grant: &mut Option<PendingGrant>) -> (Duration, Sto
 }
 
 impl Page {
-    /// Takes the page at its first work, or to settle what was claimed for a cancelled campaign, after a fresh
-    /// synchronous commit: a former member is refused there and can't steal the page (hazard 6).
-    pub(super) async fn own(&mut self) -> Result<(), SenderError> {
-        let is_needed = self.has_work() || !self.closing.is_empty();
-        if self.ownership.is_some() || !is_needed || self.now() < self.own_from {
-            return Ok(());
-        }
-        match self.shard.commit().await {
-            Ok(()) => {}
-            Err(LogError::Fenced { .. }) => {
-                self.stop_by(self.lost());
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        }
-        let taken = match self.context.ports.store.take(&self.id, &self.context.owner).await {
-            Ok(taken) => taken,
-            Err(StoreError::Unavailable(reason)) => {
-                self.wait_for_store(reason).await;
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let now = self.now();
-        let options = &self.context.options;
-        let wait = match taken.predecessor {
-            Predecessor::HandedOver | Predecessor::Gone => Duration::ZERO,
-            Predecessor::MayRun => self.ms(options.takeover_wait_ms),
-        };
-        let opened = self.lanes.values().map(|state| state.campaign.row.launch.channel);
-        let channel = opened.chain(self.closing.values().map(|closing| closing.channel)).next();
-        let rate = channel.and_then(|channel| self.context.ports.messages.page_rate(channel, &self.id));
-        let daily = channel.and_then(|channel| self.context.ports.messages.page_daily(channel, &self.id));
-        let never_used = taken.fence.epoch <= 1;
-        let mut slots = match never_used {
-            true => PageSlots::fresh(options.pace, rate),
-            false => PageSlots::empty(options.pace, rate, now + wait),
-        };
-        if let Some(carried) = taken.body.pace() {
-            slots.inherit(carried, now + wait, now, self.context.ports.clock.wall_ms());
-        }
-        info!(page = %self.id, epoch = taken.fence.epoch, claims = taken.body.len(), predecessor = ?taken.predecessor, "page taken");
-        for state in self.lanes.values_mut() {
-            if let Some(share) = &mut state.campaign.gcra
-                && !never_used
-            {
-                share.reserve(now + wait);
-            }
-        }
-        let inherited: Vec<(ChunkId, u8, IndexSet)> = taken
-            .body
-            .claims()
-            .map(|(chunk, attempt, indexes)| {
-                // Calls that this very process still has under way are not inherited.
-                let mut others = indexes.clone();
-                others.subtract(
-                    &self
-                        .calling
-                        .range((chunk, 0)..=(chunk, u16::MAX))
-                        .map(|((_, index), _)| *index)
-                        .collect(),
-                );
-                (chunk, attempt, others)
-            })
-            .filter(|(.., indexes)| !indexes.is_empty())
-            .collect();
-        self.ownership = Some(Ownership {
-            fence: taken.fence,
-            claims: taken.body.len(),
-            is_unwritten: false,
-            body: taken.body,
-            grants_from: now + wait,
-            slots,
-            daily,
-            hold: Hold::default(),
-            kept_holds: Vec::new(),
-        });
-        self.inherit(inherited, now, taken.predecessor).await?;
-        self.inherit_holds();
-        // Whom the former owner called a moment ago is not known.
-        self.pairs = Pairs::default();
-        // The lanes were opened before `control` was read: a command in between would never be heard of (G7).
-        self.look_at_campaigns = true;
-        // Nothing is granted before the campaigns are read; what there is to be granted is read meanwhile.
-        self.start_loads();
-        self.look_at_campaigns().await
-    }
-
     /// Sends that may be granted now, at most. What is granted already counts, as far as it can be called.
     pub(super) fn grantable(&self, now: Duration) -> usize {
         self.grantable_until(now, now + self.ms(self.context.options.ahead_ms))
@@ -308,34 +183,6 @@ impl Page {
         Ok(())
     }
 
-    /// Who is refused takes the page again at once: the other one may be a former member (hazard 6). Two members that
-    /// both have work for the page, as after the partitions were made more, would take it from each other for ever
-    /// before one of them may call: who loses it twice in a minute leaves it to the other one for a while.
-    fn own_again_later(&mut self, epoch: u64) {
-        let now = self.now();
-        let before = self.lost_at.replace(now);
-        if before.is_some_and(|before| now.saturating_sub(before) < LOST_AGAIN) {
-            // By chance, and the same for the same run of the simulation.
-            let spread = murmur2(format!("{}{epoch}", self.context.owner).as_bytes()) % LEAVE_SPREAD_S;
-            self.own_from = now + Duration::from_secs(u64::from(LEAVE_S + spread));
-            warn!(page = %self.id, "two members of the group have work for this page and take turns; have all partitions of chunks been added while campaigns were open?");
-        }
-    }
-
-    /// Forgets all that was decided under this ownership; a later one looks at everything again.
-    pub(super) fn disown(&mut self) {
-        self.ownership = None;
-        self.grant = None;
-        self.tokens.forget_more();
-        for state in self.lanes.values_mut() {
-            state.granted.clear();
-            state.window.clear();
-            state.deferred.clear();
-            state.loading = None;
-            state.lane.restart();
-        }
-    }
-
     /// Puts sends back that were not claimed after all.
     fn unload(&mut self, batch: Vec<(CampaignId, Ready)>) {
         for (id, ready) in batch.into_iter().rev() {
@@ -343,44 +190,6 @@ impl Page {
                 state.window.push_front(ready);
             }
         }
-    }
-
-    /// Drops the lanes of campaigns that have ended or are being cancelled, and what is granted of those that are
-    /// paused (G7).
-    pub(super) async fn look_at_campaigns(&mut self) -> Result<(), SenderError> {
-        if !self.look_at_campaigns {
-            return Ok(());
-        }
-        let ids: Vec<CampaignId> = self.lanes.keys().copied().collect();
-        for id in ids {
-            let row = loop {
-                match self.context.rows.read(id).await {
-                    Err(StoreError::Unavailable(reason)) => self.wait_for_store(reason).await,
-                    answer => break answer?,
-                }
-            };
-            let row = match row {
-                Some(row) if is_kept(row.state) => {
-                    self.renew(id, row);
-                    continue;
-                }
-                row => row,
-            };
-            self.ungrant(id);
-            if let Some(state) = self.lanes.remove(&id) {
-                let records: Vec<u64> =
-                    state.lane.works().flat_map(|work| work.records.iter().copied()).collect();
-                match row {
-                    Some(row) if !row.state.is_ended() => {
-                        let settles = state.campaign.plan.correlation().settles_by_webhook;
-                        self.close(id, row.launch.channel, settles, records);
-                    }
-                    _ => self.shard.finish(&records),
-                }
-            }
-        }
-        self.look_at_campaigns = false;
-        Ok(())
     }
 
     /// Gives back what is granted and not called.

@@ -7,6 +7,7 @@
 //! ```
 
 mod closing;
+mod commands;
 mod dispatch;
 mod doubt;
 mod fresh;
@@ -18,34 +19,37 @@ mod leaving;
 mod lifting;
 mod load;
 mod loading;
+mod opening;
+mod own;
 mod quotas;
 mod ramp;
 mod receipts;
+mod sends;
 mod settle;
+mod shown;
 mod templates;
 mod uses;
 
+pub(crate) use opening::{Descriptor, OpenWork};
 pub(crate) use quotas::TOKENS_AHEAD;
 
-use crate::backlog::Line;
-use crate::board::{Lift, PageStatus};
+use crate::board::Lift;
 use crate::campaigns::Campaign;
 use crate::handle::ShardHandle;
-use crate::quotas::{CallTokens, QuotaPlace};
+use crate::quotas::QuotaPlace;
 use crate::shard::{Context, SenderError, joined};
 use crate::watch::Watched;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use receipts::Gathered;
-use sluice_core::lane::{Lane, Source, SpanCursor, Work};
+use sends::{Booked, Calling, GrantedSend, Ready, ReadySend};
+use sluice_core::lane::Lane;
 use sluice_core::pairs::Pairs;
 use sluice_core::share::Shares;
 use sluice_core::throttle::TemplateKey;
-use sluice_core::usage::Bucket;
-use sluice_core::{CampaignId, ChunkId, IndexSet, PageId};
-use sluice_runtime::ports::caller::{Begun, CallOutcome, CallRequest};
+use sluice_core::{CampaignId, ChunkId, PageId};
+use sluice_runtime::ports::caller::CallOutcome;
 use sluice_runtime::ports::log::LogError;
-use sluice_schemas::{GateClass, Span};
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -54,24 +58,6 @@ use std::time::Duration;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-
-/// What a record of `chunks` asks for.
-#[derive(Debug, Clone)]
-pub(crate) enum Descriptor {
-    First { chunk: ChunkId, size: u32, spans: Vec<Span>, class: GateClass },
-    Retry { chunk: ChunkId, attempt: u8, not_before_ms: i64, indexes: IndexSet, class: GateClass },
-}
-
-impl Descriptor {
-    /// What its record waits together with.
-    pub(crate) fn line(&self, page: &PageId) -> Line {
-        let (chunk, is_retry) = match self {
-            Self::First { chunk, .. } => (chunk, false),
-            Self::Retry { chunk, .. } => (chunk, true),
-        };
-        Line { page: page.clone(), campaign: chunk.campaign(), is_retry }
-    }
-}
 
 /// How a page ends.
 #[derive(Debug, Clone, Copy)]
@@ -83,71 +69,11 @@ pub(crate) enum StopMode {
     Lost { deadline: Duration },
 }
 
-/// A descriptor for a page, and its record of `chunks`.
-#[derive(Debug)]
-pub(crate) struct OpenWork {
-    pub(crate) record: u64,
-    pub(crate) descriptor: Descriptor,
-}
-
 /// Kept as long as the page is this process's: its shard goes to another one when all are dropped.
 pub(crate) type Kept = mpsc::Sender<Infallible>;
 
 /// How a page hears that it has to end. Beside its descriptors, so that a page that waits for the store hears it.
 pub(crate) type StopSignal = watch::Receiver<Option<StopMode>>;
-
-/// A send that could be granted now. Boxed: it passes five queues and maps on its way to its call, and moving its 200
-/// bytes took more time than anything else that the page does.
-type Ready = Box<ReadySend>;
-
-#[derive(Debug)]
-struct ReadySend {
-    chunk: ChunkId,
-    index: u16,
-    attempt: u8,
-    /// Attempts of earlier runs: they do not count against `max_retries`.
-    attempts_before_run: u8,
-    request: CallRequest,
-    /// Whom it is for.
-    to: String,
-    /// Facts name a person instead of a message.
-    by_person: bool,
-    /// When suppressions and the chunk's state were looked at.
-    looked_at: Duration,
-    /// What its gate looks at.
-    class: Arc<GateClass>,
-    /// Where the claim is booked as use of the day.
-    booked: Booked,
-}
-
-/// The quarters of an hour in which a claim counts, where there is a limit of the day.
-#[derive(Debug, Clone, Copy, Default)]
-struct Booked {
-    page: Option<Bucket>,
-    campaign: Option<Bucket>,
-}
-
-/// A send whose claim is durable.
-#[derive(Debug)]
-struct GrantedSend {
-    ready: Ready,
-    not_after: Duration,
-}
-
-/// A call under way.
-#[derive(Debug)]
-struct Calling {
-    /// The slot that the limits gave it.
-    slot: Duration,
-    /// It does not start at or after this.
-    start_by: Duration,
-    /// By then it has said so if it has not started: the connection that it waited for may take that long.
-    not_after: Duration,
-    begun: Begun,
-    ready: Ready,
-    /// What it uses of limits above the page.
-    tokens: CallTokens,
-}
 
 /// One campaign on this page.
 struct LaneState {
@@ -203,7 +129,7 @@ pub(crate) struct Page {
     lifting: lifting::Lifting,
     /// Told where the command was given to this process.
     lifted: Lift,
-    ownership: Option<grant::Ownership>,
+    ownership: Option<own::Ownership>,
     /// When another owner took the page last.
     lost_at: Option<Duration>,
     /// It is not taken before.
@@ -387,53 +313,6 @@ impl Page {
         self.settle_if_due().await
     }
 
-    /// Descriptors are opened with the next questions to the store. Many arrive together.
-    fn take_in(&mut self, first: OpenWork) {
-        let now = self.now();
-        let mut next = Some(first);
-        while let Some(OpenWork { record, descriptor }) = next {
-            self.waiting.push((now, record, descriptor));
-            next = self.inbox.try_recv().ok();
-        }
-    }
-
-    /// Puts a descriptor into its campaign's lane. One of a campaign that has ended needs nothing; one of a
-    /// campaign that is being cancelled waits until what is claimed is settled, the finalizer does the rest.
-    async fn open(&mut self, record: u64, descriptor: Descriptor) -> Result<(), SenderError> {
-        let (Descriptor::First { chunk, .. } | Descriptor::Retry { chunk, .. }) = &descriptor;
-        let id = chunk.campaign();
-        if !self.lanes.contains_key(&id) && !self.open_lane(id, record, &descriptor).await? {
-            return Ok(());
-        }
-        let work = match descriptor {
-            Descriptor::First { chunk, size, spans, class } => {
-                let source = Source::Spans(SpanCursor::new(spans));
-                Work::open(chunk, 1, 0, source, record, IndexSet::full(size)).of_class(class)
-            }
-            Descriptor::Retry { chunk, attempt, not_before_ms, indexes, class } => {
-                Work::open(chunk, attempt, not_before_ms, Source::Rows, record, indexes).of_class(class)
-            }
-        };
-        if let Some(state) = self.lanes.get_mut(&id) {
-            state.lane.add(work);
-        }
-        Ok(())
-    }
-
-    async fn retry_waiting(&mut self) -> Result<(), SenderError> {
-        let now = self.now();
-        if self.stop.is_some() || self.waiting.iter().all(|(due, ..)| *due > now) {
-            return Ok(());
-        }
-        let (due, later) = std::mem::take(&mut self.waiting).into_iter().partition(|(due, ..)| *due <= now);
-        self.waiting = later;
-        let due: Vec<_> = due;
-        for (_, record, descriptor) in due {
-            self.open(record, descriptor).await?;
-        }
-        Ok(())
-    }
-
     fn now(&self) -> Duration {
         self.context.ports.clock.monotonic()
     }
@@ -482,46 +361,6 @@ impl Page {
     /// Whether the log has every outcome that is known here.
     fn is_reported(&self) -> bool {
         self.gathered.is_empty() && self.appends.is_empty()
-    }
-
-    /// The speed that the provider leaves, if it is not all of it; at least 1.
-    fn speed_percent(&self) -> Option<u32> {
-        let pace = self.ownership.as_ref()?.slots.pace();
-        let factor = pace.factor(self.now());
-        (factor < 1.0).then(|| ((factor * 100.0) as u32).max(1))
-    }
-
-    fn show(&self) {
-        if self.has_left() {
-            return;
-        }
-        let hold = self.ownership.as_ref().and_then(|ownership| {
-            ownership.hold.waits(self.now()).map(|(until, reason)| (until, reason.clone()))
-        });
-        self.context.board.set(
-            &self.id,
-            PageStatus {
-                in_flight: self.calling.len(),
-                granted: self.granted_sends(),
-                campaigns: self.lanes.len(),
-                claims: self.ownership.as_ref().map_or(0, |ownership| ownership.claims),
-                in_doubt: self.ownership.as_ref().map_or(0, |ownership| ownership.body.in_doubt()),
-                hold,
-                templates: self.held_templates(self.now()),
-                calls_per_s: self.throughput.in_ms(self.now(), 1_000).round() as u32,
-                speed_percent: self.speed_percent(),
-                day: self.day(),
-                uses: self.uses(),
-                problem: self.problem.clone(),
-                waits_for: self
-                    .away
-                    .as_ref()
-                    .or(self.load_away.as_ref())
-                    .map(|reason| format!("waiting for the store: {reason}"))
-                    .or_else(|| self.tokens.trouble()),
-            },
-            &self.lifted,
-        );
     }
 }
 
