@@ -11,6 +11,9 @@ const READ: ReadLimit = ReadLimit { records_max: 1_000, bytes_max: 1 << 20 };
 /// Events of a part at most, more or less one read.
 const PART_MAX: usize = 1_000;
 
+/// Partitions of a part that have some, at most: on a cluster the first read of each takes up to half a second.
+const PARTITIONS_MAX: usize = 4;
+
 /// Some events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Part {
@@ -32,9 +35,9 @@ pub async fn part(log: &dyn Log, from: Option<&str>, campaign: Option<&str>) -> 
     for number in positions.len() as u32..log.partitions(Topic::Events) {
         positions.push(log.bounds(Topic::Events, Partition(number)).await?.start);
     }
-    let (mut events, mut unreadable, mut more) = (Vec::new(), Vec::new(), false);
+    let (mut events, mut unreadable, mut more, mut with_some) = (Vec::new(), Vec::new(), false, 0);
     for (number, at) in (0..log.partitions(Topic::Events)).zip(&mut positions) {
-        if events.len() >= PART_MAX {
+        if events.len() >= PART_MAX || with_some == PARTITIONS_MAX {
             more = true;
             break;
         }
@@ -46,6 +49,7 @@ pub async fn part(log: &dyn Log, from: Option<&str>, campaign: Option<&str>) -> 
             }
             records => records?,
         };
+        with_some += usize::from(!records.is_empty());
         for record in records {
             (*at, more) = (record.offset.next(), true);
             match decode::<CampaignEvent>(&record.value) {
@@ -65,4 +69,19 @@ fn positions(text: &str) -> Outcome<Vec<Position>> {
         let to_do = "use `next` of the part before, or leave it out";
         Failure::usage("after", format!("`{text}` is no place among the events"), to_do)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Exit;
+
+    #[test]
+    fn a_place_among_the_events_is_a_position_of_each_partition() {
+        assert_eq!(positions("12,0").unwrap(), [Position(12), Position(0)]);
+        for wrong in ["", "12,", "-1", "3.120"] {
+            let refused = positions(wrong).unwrap_err();
+            assert_eq!((refused.exit, refused.code.as_str()), (Exit::Usage, "after"), "{wrong}");
+        }
+    }
 }
