@@ -159,7 +159,7 @@ impl CampaignRow {
         let Rules { end_at, recurring, .. } = self.rules();
         match (end_at, recurring) {
             (Some(end_at), None) => format!("ended at {end_at}"),
-            (Some(end_at), Some(_)) => format!("it does not come again before its end at {end_at}"),
+            (Some(end_at), Some(_)) => format!("its end at {end_at} is before the next time"),
             (None, _) => "it does not come again".to_owned(),
         }
     }

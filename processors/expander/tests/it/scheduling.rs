@@ -219,7 +219,7 @@ async fn b5_a_recurring_campaign_ends_after_its_last_occurrence() {
     assert_eq!(occurrences(&world), named(&["14t2300", "15t0000"]));
     let schedule = row(&world);
     assert_eq!((schedule.state, schedule.seal.map(|seal| seal.total)), (CampaignState::Cancelling, Some(0)));
-    assert_eq!(schedule.reason.as_deref(), Some("it does not come again before its end at 2023-11-15T01:00"));
+    assert_eq!(schedule.reason.as_deref(), Some("its end at 2023-11-15T01:00 is before the next time"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -73,8 +73,10 @@ impl Coming {
 
 #[cfg(test)]
 mod tests {
-    use super::super::stored::tests::row;
+    use super::super::status::derived;
+    use super::super::stored::tests::{row, stored};
     use super::*;
+    use sluice_core::CampaignState;
 
     const HOUR: i64 = 3_600_000;
     /// 2026-06-01T09:00 in Sao Paulo, a Monday.
@@ -95,6 +97,19 @@ mod tests {
         );
         let runs = Coming::of(&row("null", r#"{"end_at": "2026-06-02T18:00"}"#));
         assert_eq!((runs.says(), runs.ends_at_ms), (None, Some(NINE + 33 * HOUR)));
+    }
+
+    #[test]
+    fn b5_a_recurrence_that_is_over_was_not_cancelled_before_its_start() {
+        let launch =
+            row("null", r#"{"recurring": {"cron": "0 9 * * *"}, "end_at": "2026-06-01T09:30"}"#).launch;
+        let waits = CampaignRow::scheduled(launch, NINE - HOUR, NINE);
+        let reason = Some(waits.end_reason());
+        let over = CampaignRow { state: CampaignState::Cancelled, reason, ..waits };
+        assert_eq!(
+            derived(&stored(over, &[]), NINE).sentence(),
+            "spring comes no more: its end at 2026-06-01T09:30 is before the next time."
+        );
     }
 
     #[test]

@@ -282,6 +282,8 @@ impl CampaignStatus {
             }
             CampaignState::Completed => format!("{name} is completed: {all} recipients."),
             CampaignState::Cancelled if self.starts_at_ms.is_some() => match self.reason.as_deref() {
+                // It came as often as it was to, or somebody ended it.
+                Some(reason) if self.recurring.is_some() => format!("{name} comes no more: {reason}."),
                 Some(reason) if reason != UNSCHEDULED => {
                     format!("{name} was cancelled before its start: {reason}.")
                 }

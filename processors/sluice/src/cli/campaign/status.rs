@@ -33,7 +33,7 @@ fn lines(explained: &Explained, live: bool) -> Vec<String> {
     fact("state", status.state.as_str().to_owned());
     fact("launched", at(status.created_at_ms, zone));
     let took = duration(Duration::from_millis(status.took_ms));
-    if let Some(at_ms) = status.starts_at_ms {
+    if let Some(at_ms) = status.starts_at_ms.filter(|_| !status.state.is_ended()) {
         fact("starts", at(at_ms, zone));
     }
     if let Some(cron) = &status.recurring {
