@@ -21,8 +21,10 @@ impl CampaignStatus {
         // A window or a limit holds nobody who was called already.
         let unanswered = self.gates.iter().filter(|line| line.is_unanswered()).find(holds_all);
         if let Some(line) = unanswered.filter(|_| self.state != CampaignState::Paused) {
-            let is_cancelled = self.state == CampaignState::Cancelling;
-            let also = if is_cancelled { "is being cancelled and " } else { "" };
+            let also = match self.state {
+                CampaignState::Cancelling => format!("is being cancelled{} and ", self.why()),
+                _ => String::new(),
+            };
             return Some(format!("{name} {also}{}. {far}.", line.waits_for_answers(now_ms)));
         }
         let holding = self.gates.iter().find(holds_all);
@@ -31,6 +33,9 @@ impl CampaignStatus {
             return Some(match (line.gate.as_str(), until) {
                 ("run state", _) if self.state == CampaignState::Paused => {
                     format!("{name} is paused; to go on: sluice campaign resume {name}. {far}.")
+                }
+                ("run state", _) if self.state == CampaignState::Cancelling => {
+                    format!("{name} is being cancelled{}. {far}.", self.why())
                 }
                 ("run state", _) => format!("{name} is {}. {far}.", self.state.as_str()),
                 ("window", Some(until)) => format!("{name} waits for its window: opens {until}. {far}."),

@@ -252,7 +252,7 @@ impl CampaignStatus {
     }
 
     /// ` (wrong price)`: the reason that was given.
-    fn why(&self) -> String {
+    pub(super) fn why(&self) -> String {
         self.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"))
     }
 

@@ -168,12 +168,12 @@ mod tests {
     #[test]
     fn g3_g8_a_cancelled_campaign_tells_what_its_end_waits_for_and_a_paused_one_that_it_is_paused() {
         let mut stored = crashed();
-        stored.row.state = CampaignState::Cancelling;
+        (stored.row.state, stored.row.reason) = (CampaignState::Cancelling, Some("wrong price".to_owned()));
         let held = status(&stored, 3, true, NOON).held(NOON).unwrap();
-        assert!(
-            held.starts_with("spring is being cancelled and waits for the webhooks of 3 calls"),
-            "{held}"
-        );
+        let expected = "spring is being cancelled (wrong price) and waits for the webhooks of 3 calls";
+        assert!(held.starts_with(expected), "{held}");
+        let held = status(&stored, 9, true, NOON).held(NOON).unwrap();
+        assert_eq!(held, "spring is being cancelled (wrong price). 0 of 9 done.");
         stored.row.state = CampaignState::Paused;
         let held = status(&stored, 3, true, NOON).held(NOON).unwrap();
         assert!(held.starts_with("spring is paused; to go on"), "{held}");
