@@ -63,11 +63,7 @@ fn c7_the_service_refuses_what_is_too_late_and_says_what_was_there_already() {
     assert_eq!((&first["already"], &again["already"]), (&json!(false), &json!(true)));
     says(&run(&["watch", "spring"]), 0, &["is completed"]);
     let again = run(&["launch", text(&spring)]);
-    says(
-        &again,
-        0,
-        &["It was launched before and is over", "spring is completed", "another campaign name"],
-    );
+    says(&again, 0, &["It was launched before and is over", "spring is completed", "another campaign name"]);
 
     let never = place.http_launch("never", 3);
     says(&run(&["schedule", text(&never), "--at", &in_hours(5)]), 0, &["never starts at"]);
