@@ -10,6 +10,9 @@ use sluice_core::schedule::starts_ms;
 use sluice_core::{CampaignId, CampaignRow, CampaignState, Terms, Transition};
 use sluice_schemas::{OpenHours, Priority, Recurring, SendWindow, WindowClock};
 
+/// The start of what is to wait for none.
+const NOW: &str = "now";
+
 /// New limits. What is not named stays; `null` takes a limit away.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -32,7 +35,7 @@ pub struct NewLimits {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NewTimes {
-    /// Not before: only while the campaign has not started. What is over means at once.
+    /// Not before: only while the campaign has not started; `now`: at once. A moment that is over is refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start_at: Option<String>,
     /// No call starts at or after it.
@@ -124,11 +127,15 @@ async fn change(
 }
 
 /// What keeps the campaign from calling anybody more under other times: a slip in a date would cancel everybody who is
-/// left, for good. Times that stay as they are were decided before.
+/// left, for good. Nor does it start people by a slip. Times that stay as they are were decided before.
 fn too_late(row: &CampaignRow, terms: &Terms, rules: &ValidRules, now_ms: i64) -> Vec<LaunchProblem> {
     let (old, new) = (row.rules(), &terms.rules);
     if (&old.start_at, &old.end_at, &old.window) == (&new.start_at, &new.end_at, &new.window) {
         return Vec::new();
+    }
+    if old.start_at != new.start_at && rules.start_at_ms.is_some_and(|start_ms| start_ms <= now_ms) {
+        let hint = "write a later moment, or `now` to start at once";
+        return vec![problem("start_at", "it is over already", hint)];
     }
     let is_over = rules.end_at_ms.is_some_and(|end_ms| end_ms <= now_ms);
     match (rules.recurrence.is_some(), old.end_at != new.end_at) {
@@ -177,7 +184,7 @@ fn with_times(row: &CampaignRow, new: &NewTimes) -> Result<Terms, Vec<LaunchProb
         terms.rules.end_at.clone_from(end_at);
     }
     if let Some(start_at) = &new.start_at {
-        terms.rules.start_at = Some(start_at.clone());
+        terms.rules.start_at = (start_at != NOW).then(|| start_at.clone());
         if row.state != CampaignState::Scheduled {
             let hint = "leave it out; its end and its hours can be moved";
             problems.push(problem("start_at", "the campaign has started", hint));

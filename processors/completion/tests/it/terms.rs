@@ -157,8 +157,15 @@ async fn b5_the_start_moves_while_a_campaign_waits_for_it_and_not_later() {
     assert!(again.already);
     set_limits(&ports, id(), &limits(r#"{"rate": "5/s"}"#)).await.unwrap();
     assert_eq!(bench.row().starts_at_ms, answer.row.starts_at_ms);
-    reschedule(&ports, id(), &times(r#"{"start_at": "2020-01-01T00:00"}"#)).await.unwrap();
-    assert_eq!(bench.row().starts_at_ms, bench.world.wall_ms(), "what is over means at once");
+    let over = reschedule(&ports, id(), &times(r#"{"start_at": "2020-01-01T00:00"}"#)).await.unwrap_err();
+    let CommandError::Terms { problems, .. } = &over else { panic!("{over}") };
+    assert_eq!((problems[0].field.as_str(), problems[0].problem.as_str()), ("start_at", "it is over already"));
+    assert!(problems[0].hint.contains("`now`"), "{problems:?}");
+    assert_eq!(bench.row().starts_at_ms, answer.row.starts_at_ms, "a slip starts nobody");
+    let now = r#"{"start_at": "now"}"#;
+    reschedule(&ports, id(), &times(now)).await.unwrap();
+    assert_eq!(bench.row().starts_at_ms, bench.world.wall_ms());
+    assert!(reschedule(&ports, id(), &times(now)).await.unwrap().already);
     bench.step(CampaignState::Running).await;
     let refused = reschedule(&ports, id(), &times(later)).await.unwrap_err();
     let CommandError::Terms { problems, .. } = &refused else { panic!("{refused}") };

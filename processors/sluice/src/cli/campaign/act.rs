@@ -8,7 +8,6 @@ use crate::cli::Common;
 use crate::cli::remote::escaped;
 use crate::error::{Exit, Failure, Outcome};
 use crate::node::commands::{CancelDetails, RetryDetails};
-use crate::view::numbers::time;
 use crate::view::{out, style};
 use clap::Args;
 use serde::Serialize;
@@ -16,7 +15,6 @@ use serde_json::{Value, json};
 use sluice_completion::{NewLimits, NewTimes, NewWindow};
 use sluice_core::rate::Rate;
 use sluice_http::Action;
-use sluice_runtime::{Clock, SystemClock};
 use sluice_schemas::Priority;
 
 /// Takes a limit away.
@@ -179,7 +177,7 @@ pub(super) async fn set_limits(common: &Common, args: &LimitArgs) -> Outcome {
 
 pub(super) async fn reschedule(common: &Common, args: &TimeArgs) -> Outcome {
     let new = NewTimes {
-        start_at: args.start_at.as_deref().map(start),
+        start_at: args.start_at.clone(),
         end_at: named(args.end_at.as_ref()),
         window: window(args)?,
         recurring: None,
@@ -188,14 +186,6 @@ pub(super) async fn reschedule(common: &Common, args: &TimeArgs) -> Outcome {
         return Err(nothing_named("--start-at, --end-at or --open"));
     }
     act(common, &args.act, Action::Reschedule, &new).await
-}
-
-/// `now` as a moment; everything else as it is.
-fn start(text: &str) -> String {
-    match text {
-        "now" => time(SystemClock.wall_ms()),
-        moment => moment.to_owned(),
-    }
 }
 
 fn window(args: &TimeArgs) -> Outcome<Option<Option<NewWindow>>> {
