@@ -133,13 +133,15 @@ impl Page {
         self.keep_pace();
         let Some(ownership) = &self.ownership else { return Ok(()) };
         // An owner that stays in the ledger makes the next one wait for calls that may still begin.
+        // So does one that has not granted yet because its own predecessor may still call (G4).
         let calls = self.calling.len();
-        let is_released = stays || (calls == 0 && self.is_reported());
-        if !is_released {
+        let is_drained = stays || (calls == 0 && self.is_reported());
+        if !is_drained {
             warn!(page = %self.id, calls, "calls were still under way at the end of the drain");
-            if !ownership.is_unwritten {
-                return Ok(());
-            }
+        }
+        let is_released = is_drained && ownership.grants_from <= self.now();
+        if !is_released && !ownership.is_unwritten {
+            return Ok(());
         }
         let (fence, body) = (ownership.fence, ownership.body.clone());
         let (store, page) = (self.context.ports.store.clone(), self.id.clone());

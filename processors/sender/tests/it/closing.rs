@@ -92,3 +92,39 @@ async fn g8_the_wait_for_webhooks_is_in_the_ledger_and_goes_on_under_the_next_ow
     second.stop().await;
     assert_eq!(bench.store().ledger(&page()).await.unwrap().unwrap().body.in_doubt(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn g3_webhooks_that_come_after_a_long_stand_still_are_waited_for() {
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    let mut bench = Bench::new();
+    bench.has_webhooks = true;
+    bench.campaign(&[2, 3, 4]).await;
+    bench.cancel().await;
+    let first = bench.start("first");
+    tokio::time::sleep(minutes(1)).await;
+    first.stop().await;
+    // Nobody is there for longer than the whole wait: the webhooks of that time were not taken either.
+    tokio::time::sleep(minutes(20)).await;
+    let second = bench.start("second");
+    tokio::time::sleep(minutes(1)).await;
+    assert_eq!(bench.receipts(), [], "judged before any webhook could come");
+    tokio::time::sleep(minutes(2)).await;
+    assert!(!bench.receipts().is_empty(), "the whole 15 minutes again");
+    second.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn g4_who_leaves_while_its_predecessor_may_still_call_makes_the_next_owner_wait_as_well() {
+    let bench = Bench::new();
+    bench.campaign(&[2, 3, 4]).await;
+    // The dead owner's grants may have two seconds left.
+    let early = bench.start("early");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    early.stop().await;
+    let owner = bench.store().ledger(&page()).await.unwrap().unwrap().owner;
+    assert!(owner.is_some(), "released: the next owner would grant at once");
+    let late = bench.start("late");
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    late.stop().await;
+    assert_eq!(bench.store().ledger(&page()).await.unwrap().unwrap().owner, None);
+}
