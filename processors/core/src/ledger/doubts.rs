@@ -12,6 +12,13 @@ use std::collections::BTreeMap;
 /// times out each second has a hundred of them at most, not a thousand.
 pub const DOUBT_GRAIN_MS: i64 = 10_000;
 
+/// With more doubts than this, ends are rounded up to [`COARSE_GRAIN_MS`]: a provider that answers nobody, on a page with
+/// dozens of open chunks, would fill the ledger up to where nothing more is granted.
+const FINE_MAX: usize = 64;
+
+/// See [`FINE_MAX`].
+const COARSE_GRAIN_MS: i64 = 60_000;
+
 /// Claims of one attempt whose webhooks are waited for until one time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Doubt<'a> {
@@ -41,8 +48,8 @@ impl Doubts {
         if new.is_empty() {
             return false;
         }
-        let until_ms =
-            until_ms.saturating_add(DOUBT_GRAIN_MS - 1).div_euclid(DOUBT_GRAIN_MS) * DOUBT_GRAIN_MS;
+        let grain_ms = if self.by_time.len() < FINE_MAX { DOUBT_GRAIN_MS } else { COARSE_GRAIN_MS };
+        let until_ms = until_ms.saturating_add(grain_ms - 1).div_euclid(grain_ms) * grain_ms;
         self.len += new.len();
         self.by_time.entry((chunk, attempt, until_ms)).or_default().union_with(&new);
         true
@@ -50,7 +57,8 @@ impl Doubts {
 
     /// What became of them is known, or they were not called after all.
     pub(super) fn remove(&mut self, chunk: ChunkId, attempt: u8, indexes: &IndexSet) {
-        if self.by_time.is_empty() {
+        // It is asked of every call that ends, and nearly none was in doubt.
+        if self.of(chunk, attempt).next().is_none() {
             return;
         }
         self.by_time.retain(|(of_chunk, of_attempt, _), known| {
@@ -116,7 +124,10 @@ impl Doubts {
                 return Err(Damaged("an index in doubt twice, or none"));
             }
             doubts.len += indexes.len();
-            doubts.by_time.insert((chunk, attempt, i64::from_be_bytes(*until_ms)), indexes);
+            let key = (chunk, attempt, i64::from_be_bytes(*until_ms));
+            if doubts.by_time.insert(key, indexes).is_some() {
+                return Err(Damaged("a doubt written twice"));
+            }
         }
         Ok(doubts)
     }
@@ -157,6 +168,31 @@ mod tests {
         assert!(!body.doubt(chunk(1), 2, &set(&[2]), 1) && !body.doubt(chunk(2), 1, &set(&[2]), 1));
         assert!(body.doubt(chunk(1), 1, &set(&[1, 2]), 20_000));
         assert_eq!((told(&body), body.in_doubt()), (vec![(10_000, vec![0, 1]), (20_000, vec![2])], 3));
+    }
+
+    #[test]
+    fn g9_many_doubts_are_rounded_up_further() {
+        let mut body = LedgerBody::new();
+        for number in 0..200 {
+            body.claim(chunk(number), 1, &IndexSet::full(1)).unwrap();
+            body.doubt(chunk(number), 1, &IndexSet::full(1), i64::from(number) * DOUBT_GRAIN_MS);
+        }
+        let ends: std::collections::BTreeSet<i64> = body.doubts().map(|doubt| doubt.until_ms).collect();
+        assert!(ends.len() < FINE_MAX + 200 / 6 + 1, "{}", ends.len());
+        assert!(ends.iter().skip(FINE_MAX).all(|end| end % COARSE_GRAIN_MS == 0));
+    }
+
+    #[test]
+    fn a_doubt_that_is_written_twice_is_damage_and_loses_no_claim_silently() {
+        let written = |indexes: &[u16]| {
+            let mut doubts = Doubts::default();
+            doubts.add(chunk(1), 1, set(indexes), 10_000);
+            let mut out = Vec::new();
+            doubts.encode_into(&mut out);
+            out.split_off(1)
+        };
+        let twice = [&[2][..], &written(&[0]), &written(&[5])].concat();
+        assert_eq!(Doubts::decode_from(&mut twice.as_slice()), Err(Damaged("a doubt written twice")));
     }
 
     #[test]
