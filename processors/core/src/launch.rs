@@ -23,7 +23,7 @@ pub use location::{Location, LocationError, ObjectStoreKind, is_url};
 pub use message::{INSTAGRAM_TEXT_BYTES_MAX, MESSENGER_TEXT_CHARS_MAX, RETIRED_TAGS};
 pub use nearest::nearest;
 pub use rules::ValidRules;
-pub use shape::Details;
+pub use shape::{Details, SHAPE_BYTES_MAX};
 
 /// Further attempts after a transient failure at most.
 pub const MAX_RETRIES_MAX: i32 = 10;
@@ -54,7 +54,7 @@ impl std::fmt::Display for LaunchProblem {
 /// Why a text is no launch.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LaunchError {
-    /// It is no JSON document, or one that says a field twice.
+    /// It is no JSON document, one that says a field twice, or one that is too long to look for all of its mistakes.
     #[error("{message} at line {line}, column {column}; {hint}")]
     NotJson {
         /// Line from 1.
@@ -135,13 +135,16 @@ impl ValidLaunch {
 /// Reads LAUNCH.json.
 ///
 /// # Errors
-/// All that is wrong with it, each mistake with its place.
+/// All that is wrong with it, each mistake with its place; the first one of a text longer than [`SHAPE_BYTES_MAX`].
 pub fn parse_json(text: &str) -> Result<CampaignLaunch, LaunchError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let error = match serde_json::from_str(text) {
         Ok(launch) => return Ok(launch),
         Err(error) => error,
     };
+    if text.len() > SHAPE_BYTES_MAX {
+        return Err(not_json(&error));
+    }
     match serde_json::from_str(text).map(shape::mistakes) {
         Ok(mistakes) if !mistakes.is_empty() => Err(LaunchError::Wrong(mistakes)),
         _ => Err(not_json(&error)),

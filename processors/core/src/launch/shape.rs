@@ -11,8 +11,12 @@ mod fields;
 
 use fields::{CANCEL, Field, LAUNCH, LIMITS, RETRY_FAILED, Shape, TIMES};
 
-/// Mistakes that are told one by one.
+/// Mistakes that are told one by one; the others are counted.
 const TOLD_MAX: usize = 50;
+
+/// Bytes of a document whose mistakes are looked for, all of them: it takes some twenty times its size in memory. Of a
+/// longer one the first mistake is told.
+pub const SHAPE_BYTES_MAX: usize = 1 << 20;
 
 /// The place of a document that is no object at all.
 const WHOLE: &str = "the document";
@@ -44,7 +48,7 @@ impl Details {
         };
         let mut found = Found::default();
         Shape::Object(fields).mend(&mut document, "", &mut found);
-        found.told
+        found.all()
     }
 }
 
@@ -53,6 +57,8 @@ impl Details {
 struct Found {
     is_launch: bool,
     told: Vec<LaunchProblem>,
+    /// Those beside the ones told.
+    more: usize,
     /// Places that are not told again: they are told as the misspelled name that stands there.
     hidden: Vec<String>,
 }
@@ -60,7 +66,26 @@ struct Found {
 impl Found {
     fn tell(&mut self, place: &str, problem: impl Into<String>, hint: impl Into<String>) {
         let place = if place.is_empty() { WHOLE } else { place };
-        self.told.push(LaunchProblem::new(place, problem, hint));
+        self.add(LaunchProblem::new(place, problem, hint));
+    }
+
+    fn add(&mut self, problem: LaunchProblem) {
+        match self.told.len() < TOLD_MAX {
+            true => self.told.push(problem),
+            false => self.more += 1,
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.told.len() + self.more
+    }
+
+    fn all(mut self) -> Vec<LaunchProblem> {
+        if self.more > 0 {
+            let problem = format!("there are {} more mistakes", self.more);
+            self.told.push(LaunchProblem::new(WHOLE, problem, "correct these first"));
+        }
+        self.told
     }
 
     /// Whether a problem at `field` may only follow from what was mended.
@@ -86,13 +111,8 @@ pub(super) fn mistakes(mut document: Value) -> Vec<LaunchProblem> {
     let mended = serde_json::from_value::<CampaignLaunch>(document).ok();
     let mut rest = mended.and_then(|launch| validate(&launch).err()).unwrap_or_default();
     rest.retain(|problem| !found.explains(&problem.field));
-    found.told.extend(rest);
-    let more = found.told.len().saturating_sub(TOLD_MAX);
-    if more > 0 {
-        found.told.truncate(TOLD_MAX);
-        found.tell(WHOLE, format!("there are {more} more mistakes"), "correct these first");
-    }
-    found.told
+    rest.into_iter().for_each(|problem| found.add(problem));
+    found.all()
 }
 
 fn join(place: &str, name: &str) -> String {
@@ -111,12 +131,12 @@ impl Shape {
             }
             (Shape::Word(known), Value::String(word)) if known.contains(&word.as_str()) => return,
             (Shape::List(of), Value::Array(items)) => {
-                let before = found.told.len();
+                let before = found.count();
                 for (number, item) in items.iter_mut().enumerate() {
                     of.mend(item, &format!("{place}[{number}]"), found);
                 }
                 // There is no harmless word: the list goes without any.
-                if matches!(of, Shape::Word(_)) && found.told.len() > before {
+                if matches!(of, Shape::Word(_)) && found.count() > before {
                     items.clear();
                 }
                 return;

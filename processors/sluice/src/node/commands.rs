@@ -8,7 +8,7 @@ use sluice_completion::{
     CommandError, CompletionPorts, NewLimits, NewTimes, cancel, pause, reschedule, resume, retry_failed,
     set_limits, unschedule,
 };
-use sluice_core::launch::Details;
+use sluice_core::launch::{Details, SHAPE_BYTES_MAX};
 use sluice_http::Action;
 
 /// What may be said with a cancel.
@@ -103,6 +103,9 @@ fn details<T: DeserializeOwned + Default>(of: Details, json: &[u8]) -> Outcome<T
     serde_json::from_slice(json).map_err(|error| {
         let to_do = "docs/cli.md describes the commands and what they take";
         let failure = Failure::usage("details_invalid", "the details of the command can't be read", to_do);
+        if json.len() > SHAPE_BYTES_MAX {
+            return failure.with(error.to_string());
+        }
         match serde_json::from_slice(json).map(|document| of.mistakes(document)) {
             Ok(mistakes) if !mistakes.is_empty() => {
                 mistakes.iter().fold(failure, |failure, mistake| failure.with(mistake.to_string()))

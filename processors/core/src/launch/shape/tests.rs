@@ -79,6 +79,19 @@ fn child<'a>(place: &str, inner: &'a str) -> Option<&'a str> {
 }
 
 #[test]
+fn g9_more_mistakes_than_anybody_reads_are_counted_and_a_long_document_is_told_its_first_one() {
+    let mut launch = whole();
+    launch["audience"]["inline"] = (0..1_000).map(|number| json!({"phone": number})).collect();
+    let found = lines(&launch);
+    assert_eq!(found.len(), TOLD_MAX + 1, "{found:?}");
+    assert!(found[TOLD_MAX].starts_with("the document: there are 9"), "{}", found[TOLD_MAX]);
+    assert_eq!(Details::Nothing.mistakes(launch["audience"]["inline"].clone()).len(), 1);
+    launch["audience"]["inline"] = (0..100_000).map(|number| json!({"phone": number})).collect();
+    let error = crate::launch::parse_json(&launch.to_string()).unwrap_err();
+    assert!(matches!(&error, crate::launch::LaunchError::NotJson { line: 1, .. }), "{error}");
+}
+
+#[test]
 fn every_mistake_is_told_at_once_each_with_its_place() {
     let mut launch = whole();
     launch["chanel"] = json!("http");
