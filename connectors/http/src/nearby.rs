@@ -4,6 +4,8 @@
 use crate::ApiError;
 use axum::extract::{ConnectInfo, Request};
 use axum::http::HeaderMap;
+use axum::http::header::HOST;
+use axum::http::uri::Authority;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::{IpAddr, SocketAddr};
@@ -28,10 +30,20 @@ pub(crate) async fn only(is_token_asked: bool, request: Request, next: Next) -> 
     }
 }
 
-/// Whether somebody on this machine asks, and no proxy for somebody else.
+/// Whether somebody on this machine asks, and no proxy for somebody else that says so, nor a page in a browser whose name
+/// was made to lead here (DNS rebinding): both ask for another host.
 fn is_here(peer: Option<IpAddr>, headers: &HeaderMap) -> bool {
     let is_passed_on = FORWARDED.iter().any(|name| headers.contains_key(*name));
-    peer.is_some_and(|peer| peer.to_canonical().is_loopback()) && !is_passed_on
+    let asks_here = headers.get(HOST).and_then(|host| host.to_str().ok()).is_some_and(is_this_machine);
+    peer.is_some_and(|peer| peer.to_canonical().is_loopback()) && !is_passed_on && asks_here
+}
+
+/// `localhost`, or an address of this machine alone, with or without a port.
+fn is_this_machine(host: &str) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else { return false };
+    let name = authority.host().trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost")
+        || name.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 #[cfg(test)]
@@ -41,7 +53,8 @@ mod tests {
 
     #[test]
     fn only_this_machine_itself_is_here() {
-        let (plain, mut passed_on) = (HeaderMap::new(), HeaderMap::new());
+        let asking = |host| HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]);
+        let (plain, mut passed_on) = (asking("127.0.0.1:8080"), asking("127.0.0.1:8080"));
         passed_on.insert("x-forwarded-for", HeaderValue::from_static("203.0.113.7"));
         for (peer, here) in
             [("127.0.0.1", true), ("::1", true), ("::ffff:127.0.0.1", true), ("10.0.0.7", false)]
@@ -50,5 +63,19 @@ mod tests {
             assert_eq!((is_here(peer, &plain), is_here(peer, &passed_on)), (here, false), "{peer:?}");
         }
         assert!(!is_here(None, &plain));
+        let loopback = Some(IpAddr::from([127, 0, 0, 1]));
+        for (host, here) in [
+            ("localhost", true),
+            ("LOCALHOST:9", true),
+            ("[::1]:8080", true),
+            ("127.0.0.2", true),
+            ("sluice.example.com:8080", false),
+            ("localhost.example.com", false),
+            ("10.0.0.7", false),
+            ("", false),
+        ] {
+            assert_eq!(is_here(loopback, &asking(host)), here, "{host}");
+        }
+        assert!(!is_here(loopback, &HeaderMap::new()));
     }
 }

@@ -139,9 +139,10 @@ async fn a_configured_token_is_asked_for() {
     assert_eq!(answer(&gateway, get("/healthz")).await.status(), 200);
 }
 
+/// Of a program that asks for this machine.
 fn from(peer: &str, path: &str, headers: &[(&str, &str)]) -> Request<Body> {
-    let request =
-        headers.iter().fold(Request::get(path), |request, (name, value)| request.header(*name, *value));
+    let plain = Request::get(path).header("host", "localhost:8080");
+    let request = headers.iter().fold(plain, |request, (name, value)| request.header(*name, *value));
     let peer: SocketAddr = peer.parse().unwrap();
     request.extension(ConnectInfo(peer)).body(Body::empty()).unwrap()
 }
@@ -175,6 +176,10 @@ async fn people_are_named_to_other_machines_only_with_the_token() {
         assert_eq!(json(elsewhere).await["code"], "token_needed");
         let proxied = from("127.0.0.1:4711", path, &[("x-forwarded-for", "203.0.113.7")]);
         assert_eq!(answer(&open, proxied).await.status(), 403);
+        let rebound = Request::get(path).header("host", "evil.example.com");
+        let peer: SocketAddr = "127.0.0.1:4711".parse().unwrap();
+        let rebound = rebound.extension(ConnectInfo(peer)).body(Body::empty()).unwrap();
+        assert_eq!(answer(&open, rebound).await.status(), 403);
         let known = from("203.0.113.7:4711", path, &[("authorization", "Bearer t0ken")]);
         assert_eq!(answer(&closed, known).await.status(), 200);
         assert_eq!(answer(&closed, from("127.0.0.1:4711", path, &[])).await.status(), 401);

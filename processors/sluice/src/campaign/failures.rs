@@ -2,12 +2,14 @@
 
 use super::people::details_of;
 use super::place::Place;
+use super::recipients::PART_TIME_MAX;
 use crate::error::Outcome;
 use serde::{Deserialize, Serialize};
 use sluice_core::facts::Status;
 use sluice_core::{CampaignId, ChunkRow};
 use sluice_runtime::ports::store::Store;
 use std::collections::BTreeMap;
+use tokio::time::Instant;
 
 /// Different reasons that are kept apart; providers have dozens.
 const REASONS_MAX: usize = 1_000;
@@ -119,8 +121,9 @@ pub async fn part(
 ) -> Outcome<Part> {
     let (mut failures, mut reached) = (Failures::new(samples), None);
     let left = chunks.iter().filter(|chunk| after.is_none_or(|after| Place::last_of(chunk) > after));
+    let began = Instant::now();
     for (looked_at, chunk) in left.enumerate() {
-        if looked_at == CHUNKS_MAX {
+        if looked_at == CHUNKS_MAX || (looked_at > 0 && began.elapsed() >= PART_TIME_MAX) {
             return Ok(Part { errors: failures.by_frequency(), next: reached });
         }
         failures.add_chunk(store, chunk).await?;

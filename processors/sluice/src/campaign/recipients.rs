@@ -7,12 +7,18 @@ use serde::{Deserialize, Serialize};
 use sluice_core::ChunkRow;
 use sluice_core::facts::{Recipient, Status};
 use sluice_runtime::ports::store::Store;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Recipients of a part at most: those of a full chunk.
 pub const PART_MAX: usize = sluice_core::CHUNK_ROWS_MAX as usize;
 
 /// Chunks that are looked at for a part at most: an answer comes soon, also where nobody is found.
 const CHUNKS_MAX: usize = 32;
+
+/// A part ends with the chunk at which this is over, far below the patience of whoever asks: where the store is slow, a
+/// list gets on all the same.
+pub(super) const PART_TIME_MAX: Duration = Duration::from_secs(2);
 
 const STATUSES: [Status; 10] = [
     Status::Pending,
@@ -72,9 +78,11 @@ pub async fn part(store: &dyn Store, chunks: &[ChunkRow], wanted: &Wanted) -> Ou
     let limit = wanted.limit.min(PART_MAX);
     let is_left = |chunk: &&ChunkRow| wanted.after.is_none_or(|after| Place::last_of(chunk) > after);
     let (mut recipients, mut looked_at, mut reached) = (Vec::new(), 0, wanted.after);
+    let began = Instant::now();
     for chunk in chunks.iter().filter(is_left) {
         let room = limit - recipients.len();
-        if room == 0 || looked_at == CHUNKS_MAX {
+        let is_late = looked_at > 0 && began.elapsed() >= PART_TIME_MAX;
+        if room == 0 || looked_at == CHUNKS_MAX || is_late {
             return Ok(Part { recipients, next: reached.map(|place| place.to_string()) });
         }
         let number = chunk.id.number();

@@ -22,7 +22,7 @@ use sluice_runtime::ports::messages::Messages;
 use sluice_runtime::ports::store::{LedgerRow, Store};
 use sluice_schemas::Channel;
 use sluice_sender::{Board, PageStatus};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -74,7 +74,12 @@ impl Sight {
         match is_told || pages.iter().any(is_counted) {
             true => self.read_all(row).await,
             false => {
-                let in_doubt = |page: &PageId| self.board.page(page).is_some_and(|page| page.in_doubt > 0);
+                // After a crash that may be all of thousands: each is a read of the store.
+                let pages = pages.iter().map(|page| PageId::from(page.as_str()));
+                let in_doubt =
+                    pages.filter(|page| self.board.page(page).is_some_and(|page| page.in_doubt > 0));
+                let in_doubt: BTreeSet<PageId> = in_doubt.take(PAGES_ASKED).collect();
+                let in_doubt = |page: &PageId| in_doubt.contains(page);
                 let stored = Stored::read(self.store.as_ref(), &self.known, row, in_doubt).await?;
                 self.with_quotas(stored).await
             }
