@@ -72,7 +72,9 @@ pub fn unanswered_gate(stored: &Stored, has_webhooks: bool, now_ms: i64) -> Opti
     let says = match (has_webhooks, waits.until_ms > now_ms) {
         (true, true) => format!("of calls whose answer is unknown are waited for until {until} ({SETTING})"),
         (false, true) => format!("calls that were left open are judged at {until}"),
-        (_, false) => "calls whose answer is unknown are judged now".to_owned(),
+        (_, false) => {
+            "calls whose answer is unknown are judged as soon as what is known of them is merged".to_owned()
+        }
     };
     Some(GateLine {
         gate: if has_webhooks { WEBHOOKS } else { ANSWERS }.to_owned(),
@@ -100,7 +102,9 @@ impl GateLine {
                 format!("waits for the webhooks of {}, until {until} ({SETTING})", calls.says())
             }
             (_, true) => format!("waits for {}: judged at {until}", calls.says()),
-            (_, false) => format!("judges {} now", calls.says()),
+            (_, false) => {
+                format!("judges {} as soon as what is known of them is merged", calls.says())
+            }
         }
     }
 }
@@ -147,7 +151,7 @@ mod tests {
         let late = NOON + 300_000;
         assert_eq!(
             status(&stored, 3, true, late).held(late).unwrap(),
-            "spring judges 3 calls whose answer is unknown now. 6 of 9 done."
+            "spring judges 3 calls whose answer is unknown as soon as what is known of them is merged. 6 of 9 done."
         );
         let without = status(&stored, 3, false, NOON).held(NOON).unwrap();
         assert!(
