@@ -75,11 +75,11 @@ impl std::fmt::Debug for Gateway {
 
 /// All routes.
 pub fn router(gateway: Gateway) -> Router {
-    let room = webhooks::Room::new(gateway.options.webhooks_unstored_bytes_max);
+    let intake = webhooks::Intake::new(gateway.options.webhooks_unstored_bytes_max);
     let webhooks = Router::new()
         .route("/webhooks/{channel}", get(webhooks::verify).post(webhooks::receive))
         .route("/webhooks/http/{page}", post(webhooks::receive_page))
-        .layer(Extension(room))
+        .layer(Extension(intake))
         .layer(DefaultBodyLimit::max(gateway.options.webhook_bytes_max));
     let mut routes = Router::new().route("/healthz", get(healthz)).merge(webhooks);
     if let Some(control) = gateway.control.clone() {

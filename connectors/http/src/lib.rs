@@ -20,6 +20,7 @@ mod nearby;
 pub mod signature;
 pub mod telemetry;
 mod webhooks;
+mod webhooks_refused;
 
 pub use control::{Action, Control, ErrorsQuery, EventsQuery, RecipientsQuery};
 pub use error::ApiError;

@@ -2,6 +2,7 @@
 
 use crate::error::ApiError;
 use crate::gateway::{Gateway, whole};
+use crate::webhooks_refused::{Refusals, Say};
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -22,13 +23,27 @@ const STORED_WITHIN: Duration = Duration::from_secs(10);
 /// Bytes of a page's name at most.
 const PAGE_BYTES_MAX: usize = 128;
 
+/// What webhooks are taken with.
+#[derive(Debug, Clone)]
+pub(crate) struct Intake {
+    room: Room,
+    refused: Arc<Refusals>,
+}
+
+impl Intake {
+    /// `bytes`: that may be on their way to the log.
+    pub(crate) fn new(bytes: usize) -> Self {
+        Self { room: Room::new(bytes), refused: Arc::default() }
+    }
+}
+
 /// Bytes that may be on their way to the log. What is taken has its room until the log has answered, also when nobody
 /// waits for the answer any more: while the log is away, providers that send again would fill the memory.
 #[derive(Debug, Clone)]
-pub(crate) struct Room(Arc<Semaphore>);
+struct Room(Arc<Semaphore>);
 
 impl Room {
-    pub(crate) fn new(bytes: usize) -> Self {
+    fn new(bytes: usize) -> Self {
         Self(Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))))
     }
 }
@@ -69,7 +84,7 @@ pub(crate) async fn verify(
 /// A webhook of a channel whose bodies name their pages.
 pub(crate) async fn receive(
     State(gateway): State<Gateway>,
-    Extension(room): Extension<Room>,
+    Extension(intake): Extension<Intake>,
     Path(channel): Path<String>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -79,13 +94,13 @@ pub(crate) async fn receive(
         return Err(ApiError::new(404, "no_page", "a webhook of http names its page in the path")
             .actionable("post to /webhooks/http/<page>"));
     }
-    store(&gateway, &room, channel, None, &headers, whole(body)?).await
+    store(&gateway, &intake, channel, None, &headers, whole(body)?).await
 }
 
 /// A webhook of the generic channel.
 pub(crate) async fn receive_page(
     State(gateway): State<Gateway>,
-    Extension(room): Extension<Room>,
+    Extension(intake): Extension<Intake>,
     Path(page): Path<String>,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
@@ -93,7 +108,7 @@ pub(crate) async fn receive_page(
     if page.is_empty() || page.len() > PAGE_BYTES_MAX {
         return Err(ApiError::new(404, "no_page", "the path holds no name of a page"));
     }
-    store(&gateway, &room, Channel::Http, Some(page), &headers, whole(body)?).await
+    store(&gateway, &intake, Channel::Http, Some(page), &headers, whole(body)?).await
 }
 
 fn channel_of(word: &str) -> Result<Channel, ApiError> {
@@ -105,13 +120,13 @@ fn channel_of(word: &str) -> Result<Channel, ApiError> {
 
 async fn store(
     gateway: &Gateway,
-    room: &Room,
+    intake: &Intake,
     channel: Channel,
     page: Option<String>,
     headers: &HeaderMap,
     body: Bytes,
 ) -> Result<(), ApiError> {
-    check(gateway, channel, headers, &body)?;
+    check(gateway, &intake.refused, channel, headers, &body)?;
     let key = page.clone().unwrap_or_else(|| channel.as_str().to_owned());
     let partition = Partition(partition_of(key.as_bytes(), gateway.log.partitions(Topic::WebhooksRaw)));
     let received_at_ms = gateway.clock.wall_ms();
@@ -119,7 +134,7 @@ async fn store(
     let value = Bytes::from(sluice_schemas::encode(&record));
     let record = NewRecord { key: Bytes::from(key.into_bytes()), value };
     let bytes = u32::try_from(record.value.len()).unwrap_or(u32::MAX);
-    let Ok(taken) = room.0.clone().try_acquire_many_owned(bytes) else {
+    let Ok(taken) = intake.room.0.clone().try_acquire_many_owned(bytes) else {
         let waits = gateway.log.trouble().unwrap_or_else(|| "too many wait to be stored".to_owned());
         return Err(not_stored(channel, waits));
     };
@@ -149,17 +164,35 @@ fn not_stored(channel: Channel, reason: String) -> ApiError {
 }
 
 /// The signature over the raw bytes, before anything looks into them.
-fn check(gateway: &Gateway, channel: Channel, headers: &HeaderMap, body: &[u8]) -> Result<(), ApiError> {
+fn check(
+    gateway: &Gateway,
+    refused: &Refusals,
+    channel: Channel,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<(), ApiError> {
     let key = gateway.options.channels.get(&channel).and_then(|keys| keys.signing.as_ref());
     let Some(key) = key else {
         if gateway.options.allow_unsigned {
             return Ok(());
         }
-        tracing::warn!(%channel, "a webhook was refused: the channel has no app secret configured");
+        match refused.refuse(channel, gateway.clock.monotonic()) {
+            Say::Nothing => {}
+            Say::Why => tracing::warn!(
+                "webhooks of {channel} are refused: the channel has no app secret configured; set \
+                 channels.{channel}.app_secret, or gateway.allow_unsigned where nobody else can reach this port"
+            ),
+            Say::Count(count) => tracing::warn!(
+                "{count} more webhooks of {channel} were refused: channels.{channel}.app_secret is not set, nor is \
+                 gateway.allow_unsigned"
+            ),
+        }
+        let to_do = format!(
+            "configure the app secret (channels.{channel}.app_secret), or allow unsigned webhooks \
+             (gateway.allow_unsigned) where nobody else can reach this port"
+        );
         return Err(ApiError::new(403, "no_app_secret", format!("{channel} has no app secret configured"))
-            .actionable(
-                "configure the app secret, or allow unsigned webhooks where nobody else can reach this port",
-            ));
+            .actionable(to_do));
     };
     let signature = headers.get("x-hub-signature-256").and_then(|value| value.to_str().ok());
     match signature {
