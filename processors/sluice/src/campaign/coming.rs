@@ -3,6 +3,9 @@
 use crate::view::moment::at;
 use serde::{Deserialize, Serialize};
 use sluice_core::CampaignRow;
+use sluice_core::launch::ValidRules;
+use sluice_core::window::Opening;
+use sluice_schemas::WindowClock;
 
 /// The times of a campaign under its terms in force, ms since 1970.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -10,6 +13,8 @@ use sluice_core::CampaignRow;
 pub struct Coming {
     /// When it starts, or comes back; `None` once it has started.
     pub starts_at_ms: Option<i64>,
+    /// When its hours open, where they are closed at that start. `None`: they are open, or differ between recipients.
+    pub opens_at_ms: Option<i64>,
     /// The cron expression of one that comes back.
     pub recurring: Option<String>,
     /// Its last occurrence: a later one could call nobody before the end. `None`: it has no end, or does not come again.
@@ -20,15 +25,31 @@ pub struct Coming {
     pub time_zone: Option<String>,
 }
 
+/// When the hours open of what starts at `at_ms`, while they are closed. Whose are meant for each recipient's own zone
+/// are known once the audience is.
+fn opens_ms(rules: &ValidRules, at_ms: i64) -> Option<i64> {
+    let window = rules.window.as_ref().filter(|window| window.clock() == WindowClock::Campaign)?;
+    match window.at(&rules.zone, at_ms) {
+        Opening::Closed { opens_ms } => {
+            opens_ms.filter(|ms| rules.end_at_ms.is_none_or(|end_ms| *ms < end_ms))
+        }
+        Opening::Open { .. } => None,
+    }
+}
+
 impl Coming {
     /// Of a campaign as it is stored.
     pub fn of(row: &CampaignRow) -> Self {
         let has_end = row.rules().end_at.is_some() && !row.state.is_ended();
+        let has_hours = row.rules().window.is_some() && row.awaits_start && !row.state.is_ended();
         // Rules that another version wrote may not be readable.
-        let rules = has_end.then(|| row.valid_rules().ok()).flatten();
+        let rules = (has_end || has_hours).then(|| row.valid_rules().ok()).flatten();
         let starts_at_ms = row.awaits_start.then_some(row.starts_at_ms);
+        let opens_at_ms =
+            rules.as_ref().filter(|_| has_hours).and_then(|rules| opens_ms(rules, row.starts_at_ms));
         Self {
             starts_at_ms,
+            opens_at_ms,
             recurring: row.launch.rules.recurring.as_ref().map(|recurring| recurring.cron.clone()),
             last_at_ms: rules
                 .as_ref()
@@ -53,10 +74,11 @@ impl Coming {
         let at = |ms: i64| at(ms, self.time_zone.as_deref());
         let starts_ms = self.starts_at_ms?;
         let next = at(starts_ms);
+        let opens = self.opens_at_ms.map_or_else(String::new, |ms| format!("; its window opens {}", at(ms)));
         Some(match (&self.recurring, self.ends_at_ms, self.last_at_ms) {
-            (None, None, _) => format!("starts at {next}"),
-            (None, Some(ends_ms), _) => format!("starts at {next} and ends at {}", at(ends_ms)),
-            (Some(_), None, _) => format!("comes back, next at {next}"),
+            (None, None, _) => format!("starts at {next}{opens}"),
+            (None, Some(ends_ms), _) => format!("starts at {next} and ends at {}{opens}", at(ends_ms)),
+            (Some(_), None, _) => format!("comes back, next at {next}{opens}"),
             (Some(_), Some(ends_ms), None) => {
                 format!("does not come again: its end is {}", at(ends_ms))
             }
@@ -97,6 +119,21 @@ mod tests {
         );
         let runs = Coming::of(&row("null", r#"{"end_at": "2026-06-02T18:00"}"#));
         assert_eq!((runs.says(), runs.ends_at_ms), (None, Some(NINE + 33 * HOUR)));
+    }
+
+    #[test]
+    fn b5_g3_a_start_outside_the_hours_tells_when_they_open() {
+        let hours = |rest: &str| {
+            coming(&format!(r#"{{"window": {{"open": [{{"from": "12:00", "to": "18:00"}}]{rest}}}}}"#))
+        };
+        assert_eq!(
+            hours("").says().unwrap(),
+            "starts at 2026-06-01 09:00 America/Sao_Paulo; its window opens 2026-06-01 12:00 America/Sao_Paulo"
+        );
+        assert_eq!(hours("").opens_at_ms, Some(NINE + 3 * HOUR));
+        assert_eq!(hours(r#", "clock": "recipient""#).opens_at_ms, None, "each has its own");
+        let open = coming(r#"{"window": {"open": [{"from": "09:00", "to": "18:00"}]}}"#);
+        assert_eq!(open.says().unwrap(), "starts at 2026-06-01 09:00 America/Sao_Paulo");
     }
 
     #[test]

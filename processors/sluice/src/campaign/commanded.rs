@@ -56,7 +56,7 @@ impl Commanded {
     /// Of an answer.
     pub fn of(action: &str, answer: &Answer) -> Self {
         let Answer { row, already, out } = answer;
-        let Coming { starts_at_ms, recurring, last_at_ms, ends_at_ms, time_zone } = Coming::of(row);
+        let Coming { starts_at_ms, recurring, last_at_ms, ends_at_ms, time_zone, .. } = Coming::of(row);
         Self {
             campaign: row.launch.campaign.clone(),
             tenant: row.launch.tenant.clone(),
@@ -110,6 +110,7 @@ impl Commanded {
             last_at_ms: self.last_at_ms,
             ends_at_ms: self.ends_at_ms,
             time_zone: self.time_zone.clone(),
+            ..Coming::default()
         }
     }
 

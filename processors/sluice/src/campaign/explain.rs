@@ -39,6 +39,14 @@ impl Explained {
     }
 }
 
+/// Explains a campaign of a directory that nobody else has open: as [`explain`], and nobody works on it.
+pub async fn explain_alone(sight: &Sight, row: &CampaignRow) -> Outcome<Explained> {
+    let mut explained = explain(sight, row).await?;
+    explained.status.add_nobody();
+    explained.held = explained.status.held(sight.now_ms).or(explained.held);
+    Ok(explained)
+}
+
 /// Explains a campaign.
 pub async fn explain(sight: &Sight, row: &CampaignRow) -> Outcome<Explained> {
     let store = sight.store.as_ref();

@@ -13,14 +13,25 @@ impl CampaignStatus {
     pub fn held(&self, now_ms: i64) -> Option<String> {
         let name = &self.campaign;
         let far = format!("{} of {} done", thousands(self.done()), thousands(self.recipients));
+        if self.nobody_works {
+            return Some(match self.state {
+                CampaignState::Scheduled => {
+                    format!("{}, and nobody works on it.", self.sentence().trim_end_matches('.'))
+                }
+                CampaignState::Paused => format!("{name} is paused, and nobody works on it. {far}."),
+                CampaignState::Cancelling => {
+                    format!("{name} is being cancelled{}, and nobody works on it. {far}.", self.why())
+                }
+                _ => format!("{name} stands still: nobody works on it. {far}."),
+            });
+        }
         if let Some(trouble) = &self.trouble {
             return Some(format!("{name} waits: {trouble}; it goes on by itself. {far}."));
         }
         let waits = self.counters.pending;
         let holds_all = |line: &&GateLine| line.holds > 0 && line.holds >= waits;
         // A window or a limit holds nobody who was called already.
-        let unanswered = self.gates.iter().filter(|line| line.is_unanswered()).find(holds_all);
-        if let Some(line) = unanswered.filter(|_| self.state != CampaignState::Paused) {
+        if let Some(line) = self.all_unanswered().filter(|_| self.state != CampaignState::Paused) {
             let also = match self.state {
                 CampaignState::Cancelling => format!("is being cancelled{} and ", self.why()),
                 _ => String::new(),
@@ -57,13 +68,19 @@ impl CampaignStatus {
         Some(format!("{name} waits for page {}: {}. {far}.", page.page, page.why()?))
     }
 
+    /// The calls whose answer is unknown, where nobody else is left.
+    pub fn all_unanswered(&self) -> Option<&GateLine> {
+        let waits = self.counters.pending;
+        self.gates.iter().find(|line| line.is_unanswered() && line.holds > 0 && line.holds >= waits)
+    }
+
     /// The same where nothing else holds it: all who are left are tried again later, beside calls whose answer is unknown.
     pub fn held_by_retries(&self, retries: &Retries, now_ms: i64) -> Option<String> {
         let next_ms = retries.next_at_ms.filter(|next_ms| *next_ms > now_ms)?;
         let unanswered = self.gates.iter().find(|line| line.is_unanswered());
         let waits = retries.later + unanswered.map_or(0, |line| line.holds);
         let is_all = retries.whole && retries.due == 0 && waits >= self.counters.pending;
-        if !is_all || self.state != CampaignState::Running {
+        if !is_all || self.nobody_works || self.state != CampaignState::Running {
             return None;
         }
         let name = &self.campaign;
@@ -97,11 +114,37 @@ impl PageLine {
 
 #[cfg(test)]
 mod tests {
+    use super::super::finish::Finish;
     use super::super::gates::GateLine;
     use super::super::status::derived;
     use super::super::stored::tests::{row, stored};
     use super::*;
-    use sluice_core::Counters;
+    use sluice_core::{CampaignRow, Counters};
+
+    #[test]
+    fn g3_a_campaign_that_nobody_works_on_says_so_and_forecasts_nothing() {
+        let of = |state| {
+            let mut status = derived(&stored(CampaignRow { state, ..row("null", "{}") }, &[("a", 9)]), 0);
+            status.finish = Some(Finish { ends_ms: None, limited_by: String::new(), says: String::new() });
+            status.add_nobody();
+            let held = status.held(0);
+            assert_eq!(status.finish.is_some(), held.is_none(), "{state:?}");
+            held
+        };
+        let running = of(CampaignState::Running).unwrap();
+        assert_eq!(running, "spring stands still: nobody works on it. 0 of 9 done.");
+        for state in [CampaignState::Paused, CampaignState::Cancelling] {
+            assert!(of(state).unwrap().contains("nobody works on it"), "{state:?}");
+        }
+        assert_eq!(of(CampaignState::Completed), None, "an ended one needs nobody");
+        let launch = row("null", "{}").launch;
+        let mut waits = derived(&stored(CampaignRow::scheduled(launch, 0, 60_000), &[]), 0);
+        waits.add_nobody();
+        assert_eq!(
+            waits.held(0).unwrap(),
+            "spring starts at 1969-12-31 21:01 America/Sao_Paulo, and nobody works on it."
+        );
+    }
 
     #[test]
     fn c3_c6_g3_who_is_tried_again_later_is_told_when_nobody_else_is_left() {

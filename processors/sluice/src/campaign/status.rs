@@ -47,6 +47,9 @@ pub struct CampaignStatus {
     /// When it starts, or comes back; `None` once it has started. ms since 1970.
     #[serde(default)]
     pub starts_at_ms: Option<i64>,
+    /// See [`Coming::opens_at_ms`].
+    #[serde(default)]
+    pub opens_at_ms: Option<i64>,
     /// The cron expression of one that comes back.
     #[serde(default)]
     pub recurring: Option<String>,
@@ -73,6 +76,9 @@ pub struct CampaignStatus {
     /// What keeps the log or the store from working now: nothing moves until it is over.
     #[serde(default)]
     pub trouble: Option<String>,
+    /// It is known that no process works on it: who reads a data directory is alone with it.
+    #[serde(default)]
+    pub nobody_works: bool,
     /// It stands still without a reason, as far as the process that was asked has found out.
     #[serde(default)]
     pub stalled: Option<StalledLine>,
@@ -108,7 +114,7 @@ pub struct PageLine {
     pub detail: Option<String>,
     /// How long the present wait lasts.
     pub for_ms: Option<u64>,
-    /// Calls that ended a second, as an average over about a second.
+    /// Calls that were made a second, of the last three whole seconds.
     #[serde(default)]
     pub calls_per_s: u32,
     /// How fast it goes while its provider wants it slower, in percent of its full speed.
@@ -150,7 +156,7 @@ pub fn derived(stored: &Stored, now_ms: i64) -> CampaignStatus {
         _ => row.created_at_ms,
     };
     let took = row.ended_at_ms.unwrap_or(now_ms) - began_ms;
-    let Coming { starts_at_ms, recurring, last_at_ms, ends_at_ms, time_zone } = Coming::of(row);
+    let Coming { starts_at_ms, opens_at_ms, recurring, last_at_ms, ends_at_ms, time_zone } = Coming::of(row);
     CampaignStatus {
         campaign: row.launch.campaign.clone(),
         tenant: row.launch.tenant.clone(),
@@ -165,6 +171,7 @@ pub fn derived(stored: &Stored, now_ms: i64) -> CampaignStatus {
         took_ms: u64::try_from(took).unwrap_or(0),
         running_ms: row.running_ms(now_ms),
         starts_at_ms,
+        opens_at_ms,
         recurring,
         last_at_ms,
         ends_at_ms,
@@ -174,6 +181,7 @@ pub fn derived(stored: &Stored, now_ms: i64) -> CampaignStatus {
         pages: Vec::new(),
         gates: gates(stored, now_ms),
         trouble: None,
+        nobody_works: false,
         stalled: None,
         finish: None,
     }
@@ -196,7 +204,7 @@ pub fn page_line(page: &str, status: &PageStatus, campaign: Option<CampaignId>, 
         waits: waits.map(str::to_owned),
         detail,
         for_ms: hold.map(|(until, _)| left(until)),
-        calls_per_s: status.calls_per_s,
+        calls_per_s: status.calls.per_second(now),
         speed_percent: status.speed_percent,
         rate_for_ms: own.and_then(|own| own.next_call).map(left),
         pairs_for_ms: own.and_then(|own| Some((own.people, left(own.next_person?)))),
@@ -235,10 +243,17 @@ impl CampaignStatus {
         self.stalled = found.get(row.id).map(line);
     }
 
+    /// Adds that no process works on it: nobody can tell its end.
+    pub fn add_nobody(&mut self) {
+        self.nobody_works = !self.state.is_ended();
+        self.finish = self.finish.take().filter(|_| !self.nobody_works);
+    }
+
     /// When it starts, comes back and ends.
     pub fn coming(&self) -> Coming {
         Coming {
             starts_at_ms: self.starts_at_ms,
+            opens_at_ms: self.opens_at_ms,
             recurring: self.recurring.clone(),
             last_at_ms: self.last_at_ms,
             ends_at_ms: self.ends_at_ms,

@@ -209,7 +209,7 @@ impl Control for NodeControl {
 
     async fn queue(&self) -> Result<Value, ApiError> {
         let sight = self.sight();
-        Ok(json!(self.soon(queue(&sight)).await?))
+        Ok(json!(self.soon(queue(&sight, false)).await?))
     }
 
     async fn act(

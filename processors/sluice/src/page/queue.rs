@@ -11,7 +11,7 @@ use sluice_core::CampaignState;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Place {
-    /// It sends, or is being cancelled.
+    /// It sends, or is being cancelled and does not only wait for webhooks.
     Active,
     /// It has not begun: its start lies ahead, or nothing of its audience is read yet.
     Waiting,
@@ -33,7 +33,9 @@ impl Place {
         match status.state {
             CampaignState::Scheduled => Place::Waiting,
             CampaignState::Running if status.recipients == 0 && !status.expanded => Place::Waiting,
-            CampaignState::Cancelling => Place::Active,
+            CampaignState::Cancelling if status.all_unanswered().is_none() && !status.nobody_works => {
+                Place::Active
+            }
             _ if is_held => Place::Deferred,
             _ => Place::Active,
         }
@@ -82,12 +84,16 @@ pub fn queued(status: &CampaignStatus, now_ms: i64) -> Queued {
     }
 }
 
-/// Looks at all of it.
-pub async fn queue(sight: &Sight) -> Outcome<Queue> {
+/// Looks at all of it. `is_alone`: nobody else has the engines open, so nobody works on any.
+pub async fn queue(sight: &Sight, is_alone: bool) -> Outcome<Queue> {
     let mut campaigns = Vec::new();
     for row in sight.unfinished().await? {
         let stored = sight.read(&row).await?;
-        campaigns.push(queued(&sight.status(&stored), sight.now_ms));
+        let mut status = sight.status(&stored);
+        if is_alone {
+            status.add_nobody();
+        }
+        campaigns.push(queued(&status, sight.now_ms));
     }
     // Stable: oldest first within a place.
     campaigns.sort_by_key(|queued| queued.place);
@@ -97,9 +103,23 @@ pub async fn queue(sight: &Sight) -> Outcome<Queue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::campaign::gates::GateLine;
     use crate::campaign::status::derived;
     use crate::campaign::stored::tests::{row, stored};
     use sluice_core::CampaignRow;
+
+    #[test]
+    fn f7_c5_a_cancelled_campaign_that_waits_for_webhooks_alone_is_deferred() {
+        let row = CampaignRow { state: CampaignState::Cancelling, ..row("null", "{}") };
+        let mut status = derived(&stored(row, &[("a", 9)]), 5);
+        let mut of = |holds| {
+            status.gates.retain(|line| line.gate != "webhooks");
+            let (gate, says) = ("webhooks".to_owned(), String::new());
+            status.gates.push(GateLine { gate, says, holds, until_ms: Some(9), frees: None, zone: None });
+            queued(&status, 5).place
+        };
+        assert_eq!((of(8), of(9)), (Place::Active, Place::Deferred));
+    }
 
     #[test]
     fn f7_a_campaign_is_active_waiting_or_deferred_and_says_why() {
@@ -110,6 +130,11 @@ mod tests {
         let paused = of(CampaignRow { state: CampaignState::Paused, ..row("null", "{}") }, &[("a", 9)]);
         assert_eq!(paused.place, Place::Deferred);
         assert_eq!(paused.why, "spring is paused; to go on: sluice campaign resume spring. 0 of 9 done.");
+        let mut alone = derived(&stored(row("null", "{}"), &[("a", 9)]), 5);
+        alone.add_nobody();
+        let alone = queued(&alone, 5);
+        assert_eq!(alone.place, Place::Deferred);
+        assert_eq!(alone.why, "spring stands still: nobody works on it. 0 of 9 done.");
         let later = CampaignRow::scheduled(row("null", "{}").launch, 0, 1_000);
         assert_eq!(
             (of(later, &[]).place, of(row("null", "{}"), &[]).place),

@@ -3,7 +3,7 @@
 use super::NameArgs;
 use super::source::{SourceArgs, read};
 use crate::campaign;
-use crate::campaign::explain::{Explained, explain};
+use crate::campaign::explain::{Explained, explain, explain_alone};
 use crate::cli::Common;
 use crate::cli::look::{Look, Place};
 use crate::cli::remote::escaped;
@@ -73,7 +73,10 @@ pub(super) async fn explained(look: &Look, name: &NameArgs) -> Outcome<Explained
         }
         Look::Engines(_, sight) => {
             let row = campaign::find(sight.store.as_ref(), &name.tenant, &name.campaign).await?;
-            explain(sight, &row).await
+            match look.is_shared() {
+                true => explain(sight, &row).await,
+                false => explain_alone(sight, &row).await,
+            }
         }
     }
 }
