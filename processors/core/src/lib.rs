@@ -9,6 +9,7 @@
 //! - [`ids`], [`index_set`]: names of things and sets of sends inside a chunk.
 //! - [`address`], [`row`], [`template`], [`launch`]: what an audience row and a launch mean.
 //! - [`rate`], [`gcra`], [`pairs`], [`pace`], [`retry`], [`throttle`]: how fast calls start.
+//! - [`meter`]: how fast they are told to have started.
 //! - [`window`], [`moment`], [`recurrence`], [`usage`]: at which times they do, and how many in a day.
 //! - [`quota`]: how many those of several pages are together.
 //! - [`share`], [`forecast`]: whose calls are next, and when all are made.
@@ -32,6 +33,7 @@ pub mod index_set;
 pub mod lane;
 pub mod launch;
 pub mod ledger;
+pub mod meter;
 pub mod moment;
 pub mod number;
 pub mod pace;

@@ -1,5 +1,6 @@
 //! What each page is doing, for people: status lines, `explain`, the end of `sluice send`.
 
+use sluice_core::meter::CallMeter;
 use sluice_core::rate::PerDay;
 use sluice_core::throttle::HoldReason;
 use sluice_core::{CampaignId, PageId};
@@ -25,8 +26,8 @@ pub struct PageStatus {
     pub hold: Option<(Duration, HoldReason)>,
     /// Templates that the provider does not take at present: their campaigns wait, the page does not.
     pub templates: Vec<HeldTemplate>,
-    /// Calls that ended a second, as an average over about a second.
-    pub calls_per_s: u32,
+    /// Calls that were made, and those under way.
+    pub calls: CallMeter,
     /// How fast it goes while its provider wants it slower, in percent of its full speed; `None`: at full speed.
     pub speed_percent: Option<u32>,
     /// Its limit of the day, where it has one.

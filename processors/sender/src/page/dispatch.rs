@@ -111,6 +111,7 @@ impl Page {
                 }
                 self.pairs.called(&ready.to, start);
                 slots.reserve(start);
+                self.meter.add(start);
                 let mut late = slots.tolerance(now).into_iter().chain(self.tokens.late(&state.quotas)).min();
                 if let Some(gcra) = &mut state.campaign.gcra {
                     gcra.reserve(start);
@@ -282,6 +283,7 @@ impl Page {
 
     /// Nobody was called in the slot.
     fn release_slot(&mut self, id: CampaignId, slot: Duration) {
+        self.meter.remove(slot);
         if let Some(ownership) = &mut self.ownership {
             ownership.slots.release(slot);
         }

@@ -44,6 +44,7 @@ use futures_util::stream::FuturesUnordered;
 use receipts::Gathered;
 use sends::{Booked, Calling, GrantedSend, Ready, ReadySend};
 use sluice_core::lane::Lane;
+use sluice_core::meter::CallMeter;
 use sluice_core::pairs::Pairs;
 use sluice_core::share::Shares;
 use sluice_core::throttle::TemplateKey;
@@ -136,6 +137,8 @@ pub(crate) struct Page {
     own_from: Duration,
     grant: Option<grant::PendingGrant>,
     throughput: dispatch::Throughput,
+    /// What people are told of its speed.
+    meter: CallMeter,
     calling: BTreeMap<(ChunkId, u16), Calling>,
     outcomes: (UnboundedSender<CallOutcome>, UnboundedReceiver<CallOutcome>),
     /// How large grants are until the page is at its speed.
@@ -196,6 +199,7 @@ impl Page {
             own_from: Duration::ZERO,
             grant: None,
             throughput: dispatch::Throughput::default(),
+            meter: CallMeter::default(),
             calling: BTreeMap::new(),
             outcomes: unbounded_channel(),
             ramp: ramp::Ramp::default(),

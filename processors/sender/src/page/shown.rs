@@ -28,7 +28,7 @@ impl Page {
                 in_doubt: self.ownership.as_ref().map_or(0, |ownership| ownership.body.in_doubt()),
                 hold,
                 templates: self.held_templates(self.now()),
-                calls_per_s: self.throughput.in_ms(self.now(), 1_000).round() as u32,
+                calls: self.meter,
                 speed_percent: self.speed_percent(),
                 day: self.day(),
                 uses: self.uses(),
