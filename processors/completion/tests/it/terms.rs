@@ -159,7 +159,10 @@ async fn b5_the_start_moves_while_a_campaign_waits_for_it_and_not_later() {
     assert_eq!(bench.row().starts_at_ms, answer.row.starts_at_ms);
     let over = reschedule(&ports, id(), &times(r#"{"start_at": "2020-01-01T00:00"}"#)).await.unwrap_err();
     let CommandError::Terms { problems, .. } = &over else { panic!("{over}") };
-    assert_eq!((problems[0].field.as_str(), problems[0].problem.as_str()), ("start_at", "it is over already"));
+    assert_eq!(
+        (problems[0].field.as_str(), problems[0].problem.as_str()),
+        ("start_at", "it is over already")
+    );
     assert!(problems[0].hint.contains("`now`"), "{problems:?}");
     assert_eq!(bench.row().starts_at_ms, answer.row.starts_at_ms, "a slip starts nobody");
     let now = r#"{"start_at": "now"}"#;
