@@ -141,21 +141,17 @@ impl User {
         self.told.notified().await;
     }
 
-    /// Of each quota: so many calls could be made within a moment, those with tokens included. Who wants as many as
-    /// before lacks some too, once it has used tokens: nobody else would say so while they live.
-    pub(crate) fn want(&mut self, wanted: Vec<u32>, now: Duration) {
+    /// Of each quota: so many calls could be made within a moment, those with tokens included.
+    pub(crate) fn want(&mut self, wanted: Vec<u32>) {
         for (place, (pool, count)) in self.quotas.all.iter().zip(&wanted).enumerate() {
-            if *count == 0 && self.wanted[place] == 0 {
+            if self.wanted[place] == *count {
                 continue;
             }
             let mut state = pool.state();
-            if self.wanted[place] != *count {
-                state.told.entry(self.number).or_insert_with(|| self.told.clone());
-                state.tokens.want(self.number, *count);
-            }
-            let lacks = state.tokens.lacks(self.number, now);
+            state.told.entry(self.number).or_insert_with(|| self.told.clone());
+            state.tokens.want(self.number, *count);
             drop(state);
-            if lacks {
+            if *count > self.wanted[place] {
                 pool.changed.notify_one();
             }
         }
@@ -213,12 +209,6 @@ impl User {
     /// How much later than its slot a call under these may start, where they say so.
     pub(crate) fn late(&self, places: &[QuotaPlace]) -> Option<Duration> {
         places.iter().filter_map(|place| self.quotas.all.get(*place)?.quota.late()).min()
-    }
-
-    /// Whether tokens of a quota live so long that one which waits for a call keeps little from others: those of windows
-    /// whose calls are not given back.
-    pub(crate) fn lives_long(&self, place: QuotaPlace) -> bool {
-        self.quotas.all.get(place).is_some_and(|pool| pool.quota.returns().is_none())
     }
 
     /// Whether a quota lets nothing through for longer than tokens of others would live. It is forgotten after a while:
