@@ -99,6 +99,9 @@ pub struct EventsQuery {
 pub trait Control: Send + Sync + 'static {
     /// Validates a LAUNCH.json and creates its campaign; the same launch again is fine.
     async fn launch(&self, launch_json: &[u8]) -> Result<Value, ApiError>;
+    /// When a launch would start and end beside what its pages send; nothing is created. `asked_json`: the launch, and
+    /// who would be called, counted.
+    async fn preview(&self, asked_json: &[u8]) -> Result<Value, ApiError>;
     /// All campaigns, oldest first.
     async fn list(&self) -> Result<Value, ApiError>;
     /// One campaign; 404 when there is none of that name.

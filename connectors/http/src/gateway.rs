@@ -91,6 +91,7 @@ pub fn router(gateway: Gateway) -> Router {
             .layer(middleware::from_fn(move |request, next| nearby::only(is_asked, request, next)));
         let control = Router::new()
             .route("/v1/campaigns", post(launch).get(list))
+            .route("/v1/preview", post(preview))
             .route("/v1/campaigns/{name}", get(campaign))
             .route("/v1/campaigns/{name}/explain", get(explain))
             .route("/v1/campaigns/{name}/{action}", post(act))
@@ -153,6 +154,13 @@ async fn launch(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Value>, ApiError> {
     control.launch(&whole(body)?).await.map(Json)
+}
+
+async fn preview(
+    State(control): State<Arc<dyn Control>>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Value>, ApiError> {
+    control.preview(&whole(body)?).await.map(Json)
 }
 
 async fn list(State(control): State<Arc<dyn Control>>) -> Result<Json<Value>, ApiError> {

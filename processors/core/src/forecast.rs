@@ -19,7 +19,7 @@ mod daily;
 mod flow;
 mod page;
 
-/// How far ahead it looks, in ms: ten years. What takes longer never ends.
+/// How far beyond its start it looks, in ms: ten years. What takes longer never ends.
 pub const HORIZON_MS: i64 = 10 * 366 * 86_400_000;
 
 /// A page and all that waits on it.
@@ -29,8 +29,12 @@ pub struct PageLoad<'a> {
     pub page: PageId,
     /// Calls a second: its configured rate at its present pace, or what was measured.
     pub per_second: f64,
+    /// Nothing is called before, in ms since 1970: its provider asked it to wait.
+    pub waits_until_ms: Option<i64>,
     /// Its daily limit and what of it is used.
     pub daily: Option<DailyLimit<'a>>,
+    /// Its parts of the limits above it.
+    pub above: Vec<PartAbove>,
     /// What its lower priorities keep.
     pub shares: ShareOptions,
     /// The campaigns that have sends left on it.
@@ -44,6 +48,24 @@ pub struct DailyLimit<'a> {
     pub cap: u64,
     /// So far.
     pub used: &'a DailyUse,
+}
+
+/// A page's part of a limit above it.
+#[derive(Debug, Clone, Default)]
+pub struct PartAbove {
+    /// Calls a second.
+    pub per_second: Option<f64>,
+    /// Calls in any 24 hours.
+    pub daily: Option<DailyPart>,
+}
+
+/// A part of a limit of 24 hours, and of the calls that count.
+#[derive(Debug, Clone)]
+pub struct DailyPart {
+    /// At most.
+    pub cap: f64,
+    /// When calls end to count, in ms since 1970, ascending, and how many.
+    pub ending: Vec<(i64, f64)>,
 }
 
 /// A campaign on one page.
@@ -97,6 +119,12 @@ pub enum Limit {
     PageRate,
     /// The page's limit of 24 hours.
     PageDaily,
+    /// The page waits as its provider asked.
+    PageWait,
+    /// The rate of a limit above the page, by its place in [`PageLoad::above`].
+    AboveRate(usize),
+    /// The 24 hours of a limit above the page, by its place in [`PageLoad::above`].
+    AboveDaily(usize),
     /// Other campaigns of the page.
     OtherCampaigns,
     /// Its end comes before all are called.
@@ -115,6 +143,9 @@ impl Limit {
             Limit::CampaignDaily => "campaign_daily_limit",
             Limit::PageRate => "page_rate",
             Limit::PageDaily => "page_daily_limit",
+            Limit::PageWait => "page_wait",
+            Limit::AboveRate(_) => "quota_rate",
+            Limit::AboveDaily(_) => "quota_daily_limit",
             Limit::OtherCampaigns => "other_campaigns",
             Limit::EndAt => "end_at",
         }
@@ -128,6 +159,14 @@ pub struct Forecast {
     pub ends_ms: Option<i64>,
     /// What it waits for most of the time.
     pub limited_by: Limit,
+    /// The same without the time before its start.
+    pub then_limited_by: Limit,
+}
+
+impl Forecast {
+    fn done(now_ms: i64) -> Self {
+        Self { ends_ms: Some(now_ms), limited_by: Limit::Done, then_limited_by: Limit::Done }
+    }
 }
 
 /// The end of a campaign and of its part on each page.
@@ -149,8 +188,7 @@ pub fn forecast(pages: &[PageLoad<'_>], campaign: CampaignId, now_ms: i64) -> Ca
         .collect();
     // A page that never ends is the last.
     let last = pages.iter().map(|(_, forecast)| *forecast).max_by_key(|of| of.ends_ms.unwrap_or(i64::MAX));
-    let done = Forecast { ends_ms: Some(now_ms), limited_by: Limit::Done };
-    CampaignForecast { whole: last.unwrap_or(done), pages }
+    CampaignForecast { whole: last.unwrap_or_else(|| Forecast::done(now_ms)), pages }
 }
 
 #[cfg(test)]

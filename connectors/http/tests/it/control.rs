@@ -25,6 +25,10 @@ impl Control for OneCampaign {
         Ok(json!({"campaign": launch["campaign"]}))
     }
 
+    async fn preview(&self, asked_json: &[u8]) -> Result<Value, ApiError> {
+        Ok(json!({"asked": String::from_utf8_lossy(asked_json)}))
+    }
+
     async fn list(&self) -> Result<Value, ApiError> {
         Ok(json!([{"campaign": "spring-sale"}]))
     }
@@ -96,6 +100,8 @@ async fn campaigns_are_launched_listed_and_shown() {
     }
     let lift = Request::post("/v1/pages/106/lift").body(Body::empty()).unwrap();
     assert_eq!(json(answer(&gateway, lift).await).await, json!({"page": "106", "here": true}));
+    let preview = Request::post("/v1/preview").body(Body::from("{}")).unwrap();
+    assert_eq!(json(answer(&gateway, preview).await).await, json!({"asked": "{}"}));
 }
 
 #[tokio::test]

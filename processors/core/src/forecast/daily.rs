@@ -1,6 +1,6 @@
 //! Use of a daily limit as a flow: what flows in at a rate flows out at that rate a day later.
 
-use super::DailyLimit;
+use super::{DailyLimit, DailyPart};
 use crate::usage::Bucket;
 use std::collections::VecDeque;
 
@@ -38,10 +38,14 @@ impl Ending {
 
 impl DailyFlow {
     pub(super) fn new(limit: &DailyLimit<'_>, now_ms: i64) -> Self {
-        let at =
-            |(ends_ms, calls): (i64, u32)| Ending { from_ms: ends_ms, to_ms: ends_ms, calls: calls.into() };
-        let ending = limit.used.ending(now_ms).map(at).collect();
-        Self { cap: limit.cap as f64, used: limit.used.used(now_ms) as f64, ending }
+        let ending = limit.used.ending(now_ms).map(|(ends_ms, calls)| (ends_ms, calls.into()));
+        Self::of(&DailyPart { cap: limit.cap as f64, ending: ending.collect() })
+    }
+
+    pub(super) fn of(part: &DailyPart) -> Self {
+        let at = |(ends_ms, calls): &(i64, f64)| Ending { from_ms: *ends_ms, to_ms: *ends_ms, calls: *calls };
+        let used = part.ending.iter().map(|(_, calls)| calls).sum();
+        Self { cap: part.cap, used, ending: part.ending.iter().map(at).collect() }
     }
 
     /// Calls a ms that it lets through for the time being; `None`: as many as there are.

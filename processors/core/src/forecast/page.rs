@@ -19,22 +19,26 @@ const STEPS_MAX: u32 = 50_000;
 pub(super) fn forecast(load: &PageLoad<'_>, campaign: CampaignId, now_ms: i64) -> Forecast {
     let mut page = Page::new(load, now_ms);
     let Some(target) = load.campaigns.iter().position(|of| of.campaign == campaign) else {
-        return Forecast { ends_ms: Some(now_ms), limited_by: Limit::Done };
+        return Forecast::done(now_ms);
     };
-    let mut blocks = Blocks::new(&page);
+    // A start that is far ahead is no wait without an end.
+    let starts_ms = load.campaigns[target].start_at_ms.unwrap_or(now_ms).max(now_ms);
+    let horizon_ms = starts_ms.saturating_add(HORIZON_MS);
+    let mut blocks = Blocks::new(&page, horizon_ms);
     for _ in 0..STEPS_MAX {
         page.look();
         let end_at_ms = page.campaigns[target].load.end_at_ms;
         if page.campaigns[target].is_done() {
-            return Forecast { ends_ms: Some(page.now_ms), limited_by: page.held_most() };
+            return page.ends(page.now_ms);
         }
         if let Some(end_ms) = end_at_ms.filter(|end_ms| *end_ms <= page.now_ms) {
-            return Forecast { ends_ms: Some(end_ms.max(now_ms)), limited_by: Limit::EndAt };
+            let (ends_ms, limited_by) = (Some(end_ms.max(now_ms)), Limit::EndAt);
+            return Forecast { ends_ms, limited_by, then_limited_by: limited_by };
         }
         let limit = page.limit_of(target);
         let Some(turns_ms) = page.turns_ms() else { return page.never(limit) };
         page.flow(turns_ms.min(blocks.end_ms()), limit);
-        if page.now_ms >= blocks.end_ms() && !blocks.finish(&mut page) || page.now_ms - now_ms > HORIZON_MS {
+        if page.now_ms >= blocks.end_ms() && !blocks.finish(&mut page) || page.now_ms > horizon_ms {
             return page.never(limit);
         }
     }
@@ -46,7 +50,12 @@ pub(super) fn forecast(load: &PageLoad<'_>, campaign: CampaignId, now_ms: i64) -
 struct Page<'a> {
     load: &'a PageLoad<'a>,
     now_ms: i64,
-    daily: Option<DailyFlow>,
+    /// The least of its own rate and those above it.
+    per_ms: f64,
+    /// Which of them that is.
+    narrowest: Limit,
+    /// Its own limit of 24 hours and those above it.
+    daily: Vec<(Limit, DailyFlow)>,
     campaigns: Vec<Campaign<'a>>,
     /// What each campaign has of the page, in their order.
     rates: Vec<f64>,
@@ -114,10 +123,21 @@ impl<'a> Page<'a> {
             daily: load.daily.map(|limit| DailyFlow::new(&limit, now_ms)),
             classes: load.classes.iter().map(class).collect(),
         };
+        let mut rate = (load.per_second, Limit::PageRate);
+        let own = load.daily.map(|limit| (Limit::PageDaily, DailyFlow::new(&limit, now_ms)));
+        let mut daily: Vec<(Limit, DailyFlow)> = own.into_iter().collect();
+        for (place, part) in load.above.iter().enumerate() {
+            if let Some(per_second) = part.per_second.filter(|per_second| *per_second < rate.0) {
+                rate = (per_second, Limit::AboveRate(place));
+            }
+            daily.extend(part.daily.iter().map(|part| (Limit::AboveDaily(place), DailyFlow::of(part))));
+        }
         Self {
             load,
             now_ms,
-            daily: load.daily.map(|limit| DailyFlow::new(&limit, now_ms)),
+            per_ms: rate.0 / 1_000.0,
+            narrowest: rate.1,
+            daily,
             campaigns: load.campaigns.iter().map(campaign).collect(),
             rates: Vec::new(),
             wishes: Vec::new(),
@@ -152,22 +172,35 @@ impl<'a> Page<'a> {
     }
 
     fn rate_max(&self) -> f64 {
-        (self.load.per_second / 1_000.0).min(self.daily_max().unwrap_or(f64::INFINITY)).max(0.0)
+        if self.waits_until_ms().is_some() {
+            return 0.0;
+        }
+        self.per_ms.min(self.daily_max().map_or(f64::INFINITY, |(_, max)| max)).max(0.0)
     }
 
-    fn daily_max(&self) -> Option<f64> {
-        self.daily.as_ref()?.inflow_max(self.now_ms)
+    /// Its provider lets nothing through until then.
+    fn waits_until_ms(&self) -> Option<i64> {
+        self.load.waits_until_ms.filter(|until_ms| *until_ms > self.now_ms)
+    }
+
+    /// The limit of 24 hours that lets the least through, where one is used up.
+    fn daily_max(&self) -> Option<(Limit, f64)> {
+        let full =
+            self.daily.iter().filter_map(|(limit, flow)| Some((*limit, flow.inflow_max(self.now_ms)?)));
+        full.min_by(|(_, left), (_, right)| left.total_cmp(right))
     }
 
     /// The first change ahead; `None`: nothing changes any more.
     fn turns_ms(&self) -> Option<i64> {
         let now_ms = self.now_ms;
         let after = |wait_ms: f64| now_ms.saturating_add((wait_ms.ceil() as i64).max(1));
-        let mut turns_ms =
-            self.daily.as_ref().and_then(|daily| daily.turns_ms(self.rates.iter().sum(), now_ms));
+        let mut turns_ms = self.waits_until_ms();
         let mut earliest = |turn_ms: Option<i64>| {
             turns_ms = [turns_ms, turn_ms].into_iter().flatten().min();
         };
+        for (_, daily) in &self.daily {
+            earliest(daily.turns_ms(self.rates.iter().sum(), now_ms));
+        }
         for (campaign, rate) in self.campaigns.iter().zip(&self.rates) {
             let each = rate / campaign.calling().max(1) as f64;
             for class in campaign.classes.iter().filter(|class| class.has_more()) {
@@ -185,7 +218,7 @@ impl<'a> Page<'a> {
     /// Goes on to `to_ms`, which is not after the next change.
     fn flow(&mut self, to_ms: i64, limit: Limit) {
         let (now_ms, passed_ms) = (self.now_ms, to_ms - self.now_ms);
-        if let Some(daily) = &mut self.daily {
+        for (_, daily) in &mut self.daily {
             daily.flow(self.rates.iter().sum(), now_ms, to_ms);
         }
         for (campaign, rate) in self.campaigns.iter_mut().zip(&self.rates) {
@@ -212,27 +245,35 @@ impl<'a> Page<'a> {
                 _ => Limit::Window,
             };
         }
+        if self.waits_until_ms().is_some() {
+            return Limit::PageWait;
+        }
         let reaches = |max: Option<f64>| max.is_some_and(|max| self.rates[at] >= max * (1.0 - 1e-9));
         let others: f64 = self.rates.iter().sum::<f64>() - self.rates[at];
         if reaches(campaign.daily_max(self.now_ms)) {
             Limit::CampaignDaily
         } else if reaches(campaign.load.per_second.map(|per_second| per_second / 1_000.0)) {
             Limit::CampaignRate
-        } else if self.daily_max().is_some() {
-            Limit::PageDaily
+        } else if let Some((limit, _)) = self.daily_max() {
+            limit
         } else if others > NOTHING / 1_000.0 {
             Limit::OtherCampaigns
         } else {
-            Limit::PageRate
+            self.narrowest
         }
     }
 
-    fn held_most(&self) -> Limit {
-        let most = self.held.iter().max_by_key(|(limit, held_ms)| (**held_ms, std::cmp::Reverse(**limit)));
-        most.map_or(Limit::Done, |(limit, _)| *limit)
+    fn ends(&self, ends_ms: i64) -> Forecast {
+        let most = |counts: fn(Limit) -> bool| {
+            let held = self.held.iter().filter(|(limit, _)| counts(**limit));
+            let most = held.max_by_key(|(limit, held_ms)| (**held_ms, std::cmp::Reverse(**limit)));
+            most.map_or(Limit::Done, |(limit, _)| *limit)
+        };
+        let (limited_by, then_limited_by) = (most(|_| true), most(|limit| limit != Limit::StartAt));
+        Forecast { ends_ms: Some(ends_ms), limited_by, then_limited_by }
     }
 
     fn never(&self, limit: Limit) -> Forecast {
-        Forecast { ends_ms: None, limited_by: limit }
+        Forecast { ends_ms: None, limited_by: limit, then_limited_by: limit }
     }
 }

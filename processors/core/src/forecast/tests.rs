@@ -42,7 +42,15 @@ fn campaign<'a>(number: u8, classes: Vec<ClassLoad<'a>>) -> CampaignLoad<'a> {
 }
 
 fn page<'a>(per_second: f64, campaigns: Vec<CampaignLoad<'a>>) -> PageLoad<'a> {
-    PageLoad { page: PageId::from("p"), per_second, daily: None, shares: ShareOptions::default(), campaigns }
+    PageLoad {
+        page: PageId::from("p"),
+        per_second,
+        waits_until_ms: None,
+        daily: None,
+        above: Vec::new(),
+        shares: ShareOptions::default(),
+        campaigns,
+    }
 }
 
 fn of(page: &PageLoad<'_>) -> Forecast {
@@ -75,7 +83,11 @@ fn a7_each_limit_is_named_and_gives_its_end() {
     let capped = CampaignLoad { daily: daily(1_000), ..alone(2_500) };
     assert_ends(of(&page(10.0, vec![capped])), "2026-11-23T00:30:50Z", Limit::CampaignDaily);
     let later = CampaignLoad { start_at_ms: Some(ms("2026-12-01T09:00:00Z")), ..alone(36_000) };
-    assert_ends(of(&page(10.0, vec![later])), "2026-12-01T10:00:00Z", Limit::StartAt);
+    let later = of(&page(10.0, vec![later]));
+    assert_ends(later, "2026-12-01T10:00:00Z", Limit::StartAt);
+    assert_eq!(later.then_limited_by, Limit::PageRate);
+    let far = CampaignLoad { start_at_ms: Some(ms("2099-12-01T09:00:00Z")), ..alone(36_000) };
+    assert_ends(of(&page(10.0, vec![far])), "2099-12-01T10:00:00Z", Limit::StartAt);
     let ending = CampaignLoad { end_at_ms: Some(ms("2026-11-21T00:30:00Z")), ..alone(36_000) };
     assert_ends(of(&page(10.0, vec![ending])), "2026-11-21T00:30:00Z", Limit::EndAt);
     let dated = ClassLoad { day: crate::moment::date("2026-11-25"), ..class(36_000, &always, &utc) };
@@ -104,12 +116,44 @@ fn a7_the_use_so_far_counts() {
 }
 
 #[test]
+fn a7_b6_a_page_that_waits_goes_on_after_it() {
+    let (always, utc) = (Window::always(), TimeZone::UTC);
+    let load = || page(10.0, vec![campaign(1, vec![class(36_000, &always, &utc)])]);
+    let asked = PageLoad { waits_until_ms: Some(start() + 2 * HOUR_MS), ..load() };
+    assert_ends(of(&asked), "2026-11-21T03:00:00Z", Limit::PageWait);
+    let over = PageLoad { waits_until_ms: Some(start()), ..load() };
+    assert_ends(of(&over), "2026-11-21T01:00:00Z", Limit::PageRate);
+}
+
+#[test]
+fn a7_b2_limits_above_a_page_count_with_their_use_and_are_named() {
+    let (always, utc) = (Window::always(), TimeZone::UTC);
+    let under = |remaining, above| PageLoad {
+        above,
+        ..page(10.0, vec![campaign(1, vec![class(remaining, &always, &utc)])])
+    };
+    let rate = |per_second| PartAbove { per_second: Some(per_second), daily: None };
+    let daily = |cap, ending| PartAbove { per_second: None, daily: Some(DailyPart { cap, ending }) };
+    assert_ends(of(&under(36_000, vec![rate(20.0)])), "2026-11-21T01:00:00Z", Limit::PageRate);
+    let narrow = under(3_600, vec![rate(2.0), rate(1.0)]);
+    assert_ends(of(&narrow), "2026-11-21T01:00:00Z", Limit::AboveRate(1));
+    // As the page's own limit of 24 hours.
+    let capped = under(2_500, vec![rate(20.0), daily(1_000.0, Vec::new())]);
+    assert_ends(of(&capped), "2026-11-23T00:30:50Z", Limit::AboveDaily(1));
+    let used = under(200, vec![daily(1_000.0, vec![(start() + 6 * HOUR_MS, 900.0)])]);
+    assert_ends(of(&used), "2026-11-21T06:00:10Z", Limit::AboveDaily(0));
+    // What is free is used at once: a limit of a day is none of a second.
+    assert_ends(of(&under(900, vec![daily(1_000.0, Vec::new())])), "2026-11-21T00:01:30Z", Limit::PageRate);
+}
+
+#[test]
 fn a7_what_is_never_called_has_no_end() {
     let (always, utc, none) = (Window::always(), TimeZone::UTC, DailyUse::new());
     let load = || campaign(1, vec![class(10, &always, &utc)]);
     assert_eq!(of(&page(0.0, vec![load()])).ends_ms, None);
     let capped = CampaignLoad { daily: Some(DailyLimit { cap: 0, used: &none }), ..load() };
-    assert_eq!(of(&page(1.0, vec![capped])), Forecast { ends_ms: None, limited_by: Limit::CampaignDaily });
+    let found = of(&page(1.0, vec![capped]));
+    assert_eq!((found.ends_ms, found.limited_by), (None, Limit::CampaignDaily));
     let office = hours(&[Weekday::Mon], "09:00", "10:00");
     let slow = CampaignLoad { per_second: Some(1e-9), ..campaign(1, vec![class(10, &office, &utc)]) };
     assert_eq!(of(&page(1.0, vec![slow])).ends_ms, None);

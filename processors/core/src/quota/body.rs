@@ -42,7 +42,8 @@ impl QuotaBody {
         Self::default()
     }
 
-    fn counting(&self, window: &Window, now_ms: i64) -> impl Iterator<Item = (i64, u64)> {
+    /// What counts now: when it ends to count, and how many calls; ascending.
+    pub fn ending(&self, window: &Window, now_ms: i64) -> impl Iterator<Item = (i64, u64)> {
         let counts_ms = window.counts_ms;
         let of_kind = self.booked[window.kind as usize].iter();
         of_kind
@@ -52,7 +53,7 @@ impl QuotaBody {
 
     /// Calls that count now.
     pub fn used(&self, window: &Window, now_ms: i64) -> u64 {
-        self.counting(window, now_ms).map(|(_, count)| count).sum()
+        self.ending(window, now_ms).map(|(_, count)| count).sum()
     }
 
     /// How many more one of its limits lets through now.
@@ -72,10 +73,10 @@ impl QuotaBody {
 
     fn window_frees_at_ms(&self, window: &Window, now_ms: i64) -> i64 {
         let mut used = self.used(window, now_ms);
-        let mut counting = self.counting(window, now_ms);
+        let mut ending = self.ending(window, now_ms);
         let mut at_ms = now_ms;
         while used >= window.cap {
-            let Some((until_ms, count)) = counting.next() else { break };
+            let Some((until_ms, count)) = ending.next() else { break };
             used -= count;
             at_ms = until_ms;
         }

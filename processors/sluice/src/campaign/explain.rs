@@ -1,8 +1,8 @@
 //! Why a campaign does not move: one sentence, and the whole chain of what it could wait for.
 
+use super::beside::beside;
 use super::finish::finish;
 use super::status::CampaignStatus;
-use super::stored::Stored;
 use crate::error::Outcome;
 use crate::page::facts::PageFacts;
 use crate::page::lag::Lag;
@@ -53,9 +53,7 @@ pub async fn explain(sight: &Sight, row: &CampaignRow) -> Outcome<Explained> {
     let stored = sight.read_all(row).await?;
     let mut status = sight.status(&stored);
     if row.state == CampaignState::Running {
-        let others = beside(sight, row).await?;
-        status.finish =
-            finish(&stored, &others, sight.shares, |channel, page| sight.limits(channel, page), sight.now_ms);
+        status.finish = finish(&stored, &beside(sight, &stored).await?, sight.now_ms);
     }
     let mut explained = Explained {
         campaign: row.launch.campaign.clone(),
@@ -88,16 +86,4 @@ pub async fn explain(sight: &Sight, row: &CampaignRow) -> Outcome<Explained> {
     explained.retries = Some(retries);
     explained.lags = sight.lags().await?;
     Ok(explained)
-}
-
-/// The other campaigns that run on its pages.
-async fn beside(sight: &Sight, row: &CampaignRow) -> Outcome<Vec<Stored>> {
-    let mut beside = Vec::new();
-    for other in sight.unfinished().await? {
-        let shares = other.launch.pages.iter().any(|page| row.launch.pages.contains(page));
-        if other.id != row.id && other.state == CampaignState::Running && shares {
-            beside.push(Stored::read(sight.store.as_ref(), &sight.known, &other, |_| false).await?);
-        }
-    }
-    Ok(beside)
 }

@@ -1,26 +1,13 @@
-//! When a campaign will have ended, by the gate simulated forward with everything else that its pages send. Pure.
+//! When a campaign will have ended. Pure.
 
-use super::preview::UNLIMITED_PER_SECOND;
-use super::quotas::flow_above;
+use super::estimate::{Circumstances, Sends, estimate};
 use super::stored::Stored;
-use crate::page::facts::PageLimits;
 use crate::page::retries::Retries;
 use crate::view::moment::at;
-use crate::view::numbers::{counted, thousands};
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
+use crate::view::numbers::counted;
 use serde::{Deserialize, Serialize};
-use sluice_core::forecast::{CampaignLoad, ClassLoad, DailyLimit, Limit, PageLoad, forecast};
-use sluice_core::gate::CampaignGate;
-use sluice_core::ledger::Scope;
-use sluice_core::rate::Rate;
-use sluice_core::row::time_zone;
-use sluice_core::share::ShareOptions;
-use sluice_core::usage::DailyUse;
-use sluice_core::window::Window;
-use sluice_core::{CampaignState, PageId, moment};
+use sluice_core::CampaignState;
 use sluice_runtime::ports::store::LedgerRow;
-use sluice_schemas::Channel;
 
 /// An estimate of a campaign's end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,115 +46,25 @@ impl Finish {
     }
 }
 
-/// A campaign on one page, with all that its load borrows.
-struct Part<'a> {
-    stored: &'a Stored,
-    gate: CampaignGate,
-    classes: Vec<(u64, TimeZone, Option<Date>)>,
-}
-
-impl<'a> Part<'a> {
-    fn of(stored: &'a Stored, page: &PageId) -> Option<Self> {
-        let row = &stored.row;
-        let place = row.launch.pages.iter().position(|name| name == page.as_str())?;
-        let gate = CampaignGate::of(row, place).ok()?;
-        let own = row.launch.time_zone.as_deref().and_then(time_zone).unwrap_or(TimeZone::UTC);
-        let classes = stored.callable_on(page).into_iter().map(|(class, count)| {
-            let zone = class.zone.as_deref().and_then(time_zone).unwrap_or_else(|| own.clone());
-            (count, zone, class.day.as_deref().and_then(moment::date))
-        });
-        let classes: Vec<_> = classes.collect();
-        (!classes.is_empty()).then_some(Self { stored, gate, classes })
-    }
-
-    fn load<'b>(
-        &'b self,
-        used: Option<&'b DailyUse>,
-        never: &'b DailyUse,
-        always: &'b Window,
-    ) -> CampaignLoad<'b> {
-        let window = self.gate.rules.window.as_ref().unwrap_or(always);
-        let class = |(remaining, zone, day): &'b (u64, TimeZone, Option<Date>)| ClassLoad {
-            remaining: *remaining,
-            window,
-            zone,
-            day: *day,
-        };
-        CampaignLoad {
-            campaign: self.stored.row.id,
-            priority: self.gate.rules.priority,
-            per_second: self.gate.rate.map(Rate::per_second),
-            daily: self.gate.daily.map(|cap| DailyLimit { cap, used: used.unwrap_or(never) }),
-            start_at_ms: self.gate.rules.start_at_ms,
-            end_at_ms: self.gate.rules.end_at_ms,
-            classes: self.classes.iter().map(class).collect(),
-        }
-    }
-}
-
 /// When `target` will have ended; `None` where nobody can tell: it does not run, its audience is still being read, or
 /// one of its pages waits for a person.
-/// `others`: campaigns that run on its pages as well. `limits_of`: the page's own.
-pub fn finish(
-    target: &Stored,
-    others: &[Stored],
-    shares: ShareOptions,
-    limits_of: impl Fn(Channel, &PageId) -> PageLimits,
-    now_ms: i64,
-) -> Option<Finish> {
+pub fn finish(target: &Stored, circumstances: &Circumstances, now_ms: i64) -> Option<Finish> {
     let row = &target.row;
     if row.state != CampaignState::Running || row.seal.is_none() || waits_for_a_person(target, now_ms) {
         return None;
     }
-    let (never, always) = (DailyUse::new(), Window::always());
-    let channel = row.launch.channel;
-    let pages: Vec<(PageId, Vec<Part<'_>>)> = row
-        .launch
-        .pages
-        .iter()
-        .map(|page| PageId::from(page.as_str()))
-        .filter_map(|page| {
-            let parts = [Part::of(target, &page)?].into_iter();
-            let others = others.iter().filter_map(|other| Part::of(other, &page));
-            let parts = parts.chain(others).collect();
-            Some((page, parts))
-        })
-        .collect();
-    let mut loads: Vec<PageLoad<'_>> = Vec::with_capacity(pages.len());
-    for (page, parts) in &pages {
-        let (body, limits) = (target.body(page), limits_of(channel, page));
-        let used = body.and_then(|body| body.used(Scope::Page)).unwrap_or(&never);
-        let campaigns = parts.iter().map(|part| {
-            let used = body.and_then(|body| body.used(Scope::Campaign(part.stored.row.id)));
-            part.load(used, &never, &always)
-        });
-        let own = limits.rate.map_or(UNLIMITED_PER_SECOND, Rate::per_second);
-        loads.push(PageLoad {
-            page: page.clone(),
-            per_second: flow_above(target, page, now_ms).map_or(own, |(above, _)| above.min(own)),
-            daily: limits.daily.map(|cap| DailyLimit { cap: cap.0.get(), used }),
-            shares,
-            campaigns: campaigns.collect(),
-        });
-    }
-    let found = forecast(&loads, row.id, now_ms);
-    let last = found.pages.iter().max_by_key(|(_, of)| of.ends_ms.unwrap_or(i64::MAX));
-    let sent_ms = last.map_or(Some(now_ms), |(_, of)| of.ends_ms);
+    let sends = Sends::of(target);
+    let found = estimate(&sends, circumstances, now_ms);
+    let sent_ms = found.last().map_or(Some(now_ms), |(_, of)| of.ends_ms);
     // Nobody waits for a call any more by then, but for what became of some.
     let unanswered = target.unanswered().filter(|waits| sent_ms.is_some_and(|sent| sent < waits.until_ms));
     if let Some(waits) = unanswered {
         let (ends_ms, limited_by) = (Some(waits.until_ms), "webhooks".to_owned());
         return Some(Finish { ends_ms, limited_by, says: waits.says() });
     }
-    let (page, limit) = last.map(|(page, of)| (page.clone(), of.limited_by))?;
-    let limits = limits_of(channel, &page);
-    let own = limits.rate.map_or(UNLIMITED_PER_SECOND, Rate::per_second);
-    let above = flow_above(target, &page, now_ms).filter(|(above, _)| *above < own);
-    let says = match (limit, above) {
-        (Limit::PageRate, Some((_, quota))) => quota,
-        _ => words(limit, row.rate(), row.rules().daily_send_limit, &page, limits),
-    };
-    Some(Finish { ends_ms: found.whole.ends_ms, limited_by: limit.as_str().to_owned(), says })
+    let (page, of) = found.last()?;
+    let (limited_by, says) = (of.limited_by.as_str().to_owned(), found.says(of.limited_by, page));
+    Some(Finish { ends_ms: found.forecast.whole.ends_ms, limited_by, says })
 }
 
 /// Whether the account or a template of a page was refused, as its ledger tells.
@@ -179,44 +76,16 @@ fn waits_for_a_person(target: &Stored, now_ms: i64) -> bool {
     target.ledgers.values().any(waits)
 }
 
-/// A limit for people: `its window`, `page shop's 80/s`. `rate`, `daily`: the campaign's own; `limits`: the page's.
-pub(super) fn words(
-    limit: Limit,
-    rate: Option<&str>,
-    daily: Option<i64>,
-    page: &PageId,
-    limits: PageLimits,
-) -> String {
-    match limit {
-        Limit::Done => "nothing".to_owned(),
-        Limit::StartAt => "its start".to_owned(),
-        Limit::SendDate => "the days of its recipients".to_owned(),
-        Limit::Window => "its window".to_owned(),
-        Limit::CampaignRate => format!("its {}", rate.unwrap_or("rate")),
-        Limit::CampaignDaily => {
-            let cap = u64::try_from(daily.unwrap_or_default()).unwrap_or_default();
-            format!("its {} in 24 h", thousands(cap))
-        }
-        Limit::PageRate => match limits.rate {
-            Some(rate) => format!("page {page}'s {rate}"),
-            None => format!("page {page}, of which {UNLIMITED_PER_SECOND}/s are assumed"),
-        },
-        Limit::PageDaily => match limits.daily {
-            Some(cap) => format!("page {page}'s {cap}"),
-            None => format!("page {page}'s daily limit"),
-        },
-        Limit::OtherCampaigns => format!("other campaigns of page {page}"),
-        Limit::EndAt => "its end, which comes before all are called".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::estimate::PageNow;
     use super::super::stored::tests::{booked, row, stored};
     use super::*;
+    use crate::page::facts::PageLimits;
     use sluice_core::ledger::{Held, LedgerHold};
     use sluice_core::throttle::HoldReason;
-    use sluice_core::{IndexSet, Seal};
+    use sluice_core::{IndexSet, PageId, Seal};
+    use std::collections::BTreeMap;
 
     /// 2026-06-01, a Monday.
     const NOON: i64 = 1_780_315_200_000;
@@ -226,9 +95,17 @@ mod tests {
         stored(sluice_core::CampaignRow { seal, ..row(rate, rules) }, waiting)
     }
 
+    /// Pages of these limits, with what the ledgers have.
+    fn around(target: &Stored, limits: PageLimits, others: &[Stored]) -> Circumstances {
+        let pages = target.row.launch.pages.iter().map(|page| PageId::from(page.as_str()));
+        let now = |page: &PageId| PageNow { limits, body: target.body(page).cloned(), ..PageNow::default() };
+        let pages: BTreeMap<PageId, PageNow> = pages.map(|page| (page.clone(), now(&page))).collect();
+        Circumstances { others: others.iter().map(Sends::of).collect(), pages, ..Circumstances::default() }
+    }
+
     fn found(target: &Stored, others: &[Stored]) -> Finish {
-        let limits = |_: Channel, _: &PageId| PageLimits { rate: "5/s".parse().ok(), daily: None };
-        finish(target, others, ShareOptions::default(), limits, NOON).unwrap()
+        let limits = PageLimits { rate: "5/s".parse().ok(), daily: None };
+        finish(target, &around(target, limits, others), NOON).unwrap()
     }
 
     #[test]
@@ -254,9 +131,7 @@ mod tests {
         };
         ledger.body.hold(vec![held]);
         target.ledgers.insert(PageId::from("a"), ledger);
-        let ends = |now_ms| {
-            finish(&target, &[], ShareOptions::default(), |_, _| PageLimits::default(), now_ms).is_some()
-        };
+        let ends = |now_ms| finish(&target, &Circumstances::default(), now_ms).is_some();
         assert!(!ends(NOON) && ends(NOON + 1));
     }
 
@@ -275,9 +150,9 @@ mod tests {
             (tomorrow.limited_by.as_str(), tomorrow.says.as_str()),
             ("campaign_daily_limit", "its 2,000 in 24 h")
         );
-        let limits = |_: Channel, _: &PageId| PageLimits { rate: None, daily: "1000/day".parse().ok() };
-        let page =
-            finish(&running("null", "{}", &[("a", 1_500)]), &[], ShareOptions::default(), limits, NOON);
+        let limits = PageLimits { rate: None, daily: "1000/day".parse().ok() };
+        let target = running("null", "{}", &[("a", 1_500)]);
+        let page = finish(&target, &around(&target, limits, &[]), NOON);
         assert_eq!(page.unwrap().says, "page a's 1000/day");
         assert!(tomorrow.ends_ms.unwrap() > NOON + 2 * 86_400_000 - 3_600_000, "{tomorrow:?}");
     }
@@ -305,8 +180,7 @@ mod tests {
 
     #[test]
     fn a_campaign_that_does_not_run_or_is_still_read_has_no_estimate() {
-        let rate = |_: Channel, _: &PageId| PageLimits::default();
-        let estimate = |stored: &Stored| finish(stored, &[], ShareOptions::default(), rate, NOON);
+        let estimate = |stored: &Stored| finish(stored, &Circumstances::default(), NOON);
         let target = running("null", "{}", &[("a", 9)]);
         assert!(estimate(&target).is_some());
         let mut paused = target.clone();

@@ -10,7 +10,7 @@ use sluice_core::ledger::Scope;
 use sluice_core::rate::PerDay;
 use sluice_core::usage::{DailyUse, share_of};
 use sluice_core::{CampaignRow, CampaignState, PageId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Scheduled days that are told one by one.
 const DAYS_TOLD: usize = 3;
@@ -166,17 +166,19 @@ pub fn page_gate(
     if row.state.is_ended() || row.awaits_start {
         return None;
     }
-    let (mut holds, mut next, mut says): (u64, Option<(i64, u64)>, Vec<String>) = (0, None, Vec::new());
+    let (mut full, mut next, mut says): (BTreeSet<PageId>, Option<(i64, u64)>, Vec<String>) =
+        Default::default();
     for page in row.launch.pages.iter().map(|page| PageId::from(page.as_str())) {
         let Some(PerDay(cap)) = daily_of(&page) else { continue };
         let Some(used) = stored.body(&page).and_then(|body| body.used(Scope::Page)) else { continue };
         let Some(freed) = frees(used, cap.get(), now_ms) else { continue };
-        holds += stored.waiting_on(&page).values().sum::<u64>();
         next = next.into_iter().chain([freed]).min();
         let (used, cap) = (thousands(used.used(now_ms)), thousands(cap.get()));
         says.push(format!("{page}: {used} of {cap} in 24 h used"));
+        full.insert(page);
     }
     let (at_ms, count) = next?;
+    let holds = stored.waiting_where(|page| full.contains(page)).values().sum();
     let (until_ms, frees, zone) = (Some(at_ms), Some(count), row.launch.time_zone.clone());
     Some(GateLine { holds, until_ms, frees, zone, ..line("page's daily limit", says.join("; ")) })
 }

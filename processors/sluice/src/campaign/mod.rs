@@ -5,15 +5,17 @@
 //! - [`gates`]: its rules and whom each holds; [`rates`]: what of its own rates is used; [`held`]: what holds all of it, in
 //!   a sentence.
 //! - [`unanswered`]: calls that nobody knows the answer of, and until when their webhooks are waited for.
-//! - [`finish`]: when it will have ended; [`explain`]: everything that it could wait for.
-//! - [`preview`]: when a launch would start and end.
+//! - [`estimate`]: when sends will have been made, by the gate simulated forward: for [`finish`], the end of a campaign,
+//!   and for [`preview`], the start and end of a launch. [`beside`]: what else there is on their pages. [`explain`]: everything that it could wait for.
 //! - [`people`]: recipients with times, errors and the provider's ids; [`recipients`]: a part of them at a time, from a
 //!   [`place`] on.
 //! - [`failures`]: failed recipients by reason.
 //! - [`rejected`]: rows that get no message, as a file.
 
+pub mod beside;
 pub mod coming;
 pub mod commanded;
+pub mod estimate;
 pub mod explain;
 pub mod failures;
 pub mod finish;

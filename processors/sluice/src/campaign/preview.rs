@@ -1,33 +1,25 @@
-//! When a launch would start and end, before it is sent (A7). Pure: time, rates and counts are arguments.
+//! When a launch would start and end, before it is sent (A7). Pure: what is on its pages and the time are arguments.
 
-use super::finish::words;
-use crate::page::facts::PageLimits;
-use serde::Serialize;
-use sluice_core::forecast::{CampaignLoad, ClassLoad, DailyLimit, Forecast, Limit, PageLoad, forecast};
+use super::estimate::{Circumstances, Sends, estimate};
+use super::stored::Waiting;
+use serde::{Deserialize, Serialize};
 use sluice_core::launch::ValidLaunch;
 use sluice_core::moment;
-use sluice_core::rate::Rate;
 use sluice_core::row::time_zone;
 use sluice_core::schedule::starts_ms;
-use sluice_core::share::ShareOptions;
-use sluice_core::usage::{DailyUse, share_of};
 use sluice_core::window::{Opening, Window};
-use sluice_core::{CampaignId, PageId};
-use sluice_expander::ClassCounts;
+use sluice_core::{CampaignRow, PageId};
 use sluice_schemas::GateClass;
+use std::collections::BTreeMap;
 
-/// Calls a second of a page without a limit of its own: what a provider that answers within 100 ms takes over a
-/// hundred connections. Said beside the estimate.
-pub const UNLIMITED_PER_SECOND: f64 = 1_000.0;
-
-/// When a launch would start and end, if nothing else is sent from its pages.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// When a launch would start and end beside what its pages send already.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Preview {
     /// When the first call could start, ms since 1970; `None`: never.
     pub earliest_start_ms: Option<i64>,
     /// When the last one would have been made; `None`: not within ten years.
     pub estimated_end_ms: Option<i64>,
-    /// What it would wait for most, as a word.
+    /// What it would wait for most once it has started, as a word.
     pub limited_by: String,
     /// The same for people: `its window`, `page shop's 80/s`.
     pub says: String,
@@ -36,131 +28,139 @@ pub struct Preview {
 }
 
 /// One page of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PagePreview {
     /// Its id.
     pub page: String,
     /// Who would be called from it.
     pub recipients: u64,
-    /// Its own limit; `None`: it has none, and [`UNLIMITED_PER_SECOND`] is assumed.
+    /// Sends of other campaigns that wait on it.
+    pub others: u64,
+    /// Its own limit; `None`: it has none, and [`UNLIMITED_PER_SECOND`](super::estimate::UNLIMITED_PER_SECOND) is
+    /// assumed.
     pub rate: Option<String>,
     /// ms since 1970.
     pub estimated_end_ms: Option<i64>,
-    /// What it would wait for most, as a word.
+    /// What it would wait for most once it has started, as a word.
     pub limited_by: String,
     /// The same for people.
     pub says: String,
 }
 
-/// Previews a launch with these recipients. `rate_of`: the page's own limit; `above`: what limits above it let through in
-/// calls a second, and their word.
-pub fn preview(
-    valid: &ValidLaunch,
-    counts: &ClassCounts,
-    rate_of: impl Fn(&PageId) -> Option<Rate>,
-    above: impl Fn(&PageId) -> Option<(f64, String)>,
-    now_ms: i64,
-) -> Preview {
-    let own = |page: &PageId| rate_of(page).map_or(UNLIMITED_PER_SECOND, Rate::per_second);
-    let narrower = |page: &PageId| above(page).filter(|(above, _)| *above < own(page));
-    let word = |page: Option<&PageId>, limit: Limit| match page.and_then(narrower) {
-        Some((_, quota)) if limit == Limit::PageRate => quota,
-        _ => limit.as_str().to_owned(),
+/// The recipients of one class on one page, as they are handed from who counts them to who knows the pages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassCount {
+    /// The page.
+    pub page: String,
+    /// The time zone that its window is meant in; `None`: the campaign's.
+    #[serde(default)]
+    pub zone: Option<String>,
+    /// Not before this day, `2026-11-25`.
+    #[serde(default)]
+    pub day: Option<String>,
+    /// How many.
+    pub count: u64,
+}
+
+/// What a service is asked: `POST /v1/preview`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// LAUNCH.json.
+    pub launch: serde_json::Value,
+    /// Who would be called; whoever asks has read the audience.
+    pub recipients: Vec<ClassCount>,
+}
+
+/// What is known where the engines are.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Answered {
+    /// Beside what the pages send.
+    pub preview: Preview,
+    /// A campaign has this name already.
+    pub taken: Option<Taken>,
+}
+
+/// A campaign that has the name of a launch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// A sentence about it.
+    pub says: String,
+    /// It was launched with other words, so that this launch would be refused.
+    pub differs: bool,
+}
+
+/// The campaign that a launch at `now_ms` would make, with these recipients.
+pub fn planned(valid: &ValidLaunch, counts: &[ClassCount], now_ms: i64) -> Sends {
+    let launch = valid.launch.clone();
+    let row = match starts_ms(&valid.rules, now_ms) {
+        Some(starts_ms) => CampaignRow::scheduled(launch, now_ms, starts_ms),
+        None => CampaignRow::launched(launch, now_ms),
     };
-    let rules = &valid.rules;
-    let launch = &valid.launch;
-    let says = |page: Option<&PageId>, limit: Limit| match page.and_then(narrower) {
-        Some((_, quota)) if limit == Limit::PageRate => quota,
-        _ => {
-            let limits = PageLimits { rate: page.and_then(&rate_of), daily: None };
-            let page = page.cloned().unwrap_or_else(|| PageId::from(""));
-            words(limit, launch.rate.as_deref(), launch.rules.daily_send_limit, &page, limits)
+    let mut waiting: BTreeMap<PageId, Waiting> = BTreeMap::new();
+    for ClassCount { page, zone, day, count } in counts.iter().filter(|class| class.count > 0) {
+        let class = GateClass { zone: zone.clone(), day: day.clone() };
+        let of_page = waiting.entry(PageId::from(page.as_str())).or_default();
+        let known: &mut u64 = of_page.entry(class).or_default();
+        *known = known.saturating_add(*count);
+    }
+    Sends { row, waiting }
+}
+
+/// Previews a launch that would become `planned`.
+pub fn preview(valid: &ValidLaunch, planned: &Sends, circumstances: &Circumstances, now_ms: i64) -> Preview {
+    let starts_at_ms = planned.row.starts_at_ms;
+    let found = estimate(planned, circumstances, now_ms);
+    let last = found.last().cloned();
+    let pages = found.forecast.pages.iter().map(|(page, of)| {
+        let others = circumstances.others.iter().filter_map(|other| other.waiting.get(page));
+        let rate = circumstances.pages.get(page).and_then(|now| now.limits.rate);
+        PagePreview {
+            page: page.to_string(),
+            recipients: planned.waiting.get(page).map_or(0, |classes| classes.values().sum()),
+            others: others.flat_map(|classes| classes.values()).sum(),
+            rate: rate.map(|rate| rate.to_string()),
+            estimated_end_ms: of.ends_ms,
+            limited_by: of.then_limited_by.as_str().to_owned(),
+            says: found.says(of.then_limited_by, page),
         }
-    };
+    });
+    let limit = found.forecast.whole.then_limited_by;
+    let page = last.map_or_else(|| PageId::from(""), |(page, _)| page);
+    Preview {
+        earliest_start_ms: opens_ms(valid, planned, starts_at_ms),
+        estimated_end_ms: found.forecast.whole.ends_ms,
+        limited_by: limit.as_str().to_owned(),
+        says: found.says(limit, &page),
+        pages: pages.collect(),
+    }
+}
+
+/// When the first class may be called that starts then; `None`: none before the end.
+fn opens_ms(valid: &ValidLaunch, planned: &Sends, starts_at_ms: i64) -> Option<i64> {
     let always = Window::always();
-    let window = rules.window.as_ref().unwrap_or(&always);
-    let starts_at_ms = starts_ms(rules, now_ms).unwrap_or(now_ms);
+    let window = valid.rules.window.as_ref().unwrap_or(&always);
     let own_zone = time_zone(valid.time_zone).unwrap_or(jiff::tz::TimeZone::UTC);
-    let zoned: Vec<(&PageId, &GateClass, u64, jiff::tz::TimeZone)> = counts
-        .classes()
-        .map(|(page, class, count)| {
-            let zone = class.zone.as_deref().and_then(time_zone).unwrap_or_else(|| own_zone.clone());
-            (page, class, count, zone)
-        })
-        .collect();
-    let opens = zoned.iter().filter_map(|(_, class, _, zone)| {
+    let opens = planned.waiting.values().flat_map(|classes| classes.keys()).filter_map(|class| {
+        let zone = class.zone.as_deref().and_then(time_zone);
         let day = class.day.as_deref().and_then(moment::date);
-        match window.at_day(zone, day, starts_at_ms) {
+        match window.at_day(zone.as_ref().unwrap_or(&own_zone), day, starts_at_ms) {
             Opening::Open { .. } => Some(starts_at_ms),
             Opening::Closed { opens_ms } => opens_ms,
         }
     });
-    let earliest_start_ms = opens.min().filter(|ms| rules.end_at_ms.is_none_or(|end_ms| *ms < end_ms));
-
-    let id = CampaignId::of(&launch.tenant, &launch.campaign);
-    let unused = DailyUse::new();
-    let pages_count = launch.pages.len();
-    let loads = launch.pages.iter().enumerate().filter_map(|(place, name)| {
-        let page = PageId::from(name.as_str());
-        let classes: Vec<ClassLoad<'_>> = zoned
-            .iter()
-            .filter(|(of, ..)| **of == page)
-            .map(|(_, class, count, zone)| {
-                let day = class.day.as_deref().and_then(moment::date);
-                ClassLoad { remaining: *count, window, zone, day }
-            })
-            .collect();
-        let daily = rules.daily_send_limit.map(|limit| share_of(limit, place, pages_count));
-        let campaign = CampaignLoad {
-            campaign: id,
-            priority: rules.priority,
-            per_second: valid.rate.and_then(|rate| rate.share(place, pages_count)).map(Rate::per_second),
-            daily: daily.map(|cap| DailyLimit { cap, used: &unused }),
-            start_at_ms: Some(starts_at_ms),
-            end_at_ms: rules.end_at_ms,
-            classes,
-        };
-        (!campaign.classes.is_empty()).then(|| PageLoad {
-            per_second: narrower(&page).map_or_else(|| own(&page), |(above, _)| above),
-            page,
-            daily: None,
-            shares: ShareOptions::default(),
-            campaigns: vec![campaign],
-        })
-    });
-    let loads: Vec<PageLoad<'_>> = loads.collect();
-    // From the start on: that it waits for its start is said apart.
-    let found = forecast(&loads, id, starts_at_ms);
-    let pages =
-        loads.iter().zip(&found.pages).map(|(load, (page, Forecast { ends_ms, limited_by }))| PagePreview {
-            page: page.to_string(),
-            recipients: load
-                .campaigns
-                .iter()
-                .flat_map(|load| &load.classes)
-                .map(|class| class.remaining)
-                .sum(),
-            rate: rate_of(page).map(|rate| rate.to_string()),
-            estimated_end_ms: *ends_ms,
-            limited_by: word(Some(page), *limited_by),
-            says: says(Some(page), *limited_by),
-        });
-    let last = found.pages.iter().max_by_key(|(_, of)| of.ends_ms.unwrap_or(i64::MAX)).map(|(page, _)| page);
-    Preview {
-        earliest_start_ms,
-        estimated_end_ms: found.whole.ends_ms,
-        limited_by: word(last, found.whole.limited_by),
-        says: says(last, found.whole.limited_by),
-        pages: pages.collect(),
-    }
+    opens.min().filter(|ms| valid.rules.end_at_ms.is_none_or(|end_ms| *ms < end_ms))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::campaign::estimate::PageNow;
+    use crate::campaign::quotas::tests::used;
+    use crate::page::facts::PageLimits;
     use serde_json::{Value, json};
     use sluice_core::launch::{parse_json, validate};
-    use sluice_core::row::ValidRow;
 
     fn ms(instant: &str) -> i64 {
         instant.parse::<jiff::Timestamp>().unwrap().as_millisecond()
@@ -172,11 +172,11 @@ mod tests {
     }
 
     fn of(rate: Value, rules: Value, people: &[(u64, Option<&'static str>)]) -> Preview {
-        of_under(None, rate, rules, people)
+        of_beside(&Circumstances::default(), rate, rules, people)
     }
 
-    fn of_under(
-        above: Option<f64>,
+    fn of_beside(
+        circumstances: &Circumstances,
         rate: Value,
         rules: Value,
         people: &[(u64, Option<&'static str>)],
@@ -186,24 +186,14 @@ mod tests {
             "message": {"http": {"body": {}}}, "rate": rate, "rules": rules,
         });
         let valid = validate(&parse_json(&launch.to_string()).unwrap()).unwrap();
-        let mut counts = ClassCounts::new(&valid.launch);
-        for (count, zone) in people {
-            for number in 0..*count {
-                let address = format!("p{number}").into();
-                let row = ValidRow {
-                    address,
-                    name: None,
-                    customer_id: None,
-                    time_zone: *zone,
-                    page_id: None,
-                    send_date: None,
-                    warning: None,
-                };
-                counts.add(&row);
-            }
-        }
-        let above = |_: &PageId| above.map(|per_second| (per_second, "quota acme".to_owned()));
-        preview(&valid, &counts, |_| None, above, now())
+        let class = |(count, zone): &(u64, Option<&str>)| ClassCount {
+            page: "a".to_owned(),
+            zone: zone.map(str::to_owned),
+            day: None,
+            count: *count,
+        };
+        let counts: Vec<ClassCount> = people.iter().map(class).collect();
+        preview(&valid, &planned(&valid, &counts, now()), circumstances, now())
     }
 
     fn ends(preview: &Preview, instant: &str, limited_by: &str) {
@@ -221,13 +211,35 @@ mod tests {
     }
 
     #[test]
-    fn a7_a_limit_above_the_page_counts_and_is_named() {
-        let preview = of_under(Some(0.5), Value::Null, json!({}), &[(1_800, None)]);
-        ends(&preview, "2026-11-21T13:00:00Z", "quota acme");
-        assert_eq!(
-            (preview.pages[0].limited_by.as_str(), preview.says.as_str()),
-            ("quota acme", "quota acme")
+    fn a7_a_limit_above_the_page_and_its_own_of_the_day_count_and_are_named() {
+        let above = Circumstances { quotas: vec![used(Some("1/s"), None, 0)], ..Circumstances::default() };
+        let preview = of_beside(&above, Value::Null, json!({}), &[(1_800, None)]);
+        assert_eq!((preview.limited_by.as_str(), preview.says.as_str()), ("quota_rate", "quota acme's 1/s"));
+        let limits = PageLimits { rate: None, daily: "1000/day".parse().ok() };
+        let page = PageNow { limits, ..PageNow::default() };
+        let pages = BTreeMap::from([(PageId::from("a"), page)]);
+        let capped = Circumstances { pages, ..Circumstances::default() };
+        let preview = of_beside(&capped, Value::Null, json!({}), &[(1_800, None)]);
+        ends(&preview, "2026-11-22T12:15:00Z", "page_daily_limit");
+        assert_eq!(preview.says, "page a's 1000/day");
+    }
+
+    #[test]
+    fn a7_b4_what_runs_on_its_pages_counts_until_it_has_ended() {
+        let limits = PageLimits { rate: "10/s".parse().ok(), daily: None };
+        let pages = BTreeMap::from([(PageId::from("a"), PageNow { limits, ..PageNow::default() })]);
+        let waiting = crate::campaign::stored::tests::stored(
+            crate::campaign::stored::tests::row("null", "{}"),
+            &[("a", 36_000)],
         );
+        let beside = Circumstances { others: vec![Sends::of(&waiting)], pages, ..Circumstances::default() };
+        let shared = of_beside(&beside, Value::Null, json!({}), &[(18_000, None)]);
+        ends(&shared, "2026-11-21T13:00:00Z", "other_campaigns");
+        assert_eq!((shared.pages[0].recipients, shared.pages[0].others), (18_000, 36_000));
+        // It has ended before this one starts.
+        let later = json!({"start_at": "2026-11-21T14:00"});
+        let later = of_beside(&beside, Value::Null, later, &[(18_000, None)]);
+        ends(&later, "2026-11-21T14:30:00Z", "page_rate");
     }
 
     #[test]

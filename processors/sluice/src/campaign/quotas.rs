@@ -4,10 +4,10 @@ use super::gates::GateLine;
 use super::stored::Stored;
 use crate::error::Outcome;
 use crate::view::numbers::thousands;
+use sluice_core::QuotaBody;
+use sluice_core::forecast::{DailyPart, PartAbove};
 use sluice_core::quota::{Kind, Quota, Window};
-use sluice_core::{PageId, QuotaBody};
 use sluice_runtime::ports::store::Store;
-use sluice_schemas::CampaignLaunch;
 use std::collections::BTreeMap;
 
 /// A quota of which nothing is free for longer than this, in ms, holds its campaigns; for less it only limits them.
@@ -56,8 +56,7 @@ impl QuotaUse {
     }
 
     fn waiting(&self, stored: &Stored) -> u64 {
-        let covered = stored.row.launch.pages.iter().filter(|page| self.covers(stored, page));
-        covered.map(|page| stored.waiting_on(&PageId::from(page.as_str())).values().sum::<u64>()).sum()
+        stored.waiting_where(|page| self.covers(stored, page.as_str())).values().sum()
     }
 
     /// The rule, and whom of the campaign it holds now.
@@ -74,26 +73,27 @@ impl QuotaUse {
         }
     }
 
-    /// Calls a second that it leaves a page of the campaign for long, and its limit: an equal part of those of the
-    /// campaign's pages that it covers. A day's limit counts where the campaign needs more than is free of it now.
-    fn flow(&self, stored: &Stored, page: &PageId, now_ms: i64) -> Option<(f64, String)> {
-        if !self.covers(stored, page.as_str()) {
-            return None;
-        }
-        let covered = stored.row.launch.pages.iter().filter(|page| self.covers(stored, page)).count();
-        let waiting = self.waiting(stored);
-        let flow = |window: Window| {
-            if window.kind == Kind::Daily && waiting <= self.body.free_of(&window, now_ms) {
-                return None;
-            }
-            let says = match (window.kind, self.quota.rate, self.quota.daily) {
-                (Kind::Rate, Some(rate), _) => rate.to_string(),
-                (_, _, Some(daily)) => daily.to_string(),
-                _ => return None,
-            };
-            Some((window.per_second() / covered.max(1) as f64, format!("quota {}'s {says}", self.name)))
+    /// A part of what it lets through and of what is used of it.
+    pub fn part(&self, part: f64, now_ms: i64) -> PartAbove {
+        let window = |kind| self.quota.windows().find(|window| window.kind == kind);
+        let daily = |window: Window| {
+            let ending = self.body.ending(&window, now_ms);
+            let ending = ending.map(|(ends_ms, calls)| (ends_ms, calls as f64 * part));
+            DailyPart { cap: window.cap as f64 * part, ending: ending.collect() }
         };
-        self.quota.windows().filter_map(flow).min_by(|(left, _), (right, _)| left.total_cmp(right))
+        PartAbove {
+            per_second: window(Kind::Rate).map(|window| window.per_second() * part),
+            daily: window(Kind::Daily).map(daily),
+        }
+    }
+
+    /// One of its limits for people: `quota acme's 100/s`.
+    pub fn limit_says(&self, kind: Kind) -> String {
+        let limit = match kind {
+            Kind::Rate => self.quota.rate.map(|rate| rate.to_string()),
+            Kind::Daily => self.quota.daily.map(|daily| daily.to_string()),
+        };
+        format!("quota {}'s {}", self.name, limit.unwrap_or_else(|| "limit".to_owned()))
     }
 }
 
@@ -105,37 +105,14 @@ pub fn quota_gates(stored: &Stored, now_ms: i64) -> Vec<GateLine> {
     stored.quotas.iter().map(|used| used.line(stored, now_ms)).collect()
 }
 
-/// What limits above a page leave it for this campaign, in calls a second, and which of them: the narrowest.
-pub fn flow_above(stored: &Stored, page: &PageId, now_ms: i64) -> Option<(f64, String)> {
-    let flows = stored.quotas.iter().filter_map(|used| used.flow(stored, page, now_ms));
-    flows.min_by(|(left, _), (right, _)| left.total_cmp(right))
-}
-
-/// What the rates above a page of a launch let through on it in calls a second, and the name of the narrowest: an equal
-/// part of those of its pages that the quota covers, as if nothing else used it. Of days nothing is said: what of them is
-/// used shows when it runs.
-pub fn rate_above(
-    quotas: &BTreeMap<String, Quota>,
-    launch: &CampaignLaunch,
-    page: &PageId,
-) -> Option<(f64, String)> {
-    let covering = quotas.iter().filter(|(_, quota)| quota.covers(page.as_str(), &launch.tenant));
-    let flow = |(name, quota): (&String, &Quota)| {
-        let rate = quota.windows().find(|window| window.kind == Kind::Rate)?;
-        let covered = launch.pages.iter().filter(|page| quota.covers(page, &launch.tenant)).count();
-        Some((rate.per_second() / covered.max(1) as f64, format!("quota {name}")))
-    };
-    covering.filter_map(flow).min_by(|(left, _), (right, _)| left.total_cmp(right))
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::stored::tests::{row, stored};
     use super::*;
 
     const NOON: i64 = 1_780_315_200_000;
 
-    fn used(rate: Option<&str>, daily: Option<&str>, count: u32) -> QuotaUse {
+    pub(in crate::campaign) fn used(rate: Option<&str>, daily: Option<&str>, count: u32) -> QuotaUse {
         let quota = Quota {
             rate: rate.map(|rate| rate.parse().unwrap()),
             daily: daily.map(|daily| daily.parse().unwrap()),
@@ -163,22 +140,5 @@ mod tests {
         let [line] = quota_gates(&stored, NOON).try_into().unwrap();
         assert_eq!((line.says.as_str(), line.holds, line.frees), ("97 of 97 in 24 h", 7, Some(97)));
         assert!(line.until_ms.is_some_and(|at_ms| (23..25).contains(&((at_ms - NOON) / 3_600_000))));
-    }
-
-    #[test]
-    fn a7_the_narrowest_quota_bounds_a_page_that_it_covers() {
-        let mut stored = stored(row("null", "{}"), &[("a", 700), ("b", 500)]);
-        stored.quotas = vec![used(Some("100/s"), Some("1000/day"), 97)];
-        let (a, b) = (PageId::from("a"), PageId::from("b"));
-        let (per_second, says) = flow_above(&stored, &a, NOON).unwrap();
-        assert!((95.0..97.0).contains(&per_second), "{per_second}");
-        assert_eq!((says.as_str(), flow_above(&stored, &b, NOON)), ("quota acme's 100/s", None));
-        let quotas = BTreeMap::from([("acme".to_owned(), stored.quotas[0].quota.clone())]);
-        let before = rate_above(&quotas, &stored.row.launch, &a).unwrap();
-        assert_eq!((before.0, before.1.as_str()), (per_second, "quota acme"));
-        assert_eq!(rate_above(&quotas, &stored.row.launch, &b), None);
-        stored.quotas = vec![used(Some("100/s"), Some("1000/day"), 700)];
-        let (per_second, says) = flow_above(&stored, &a, NOON).unwrap();
-        assert!(per_second < 0.012 && says == "quota acme's 1000/day", "{per_second} {says}");
     }
 }

@@ -79,31 +79,49 @@ impl Stored {
 
     /// Who waits, on all pages.
     pub fn waiting(&self) -> Waiting {
-        self.waiting_where(|_| true, &BTreeMap::new())
+        self.waiting_where(|_| true)
     }
 
     /// Who waits on one page.
     pub fn waiting_on(&self, page: &PageId) -> Waiting {
-        self.waiting_where(|chunk| chunk.page == *page, &BTreeMap::new())
+        self.waiting_where(|of| of == page)
     }
 
-    /// Who waits on one page for a call: without those who were called and of whom nobody knows the answer.
-    pub fn callable_on(&self, page: &PageId) -> Waiting {
-        self.waiting_where(|chunk| chunk.page == *page, &self.unanswered_of_chunks())
-    }
-
-    fn waiting_where(&self, counts: impl Fn(&ChunkRow) -> bool, less: &BTreeMap<ChunkId, u64>) -> Waiting {
-        let counters: BTreeMap<ChunkId, &Counters> =
-            self.counters.iter().map(|(chunk, counters)| (*chunk, counters)).collect();
+    /// Who waits on some pages.
+    pub fn waiting_where(&self, counts: impl Fn(&PageId) -> bool) -> Waiting {
         let mut waiting = Waiting::new();
-        for chunk in self.chunks.iter().filter(|chunk| counts(chunk)) {
-            let pending = counters.get(&chunk.id).map_or(u64::from(chunk.size), |counters| counters.pending);
-            let pending = pending.saturating_sub(less.get(&chunk.id).copied().unwrap_or_default());
-            if pending > 0 {
-                *waiting.entry(chunk.class.clone()).or_default() += pending;
-            }
+        let pending = self.pending(&BTreeMap::new());
+        for (chunk, count) in self.chunks.iter().zip(pending).filter(|(chunk, _)| counts(&chunk.page)) {
+            add(&mut waiting, chunk, count);
         }
         waiting
+    }
+
+    /// Who waits for a call, by page: without those who were called and of whom nobody knows the answer.
+    pub fn callable(&self) -> BTreeMap<PageId, Waiting> {
+        let mut pages: BTreeMap<PageId, Waiting> = BTreeMap::new();
+        let pending = self.pending(&self.unanswered_of_chunks());
+        for (chunk, count) in self.chunks.iter().zip(pending).filter(|(_, count)| *count > 0) {
+            add(pages.entry(chunk.page.clone()).or_default(), chunk, count);
+        }
+        pages
+    }
+
+    /// Of each chunk: who is pending, `less` so many.
+    fn pending(&self, less: &BTreeMap<ChunkId, u64>) -> Vec<u64> {
+        let counters: BTreeMap<ChunkId, &Counters> =
+            self.counters.iter().map(|(chunk, counters)| (*chunk, counters)).collect();
+        let pending = |chunk: &ChunkRow| {
+            let pending = counters.get(&chunk.id).map_or(u64::from(chunk.size), |counters| counters.pending);
+            pending.saturating_sub(less.get(&chunk.id).copied().unwrap_or_default())
+        };
+        self.chunks.iter().map(pending).collect()
+    }
+}
+
+fn add(waiting: &mut Waiting, chunk: &ChunkRow, count: u64) {
+    if count > 0 {
+        *waiting.entry(chunk.class.clone()).or_default() += count;
     }
 }
 

@@ -31,7 +31,11 @@ pub(super) enum Look {
 
 impl Place {
     pub(super) fn of(common: &Common, args: &SourceArgs) -> Outcome<Self> {
-        Ok(Self { config: common.load(&[], "warn")?.config, server: args.server.clone() })
+        Ok(Self::new(common.load(&[], "warn")?.config, args))
+    }
+
+    pub(super) fn new(config: Config, args: &SourceArgs) -> Self {
+        Self { config, server: args.server.clone() }
     }
 
     pub(super) async fn open(&self) -> Outcome<Look> {

@@ -1,10 +1,12 @@
 //! The campaigns of a node behind its HTTP API.
 
 use super::{Engines, NodeOptions, Work, commands, launching};
+use crate::campaign::beside::preview_beside;
 use crate::campaign::explain::explain;
 use crate::campaign::known_chunks::KnownChunks;
 use crate::campaign::launched::Launched;
 use crate::campaign::place::Place;
+use crate::campaign::preview::{Answered, Asked};
 use crate::campaign::status::CampaignStatus;
 use crate::campaign::{self, failures, recipients};
 use crate::config::pages::unnamed;
@@ -147,6 +149,22 @@ impl Control for NodeControl {
         }
         answer["warnings"] = json!(warnings);
         Ok(answer)
+    }
+
+    async fn preview(&self, asked_json: &[u8]) -> Result<Value, ApiError> {
+        let Asked { launch, recipients } = serde_json::from_slice(asked_json).map_err(|error| {
+            ApiError::new(400, "preview_invalid", "the question is not a launch with counted recipients")
+                .details(vec![error.to_string()])
+                .actionable("send {\"launch\": LAUNCH.json, \"recipients\": [{\"page\", \"zone\", \"day\", \"count\"}]}")
+        })?;
+        let launch = launching::parse(&launch.to_string(), "the launch").map_err(api_error)?;
+        let valid = launching::checked(&launch, "the launch").map_err(api_error)?;
+        let sight = self.sight();
+        let answer = async {
+            let taken = launching::taken(&self.engines, &launch).await?;
+            Ok(Answered { preview: preview_beside(&sight, &valid, &recipients).await?, taken })
+        };
+        Ok(json!(self.soon(answer).await?))
     }
 
     async fn list(&self) -> Result<Value, ApiError> {

@@ -1,6 +1,7 @@
 //! From a file to a campaign: read, completed, checked, launched.
 
 use super::Engines;
+use crate::campaign::preview::Taken;
 use crate::config::{Config, pages::how_to_configure};
 use crate::error::{Exit, Failure, Outcome};
 use crate::view::numbers::thousands;
@@ -18,6 +19,9 @@ use std::time::Duration;
 
 /// A launch whose campaign does not appear in this time is refused: the expander is gone or could not use it.
 const APPEARS_WITHIN: Duration = Duration::from_secs(30);
+
+/// The code of a launch whose name another one has.
+const DIFFERENTLY: &str = "launched_differently";
 
 /// Reads LAUNCH.json. `audience` replaces its audience's path. Paths become absolute, so that the same campaign
 /// goes on from any directory: the launch's own counts from the launch file.
@@ -167,6 +171,21 @@ pub async fn existing(engines: &Engines, launch: &CampaignLaunch) -> Outcome<Opt
     }
 }
 
+/// What a launch would find under its name.
+pub async fn taken(engines: &Engines, launch: &CampaignLaunch) -> Outcome<Option<Taken>> {
+    match existing(engines, launch).await {
+        Ok(None) => Ok(None),
+        Ok(Some(row)) => {
+            let says = format!("{} was launched before and is {}", launch.campaign, row.state.as_str());
+            Ok(Some(Taken { says, differs: false }))
+        }
+        Err(failure) if failure.code == DIFFERENTLY => {
+            Ok(Some(Taken { says: format!("{}; {}", failure.message, failure.actionable), differs: true }))
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
 fn launched_differently(row: &CampaignRow, launch: &CampaignLaunch) -> Failure {
     let differ = differences(&row.launch, launch);
     let (is, to_do) = match row.state {
@@ -190,7 +209,7 @@ fn launched_differently(row: &CampaignRow, launch: &CampaignLaunch) -> Failure {
         ),
     };
     let message = format!("the campaign {} was launched differently before and {is}", launch.campaign);
-    let failure = Failure::refused("launched_differently", message, to_do);
+    let failure = Failure::refused(DIFFERENTLY, message, to_do);
     failure.with(format!("these differ: {}", differ.join(", ")))
 }
 

@@ -20,7 +20,7 @@ use sluice_core::{CampaignRow, PageId};
 use sluice_runtime::ports::log::{Log, Topic};
 use sluice_runtime::ports::messages::Messages;
 use sluice_runtime::ports::store::{LedgerRow, Store};
-use sluice_schemas::Channel;
+use sluice_schemas::{CampaignLaunch, Channel};
 use sluice_sender::{Board, PageStatus};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -109,12 +109,24 @@ impl Sight {
         told(ledger, Some((row.id, &template)), self.monotonic, self.now_ms)
     }
 
+    /// A page as its owner sees it, where that is this process, or as its ledger tells.
+    pub fn page_status(&self, page: &PageId, ledger: Option<&LedgerRow>) -> Option<PageStatus> {
+        let told = || ledger.and_then(|ledger| told(ledger, None, self.monotonic, self.now_ms));
+        self.board.page(page).or_else(told)
+    }
+
     async fn with_quotas(&self, stored: Stored) -> Outcome<Stored> {
-        let launch = &stored.row.launch;
-        let covers = |quota: &Quota| launch.pages.iter().any(|page| quota.covers(page, &launch.tenant));
-        let is_asked = |quota: &Quota| !stored.row.state.is_ended() && covers(quota);
-        let quotas = QuotaUse::read(self.store.as_ref(), &self.quotas, is_asked).await?;
+        let quotas = match stored.row.state.is_ended() {
+            true => Vec::new(),
+            false => self.quotas_of(&stored.row.launch).await?,
+        };
         Ok(Stored { quotas, ..stored })
+    }
+
+    /// The limits above the pages of a launch, with their use.
+    pub async fn quotas_of(&self, launch: &CampaignLaunch) -> Outcome<Vec<QuotaUse>> {
+        let covers = |quota: &Quota| launch.pages.iter().any(|page| quota.covers(page, &launch.tenant));
+        QuotaUse::read(self.store.as_ref(), &self.quotas, covers).await
     }
 
     /// The limits above a page, each with its use: `acme: 100/s, 97 used`.

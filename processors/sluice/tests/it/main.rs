@@ -6,6 +6,7 @@ mod check;
 mod config;
 mod launching;
 mod lift;
+mod preview;
 mod quotas;
 mod refusals;
 mod send;

@@ -1,6 +1,6 @@
 //! Weeks that repeat themselves are skipped: a year is as quick as a month.
 
-use super::{HORIZON_MS, Page};
+use super::Page;
 use crate::forecast::Limit;
 use crate::forecast::daily::NOTHING;
 use crate::moment;
@@ -26,10 +26,10 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    pub(super) fn new(page: &Page<'_>) -> Self {
+    pub(super) fn new(page: &Page<'_>, horizon_ms: i64) -> Self {
         Self {
             begins_ms: page.now_ms,
-            horizon_ms: page.now_ms + HORIZON_MS,
+            horizon_ms,
             remaining: remaining(page),
             held: BTreeMap::new(),
             before: None,
@@ -88,7 +88,8 @@ impl Blocks {
             }
         }
         let flows = page.campaigns.iter_mut().filter_map(|campaign| campaign.daily.as_mut());
-        flows.chain(page.daily.as_mut()).for_each(|daily| daily.shift(skipped_ms));
+        let above = page.daily.iter_mut().map(|(_, daily)| daily);
+        flows.chain(above).for_each(|daily| daily.shift(skipped_ms));
         for (limit, held_ms) in &mut page.held {
             *held_ms += skipped * (*held_ms - self.held.get(limit).copied().unwrap_or(0));
         }
@@ -112,11 +113,12 @@ fn remaining(page: &Page<'_>) -> Vec<f64> {
     classes.map(|class| class.remaining).collect()
 }
 
-/// Starts, ends and days of what is left.
+/// The end of the page's wait; starts, ends and days of what is left.
 fn boundaries(page: &Page<'_>) -> impl Iterator<Item = i64> {
-    page.campaigns.iter().filter(|campaign| !campaign.is_done()).flat_map(|campaign| {
+    let of_campaigns = page.campaigns.iter().filter(|campaign| !campaign.is_done()).flat_map(|campaign| {
         let days = campaign.classes.iter().filter(|class| class.has_more());
         let days = days.filter_map(|class| Some(moment::day_start_ms(class.load.day?, class.load.zone)));
         [campaign.load.start_at_ms, campaign.load.end_at_ms].into_iter().flatten().chain(days)
-    })
+    });
+    of_campaigns.chain(page.load.waits_until_ms)
 }

@@ -1,0 +1,74 @@
+//! What else there is on the pages of a campaign, read: other campaigns, use, what their providers ask for.
+
+use super::estimate::{Circumstances, PageNow, Sends};
+use super::preview::{ClassCount, Preview, planned, preview};
+use super::stored::Stored;
+use crate::error::Outcome;
+use crate::page::sight::Sight;
+use sluice_core::launch::ValidLaunch;
+use sluice_core::{CampaignId, CampaignState, PageId};
+use sluice_runtime::ports::store::LedgerRow;
+use sluice_schemas::CampaignLaunch;
+use std::collections::BTreeMap;
+
+/// Beside a campaign that is there.
+pub async fn beside(sight: &Sight, stored: &Stored) -> Outcome<Circumstances> {
+    let row = &stored.row;
+    let others = others(sight, row.id, &row.launch).await?;
+    let pages = row.launch.pages.iter().map(|page| PageId::from(page.as_str()));
+    let now = |page: PageId| {
+        let now = page_now(sight, &row.launch, &page, stored.ledgers.get(&page));
+        (page, now)
+    };
+    Ok(Circumstances {
+        others,
+        pages: pages.map(now).collect(),
+        quotas: stored.quotas.clone(),
+        shares: sight.shares,
+    })
+}
+
+/// Previews a launch beside what is on its pages.
+pub async fn preview_beside(sight: &Sight, valid: &ValidLaunch, counts: &[ClassCount]) -> Outcome<Preview> {
+    let planned = planned(valid, counts, sight.now_ms);
+    let launch = &valid.launch;
+    let mut pages = BTreeMap::new();
+    for page in planned.waiting.keys() {
+        let ledger = sight.store.ledger(page).await?;
+        pages.insert(page.clone(), page_now(sight, launch, page, ledger.as_ref()));
+    }
+    let circumstances = Circumstances {
+        others: others(sight, planned.row.id, launch).await?,
+        pages,
+        quotas: sight.quotas_of(launch).await?,
+        shares: sight.shares,
+    };
+    Ok(preview(valid, &planned, &circumstances, sight.now_ms))
+}
+
+/// The other campaigns that run on the pages of a launch.
+async fn others(sight: &Sight, id: CampaignId, launch: &CampaignLaunch) -> Outcome<Vec<Sends>> {
+    let mut others = Vec::new();
+    for other in sight.unfinished().await? {
+        let shares = other.launch.pages.iter().any(|page| launch.pages.contains(page));
+        if other.id != id && other.state == CampaignState::Running && shares {
+            let stored = Stored::read(sight.store.as_ref(), &sight.known, &other, |_| false).await?;
+            others.push(Sends::of(&stored));
+        }
+    }
+    Ok(others)
+}
+
+fn page_now(sight: &Sight, launch: &CampaignLaunch, page: &PageId, ledger: Option<&LedgerRow>) -> PageNow {
+    let status = sight.page_status(page, ledger);
+    // Who waits for a person waits for no time.
+    let hold = status.as_ref().and_then(|status| status.holds(None, sight.monotonic));
+    let hold = hold.filter(|(_, reason)| !reason.needs_a_person());
+    let in_ms = hold.map(|(until, _)| (until - sight.monotonic).as_millis());
+    PageNow {
+        limits: sight.limits(launch.channel, page),
+        body: ledger.map(|ledger| ledger.body.clone()),
+        waits_until_ms: in_ms.and_then(|ms| sight.now_ms.checked_add(i64::try_from(ms).ok()?)),
+        speed_percent: status.and_then(|status| status.speed_percent),
+    }
+}
