@@ -10,6 +10,7 @@ use sluice_core::{CampaignId, CampaignState, PageId};
 use sluice_runtime::ports::store::LedgerRow;
 use sluice_schemas::CampaignLaunch;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Beside a campaign that is there.
 pub async fn beside(sight: &Sight, stored: &Stored) -> Outcome<Circumstances> {
@@ -61,14 +62,22 @@ async fn others(sight: &Sight, id: CampaignId, launch: &CampaignLaunch) -> Outco
 
 fn page_now(sight: &Sight, launch: &CampaignLaunch, page: &PageId, ledger: Option<&LedgerRow>) -> PageNow {
     let status = sight.page_status(page, ledger);
-    // Who waits for a person waits for no time.
     let hold = status.as_ref().and_then(|status| status.holds(None, sight.monotonic));
-    let hold = hold.filter(|(_, reason)| !reason.needs_a_person());
-    let in_ms = hold.map(|(until, _)| (until - sight.monotonic).as_millis());
+    let until_ms = |until: Duration| {
+        let in_ms = until.saturating_sub(sight.monotonic).as_millis();
+        sight.now_ms.saturating_add(i64::try_from(in_ms).unwrap_or(i64::MAX))
+    };
+    let (waits_until_ms, held) = match hold {
+        // When a person acts, no clock tells.
+        Some((_, reason)) if reason.needs_a_person() => (None, Some(reason.detail().to_owned())),
+        Some((until, _)) => (Some(until_ms(until)), None),
+        None => (None, None),
+    };
     PageNow {
         limits: sight.limits(launch.channel, page),
         body: ledger.map(|ledger| ledger.body.clone()),
-        waits_until_ms: in_ms.and_then(|ms| sight.now_ms.checked_add(i64::try_from(ms).ok()?)),
+        waits_until_ms,
+        held,
         speed_percent: status.and_then(|status| status.speed_percent),
     }
 }

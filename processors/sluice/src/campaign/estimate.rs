@@ -55,6 +55,8 @@ pub struct PageNow {
     pub body: Option<LedgerBody>,
     /// Its provider wants nothing before, in ms since 1970.
     pub waits_until_ms: Option<i64>,
+    /// It waits for a person, and why.
+    pub held: Option<String>,
     /// Its speed while its provider wants it slower, in percent of the full one.
     pub speed_percent: Option<u32>,
 }

@@ -39,6 +39,8 @@ pub struct PagePreview {
     /// Its own limit; `None`: it has none, and [`UNLIMITED_PER_SECOND`](super::estimate::UNLIMITED_PER_SECOND) is
     /// assumed.
     pub rate: Option<String>,
+    /// Why it waits for a person, where it does: the estimate begins as if it went on now.
+    pub held: Option<String>,
     /// ms since 1970.
     pub estimated_end_ms: Option<i64>,
     /// What it would wait for most once it has started, as a word.
@@ -115,12 +117,14 @@ pub fn preview(valid: &ValidLaunch, planned: &Sends, circumstances: &Circumstanc
     let last = found.last().cloned();
     let pages = found.forecast.pages.iter().map(|(page, of)| {
         let others = circumstances.others.iter().filter_map(|other| other.waiting.get(page));
-        let rate = circumstances.pages.get(page).and_then(|now| now.limits.rate);
+        let now = circumstances.pages.get(page);
+        let rate = now.and_then(|now| now.limits.rate);
         PagePreview {
             page: page.to_string(),
             recipients: planned.waiting.get(page).map_or(0, |classes| classes.values().sum()),
             others: others.flat_map(|classes| classes.values()).sum(),
             rate: rate.map(|rate| rate.to_string()),
+            held: now.and_then(|now| now.held.clone()),
             estimated_end_ms: of.ends_ms,
             limited_by: of.then_limited_by.as_str().to_owned(),
             says: found.says(of.then_limited_by, page),
@@ -221,7 +225,11 @@ mod tests {
         let capped = Circumstances { pages, ..Circumstances::default() };
         let preview = of_beside(&capped, Value::Null, json!({}), &[(1_800, None)]);
         ends(&preview, "2026-11-22T12:15:00Z", "page_daily_limit");
-        assert_eq!(preview.says, "page a's 1000/day");
+        assert_eq!((preview.says.as_str(), &preview.pages[0].held), ("page a's 1000/day", &None));
+        let mut refused = capped;
+        refused.pages.get_mut(&PageId::from("a")).unwrap().held = Some("190: token expired".to_owned());
+        let preview = of_beside(&refused, Value::Null, json!({}), &[(18, None)]);
+        assert_eq!(preview.pages[0].held.as_deref(), Some("190: token expired"));
     }
 
     #[test]

@@ -31,9 +31,6 @@ use sluice_runtime::{Clock, SystemClock};
 use sluice_schemas::GateClass;
 use std::path::{Path, PathBuf};
 
-/// Said where nothing is known of the pages.
-const ALONE: &str = "As if its pages sent nothing else: neither a service nor its data was found (--server URL, --data-dir DIR).";
-
 /// Which launch.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Example:  sluice campaign preview launch.json
@@ -61,10 +58,12 @@ pub(super) async fn run(common: &Common, args: &PreviewArgs) -> Outcome {
     };
     let (report, counts) = found;
     let now_ms = SystemClock.wall_ms();
-    let (Answered { preview: found, taken }, is_beside) =
+    let (Answered { preview: found, taken }, unseen) =
         match beside(&config, &args.source, &valid, &counts).await? {
-            Some(answered) => (answered, true),
-            None => (Answered { preview: alone(&config, &valid, &counts, now_ms), taken: None }, false),
+            Seen::Beside(answered) => (answered, None),
+            Seen::Nothing(why) => {
+                (Answered { preview: alone(&config, &valid, &counts, now_ms), taken: None }, Some(why))
+            }
         };
     let warnings = unnamed(&config, &valid.launch);
     let refused = launching::check_pages(&valid.launch, &config).err();
@@ -76,14 +75,16 @@ pub(super) async fn run(common: &Common, args: &PreviewArgs) -> Outcome {
         let late = late.first().map(ToString::to_string);
         let refused = refused.map(|failure| failure.message).or(late);
         out::line(json!({"check": report, "preview": found, "can_send": can_send, "refused": refused,
-                        "taken": taken, "beside_others": is_beside, "warnings": warnings}));
+                        "taken": taken, "beside_others": unseen.is_none(), "warnings": warnings}));
     } else {
         common.warn(&warnings);
         let source = AudienceSource::of(&valid.launch.audience, Path::new("")).shown();
         lines(&report, &source, false).iter().for_each(out::line);
         times(&found, valid.launch.time_zone.as_deref(), now_ms).iter().for_each(out::line);
-        if !is_beside {
-            out::line(ALONE);
+        if let Some(why) = unseen {
+            out::line(format_args!(
+                "As if its pages sent nothing else: {why} (--server URL, --data-dir DIR)."
+            ));
         }
         if let Some(taken) = taken {
             out::line(format_args!("Its name is taken: {}.", taken.says));
@@ -99,19 +100,23 @@ pub(super) async fn run(common: &Common, args: &PreviewArgs) -> Outcome {
     Ok(if can_send { Exit::Done } else { Exit::FoundWrong })
 }
 
-/// What a service that is there, or its data, knows of the pages; `None` where there is neither.
+/// What is known of the pages.
+enum Seen {
+    /// By a service that is there, or its data.
+    Beside(Answered),
+    /// There is neither; why.
+    Nothing(String),
+}
+
 async fn beside(
     config: &Config,
     source: &SourceArgs,
     valid: &ValidLaunch,
     counts: &[ClassCount],
-) -> Outcome<Option<Answered>> {
+) -> Outcome<Seen> {
     let look = match Place::new(config.clone(), source).open().await {
         Ok(look) => look,
-        Err(failure) => {
-            tracing::debug!(%failure, "nothing is known of the pages");
-            return Ok(None);
-        }
+        Err(failure) => return Ok(Seen::Nothing(failure.message)),
     };
     let answered = match &look {
         Look::Service(remote) => {
@@ -124,7 +129,7 @@ async fn beside(
         },
     };
     look.close().await;
-    Ok(Some(answered))
+    Ok(Seen::Beside(answered))
 }
 
 /// As if the pages sent nothing else.
