@@ -9,7 +9,7 @@ use sluice_core::launch::ValidLaunch;
 use sluice_core::{CampaignId, CampaignState, PageId};
 use sluice_runtime::ports::store::LedgerRow;
 use sluice_schemas::CampaignLaunch;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// Beside a campaign that is there.
@@ -49,9 +49,10 @@ pub async fn preview_beside(sight: &Sight, valid: &ValidLaunch, counts: &[ClassC
 
 /// The other campaigns that run on the pages of a launch.
 async fn others(sight: &Sight, id: CampaignId, launch: &CampaignLaunch) -> Outcome<Vec<Sends>> {
+    let pages: BTreeSet<&String> = launch.pages.iter().collect();
     let mut others = Vec::new();
     for other in sight.unfinished().await? {
-        let shares = other.launch.pages.iter().any(|page| launch.pages.contains(page));
+        let shares = other.launch.pages.iter().any(|page| pages.contains(page));
         if other.id != id && other.state == CampaignState::Running && shares {
             let stored = Stored::read(sight.store.as_ref(), &sight.known, &other, |_| false).await?;
             others.push(Sends::of(&stored));

@@ -20,7 +20,7 @@ use sluice_core::share::ShareOptions;
 use sluice_core::usage::DailyUse;
 use sluice_core::window::Window;
 use sluice_core::{CampaignRow, LedgerBody, PageId, moment};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Calls a second of a page without a limit of its own: what a provider that answers within 100 ms takes over a
 /// hundred connections. Said beside the estimate.
@@ -96,6 +96,19 @@ pub struct Circumstances {
     pub shares: ShareOptions,
 }
 
+/// Sends with the places of their pages in the launch, of which there may be thousands.
+struct Placed<'a> {
+    of: &'a Sends,
+    places: HashMap<&'a str, usize>,
+}
+
+impl<'a> Placed<'a> {
+    fn new(of: &'a Sends) -> Self {
+        let places = of.row.launch.pages.iter().enumerate().map(|(place, name)| (name.as_str(), place));
+        Self { of, places: places.collect() }
+    }
+}
+
 /// A campaign on one page, with all that its load borrows.
 struct Part<'a> {
     row: &'a CampaignRow,
@@ -104,10 +117,9 @@ struct Part<'a> {
 }
 
 impl<'a> Part<'a> {
-    fn of(sends: &'a Sends, page: &PageId) -> Option<Self> {
-        let row = &sends.row;
-        let waiting = sends.waiting.get(page)?;
-        let place = row.launch.pages.iter().position(|name| name == page.as_str())?;
+    fn of(sends: &Placed<'a>, page: &PageId) -> Option<Self> {
+        let row = &sends.of.row;
+        let (waiting, place) = (sends.of.waiting.get(page)?, *sends.places.get(page.as_str())?);
         let gate = CampaignGate::of(row, place).ok()?;
         let own = row.launch.time_zone.as_deref().and_then(time_zone).unwrap_or(TimeZone::UTC);
         let classes = waiting.iter().map(|(class, count)| {
@@ -187,12 +199,14 @@ pub struct Estimate<'a> {
 /// When the sends of `target` will have been made; whoever runs beside it is in `circumstances`.
 pub fn estimate<'a>(target: &'a Sends, circumstances: &'a Circumstances, now_ms: i64) -> Estimate<'a> {
     let (never, always, plain) = (DailyUse::new(), Window::always(), PageNow::default());
+    let own = Placed::new(target);
+    let others: Vec<Placed<'_>> = circumstances.others.iter().map(Placed::new).collect();
     let parts: BTreeMap<&PageId, Vec<Part<'_>>> = target
         .waiting
         .keys()
         .filter_map(|page| {
-            let own = Part::of(target, page)?;
-            let others = circumstances.others.iter().filter_map(|other| Part::of(other, page));
+            let own = Part::of(&own, page)?;
+            let others = others.iter().filter_map(|other| Part::of(other, page));
             Some((page, [own].into_iter().chain(others).collect()))
         })
         .collect();
