@@ -43,6 +43,8 @@ pub struct LogFaults {
 /// Faults of the simulated store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreFaults {
+    /// Each operation takes so much longer, as on replicas that are far apart.
+    pub distance_ms: u64,
     /// A compare-and-set ends without an answer: applied, not applied, or applied later (hazard 3).
     pub ambiguous_ppm: u32,
     /// How much later, at most.
@@ -72,6 +74,7 @@ impl Faults {
             skew_ms_max: 0,
             log: LogFaults { split_ppm: 0, expire_ppm: 0 },
             store: StoreFaults {
+                distance_ms: 0,
                 ambiguous_ppm: 0,
                 late_ms_max: 0,
                 minority_ppm: 0,
@@ -92,6 +95,7 @@ impl Faults {
             skew_ms_max: 6_000,
             log: LogFaults { split_ppm: 100_000, expire_ppm: 0 },
             store: StoreFaults {
+                distance_ms: 0,
                 ambiguous_ppm: 200_000,
                 late_ms_max: 40_000,
                 minority_ppm: 200_000,
@@ -113,6 +117,7 @@ impl Faults {
             freezes_max: 3,
             log: LogFaults { split_ppm: 50_000, expire_ppm: 2_000 },
             store: StoreFaults {
+                distance_ms: 0,
                 ambiguous_ppm: 30_000,
                 late_ms_max: 40_000,
                 minority_ppm: 30_000,

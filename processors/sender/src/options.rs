@@ -18,7 +18,8 @@ pub struct SenderOptions {
     pub grant_sends_max: usize,
     /// Life of a grant from before its compare-and-set. Default 2,000, as the hand-over rules assume.
     pub grant_life_ms: u64,
-    /// How far ahead of their slots rate-limited calls are granted and handed out. Default 50.
+    /// How far ahead of their slots rate-limited calls are handed out, and granted, where the store answers at once; a store
+    /// that takes longer is asked twice as much earlier. Default 50.
     pub ahead_ms: u64,
     /// Stored size of a page's claims, in bytes, above which granting waits. Default 65,536.
     pub ledger_bytes_max: usize,

@@ -211,6 +211,12 @@ impl User {
         places.iter().filter_map(|place| self.quotas.all.get(*place)?.quota.late()).min()
     }
 
+    /// Whether tokens of a quota live so long that one which waits for a call keeps little from others: those of windows
+    /// whose calls are not given back.
+    pub(crate) fn lives_long(&self, place: QuotaPlace) -> bool {
+        self.quotas.all.get(place).is_some_and(|pool| pool.quota.returns().is_none())
+    }
+
     /// Whether a quota lets nothing through for longer than tokens of others would live. It is forgotten after a while:
     /// two that wait for each other would not be looked at again.
     pub(crate) fn is_dry(&self, place: QuotaPlace, now: Duration) -> bool {

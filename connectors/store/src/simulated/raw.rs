@@ -37,6 +37,15 @@ impl Session {
         self.store.world.faults(self.process).store
     }
 
+    /// An operation begins: it takes its time, and the process may end there.
+    async fn begin(&self, what: &'static str) {
+        let distance_ms = self.faults().distance_ms;
+        if distance_ms > 0 {
+            tokio::time::sleep(Duration::from_millis(distance_ms)).await;
+        }
+        self.store.world.effect(self.process, what).await;
+    }
+
     pub(super) fn next_operation(&self) -> OperationId {
         self.store.tables().next_operation()
     }
@@ -48,7 +57,7 @@ impl Session {
     /// A linearisable read, which sometimes fails at first and rarely fails for good.
     pub(super) async fn look<T>(&self, what: &'static str, read: impl Fn(&Tables) -> T) -> StoreResult<T> {
         for _ in 0..2 {
-            self.store.world.effect(self.process, what).await;
+            self.begin(what).await;
             if !self.chance(self.faults().unavailable_ppm) {
                 return Ok(read(&self.store.tables()));
             }
@@ -59,7 +68,7 @@ impl Session {
 
     /// One compare-and-set.
     pub(super) async fn compare_and_set(&self, what: &'static str, write: Write) -> Answer {
-        self.store.world.effect(self.process, what).await;
+        self.begin(what).await;
         let faults = self.faults();
         let answer = if self.chance(faults.ambiguous_ppm) {
             match self.store.world.draw(|random| random.below(4)) {
@@ -106,7 +115,7 @@ impl Session {
         parts: Vec<T>,
         mut write: impl FnMut(&mut Tables, &T),
     ) -> StoreResult<()> {
-        self.store.world.effect(self.process, what).await;
+        self.begin(what).await;
         let faults = self.faults();
         let (fails, written) = self.store.world.draw(|random| {
             if random.chance(faults.minority_ppm) {

@@ -4,6 +4,7 @@ use super::quotas::TOKENS_AHEAD;
 use super::{Calling, GrantedSend, Page, Ready};
 use crate::quotas::CallTokens;
 use sluice_core::chunk_state::entry;
+use sluice_core::gcra::Gcra;
 use sluice_core::pairs;
 use sluice_core::throttle::HoldReason;
 use sluice_core::{ATTEMPTS_MAX, CampaignId, ChunkId};
@@ -165,25 +166,37 @@ impl Page {
         if let Some((until, _)) = ownership.hold.waits(now) {
             return Some(until);
         }
-        let free = self.calling.len() < self.in_flight_max();
+        if self.calling.len() >= self.in_flight_max() {
+            return None;
+        }
         let page = ownership.slots.next(now);
-        self.lanes
-            .values()
-            .filter(|state| !state.granted.is_empty() || (state.has_next(now) && self.grant.is_none()))
-            .filter(|state| free && !self.template_waits(&state.template, now))
-            .map(|state| (state, state.campaign.gcra.map_or(page, |gcra| gcra.next().max(page))))
-            .filter(|(_, next)| *next > now)
-            .filter_map(|(state, next)| {
+        let after = |next: Duration, granted: usize, per_second: Option<f64>| {
+            let apart = per_second.map_or(0.0, |per_second| granted as f64 / per_second.max(1e-3));
+            next + Duration::from_secs_f64(apart)
+        };
+        // What is granted has slots already.
+        let grant_from = after(page, self.granted_sends(), ownership.slots.per_second(now));
+        let turns = self.lanes.iter().flat_map(|(id, state)| {
+            let gcra = state.campaign.gcra;
+            let next = gcra.map_or(page, |gcra| gcra.next().max(page));
+            let is_granted = !state.granted.is_empty();
+            let is_next = state.has_next(now) && self.grant.is_none() && !self.is_looked_at(*id);
+            let own = |gcra: Gcra| after(gcra.next(), state.granted.len(), Some(gcra.per_second()));
+            let granted = gcra.map_or(grant_from, |gcra| own(gcra).max(grant_from));
+            let turns = [is_granted.then_some((next, ahead)), is_next.then_some((granted, self.ahead()))];
+            let turns = turns.into_iter().flatten().filter(|_| !self.template_waits(&state.template, now));
+            turns.filter(move |_| next > now).filter_map(move |(slot, ahead)| {
                 let has_tokens = self.tokens.has_each(&state.quotas, next);
                 let ahead = if has_tokens { ahead } else { ahead + TOKENS_AHEAD };
-                match next.saturating_sub(ahead) {
+                match slot.saturating_sub(ahead) {
                     from if from > now => Some(from),
                     // It hears when tokens come.
                     _ if !has_tokens => None,
                     _ => Some(now + Duration::from_millis(1)),
                 }
             })
-            .min()
+        });
+        turns.min()
     }
 
     pub(super) fn take_outcomes(&mut self, outcomes: &mut Vec<CallOutcome>) {

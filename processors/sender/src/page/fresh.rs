@@ -1,15 +1,30 @@
 //! What is granted was looked at a moment ago. A slow page or a long hold keeps decoded sends for minutes; people who
 //! opted out and recipients who were settled meanwhile must not be called (A4, G7).
+//!
+//! The looks go on beside the page, at whoever is next for some time together: calls wait for no answer of the store, and
+//! a page under a rate looks about once a second instead of once a call.
 
-use super::{Page, Ready, ReadySend, loading::skipped};
+use super::{Page, Ready, ReadySend, SharedContext, loading::skipped};
 use crate::shard::SenderError;
-use sluice_core::{CampaignId, ChunkId};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use sluice_core::{CampaignId, ChunkId, ChunkState};
 use sluice_runtime::ports::store::StoreError;
-use std::collections::{BTreeMap, VecDeque};
+use sluice_schemas::Channel;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use tokio::task::JoinSet;
 
 /// How old a look may be when its send is granted. The call follows within the life of the grant.
 const FRESH: Duration = Duration::from_secs(2);
+
+/// Whoever may be granted within this is looked at in time: a store that takes as long is not waited for.
+const SOON: Duration = Duration::from_millis(500);
+
+/// Then everybody is looked at who may be granted within this, and is fresh as long.
+const TOGETHER: Duration = Duration::from_millis(1_500);
+
+/// Chunk states of one look that are read at once.
+const READS_MAX: usize = 8;
 
 impl ReadySend {
     /// Whether it may be granted without another look.
@@ -18,85 +33,156 @@ impl ReadySend {
     }
 }
 
+/// The looks of a page under way.
+#[derive(Debug, Default)]
+pub(super) struct Freshening {
+    pub(super) looks: JoinSet<Result<Look, SenderError>>,
+    /// Whose they are.
+    campaigns: BTreeSet<CampaignId>,
+    /// None is begun before: the store gave no answer.
+    from: Duration,
+}
+
+/// A look that has ended.
+#[derive(Debug)]
+pub(super) struct Look {
+    campaign: CampaignId,
+    began: Duration,
+    /// `Err`: the store gave no answer.
+    found: Result<Found, String>,
+}
+
+/// What a look found.
+#[derive(Debug)]
+struct Found {
+    /// Whom it was at, and whether they want no messages.
+    people: BTreeMap<(ChunkId, u16), bool>,
+    /// As they were when it began or later.
+    states: BTreeMap<ChunkId, ChunkState>,
+}
+
+/// Whom a look is at.
+struct Asked {
+    campaign: CampaignId,
+    tenant: String,
+    channel: Channel,
+    people: Vec<((ChunkId, u16), String)>,
+}
+
+impl Asked {
+    async fn look(self, context: SharedContext) -> Result<Look, SenderError> {
+        let (campaign, began) = (self.campaign, context.ports.clock.monotonic());
+        let found = match self.find(&context).await {
+            Ok(found) => Ok(found),
+            Err(StoreError::Unavailable(reason)) => Err(reason),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Look { campaign, began, found })
+    }
+
+    async fn find(self, context: &SharedContext) -> Result<Found, StoreError> {
+        let store = &context.ports.store;
+        let addresses: Vec<&str> = self.people.iter().map(|(_, address)| address.as_str()).collect();
+        let chunks: BTreeSet<ChunkId> = self.people.iter().map(|((chunk, _), _)| *chunk).collect();
+        let load = async |chunk: ChunkId| {
+            let found = store.load_chunk(chunk).await?;
+            Ok::<_, StoreError>((chunk, found.map(|(_, state)| state).unwrap_or_default()))
+        };
+        let states = stream::iter(chunks).map(load).buffer_unordered(READS_MAX).try_collect();
+        let suppressed = store.suppressed(&self.tenant, self.channel, &addresses);
+        let (suppressed, states) = tokio::try_join!(suppressed, states)?;
+        let people = self.people.into_iter().map(|(send, _)| send).zip(suppressed);
+        Ok(Found { people: people.collect(), states })
+    }
+}
+
 impl Page {
-    /// Looks again at what would be granted next, where the last look is too long ago.
-    pub(super) async fn look_again(&mut self) -> Result<(), SenderError> {
+    /// Begins to look at those who would be granted soon, where the last look would be too long ago then.
+    pub(super) fn start_fresh_looks(&mut self) {
         let now = self.now();
-        if self.grant.is_some() {
-            return Ok(());
+        if now < self.freshening.from {
+            return;
         }
-        let limit = self.grantable(now);
-        if limit == 0 {
-            return Ok(());
+        let ahead = self.ahead();
+        let soon = self.grantable_until(now, now + ahead + SOON);
+        if soon == 0 {
+            return;
         }
+        let together = self.grantable_until(now, now + ahead + TOGETHER);
         let ids: Vec<CampaignId> = self.lanes.keys().copied().collect();
         for id in ids {
             let Some(state) = self.lanes.get(&id) else { continue };
-            if self.template_waits(&state.template, now) {
+            let is_due = |ready: &&Ready| !ready.is_fresh(now + SOON);
+            if self.freshening.campaigns.contains(&id)
+                || self.template_waits(&state.template, now)
+                || !state.window.iter().take(soon).any(|ready| is_due(&ready))
+            {
                 continue;
             }
-            let next = state.window.iter().take(limit);
-            let stale: Vec<&Ready> = next.filter(|ready| !ready.is_fresh(now)).collect();
-            if stale.is_empty() {
-                continue;
+            let next = state.window.iter().take(together);
+            let stale = next.filter(|ready| !ready.is_fresh(now + TOGETHER));
+            let launch = &state.campaign.row.launch;
+            let asked = Asked {
+                campaign: id,
+                tenant: launch.tenant.clone(),
+                channel: launch.channel,
+                people: stale.map(|ready| ((ready.chunk, ready.index), ready.to.clone())).collect(),
+            };
+            self.freshening.campaigns.insert(id);
+            self.freshening.looks.spawn(asked.look(self.context.clone()));
+        }
+    }
+
+    /// Who was found to want no messages, or to be settled, waits no longer; the others may be granted.
+    pub(super) fn freshened(&mut self, look: Result<Look, SenderError>) -> Result<(), SenderError> {
+        let Look { campaign, began, found } = look?;
+        let now = self.now();
+        self.freshening.campaigns.remove(&campaign);
+        let found = match found {
+            Ok(found) => found,
+            Err(reason) => {
+                self.freshening.from = now + self.ms(self.context.options.again_ms);
+                self.load_away = Some(reason);
+                return Ok(());
             }
-            let addresses: Vec<String> = stale.iter().map(|ready| ready.to.clone()).collect();
-            let mut chunks: Vec<ChunkId> = stale.iter().map(|ready| ready.chunk).collect();
-            chunks.sort();
-            chunks.dedup();
-            let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
-            let Some(suppressed) = self.suppressed(id, &addresses).await? else { return Ok(()) };
-            let mut states = BTreeMap::new();
-            for chunk in chunks {
-                let Some(state) = self.chunk_state(chunk).await? else { return Ok(()) };
-                self.settle_claims(chunk, &state);
-                states.insert(chunk, state);
+        };
+        self.load_away = None;
+        let settle = self.ms(self.context.options.settle_ms);
+        let Some(state) = self.lanes.get_mut(&campaign) else { return Ok(()) };
+        let mut reports = Vec::new();
+        let settling = &mut self.settling;
+        state.window.retain_mut(|ready| {
+            let Some(is_suppressed) = found.people.get(&(ready.chunk, ready.index)) else { return true };
+            if *is_suppressed {
+                reports.push((ready.chunk, ready.index));
+                return false;
             }
-            let settle = self.ms(self.context.options.settle_ms);
-            let Some(state) = self.lanes.get_mut(&id) else { continue };
-            let mut suppressed = suppressed.into_iter();
-            let mut kept = VecDeque::with_capacity(state.window.len());
-            let mut reports = Vec::new();
-            for (place, mut ready) in std::mem::take(&mut state.window).into_iter().enumerate() {
-                if place < limit && !ready.is_fresh(now) {
-                    if suppressed.next().unwrap_or(false) {
-                        reports.push((ready.chunk, ready.index));
-                        continue;
-                    }
-                    let known = states.get(&ready.chunk);
-                    if known.is_some_and(|known| !known.recipient(ready.index).may_attempt(ready.attempt)) {
-                        self.settling.look(ready.chunk, now, settle);
-                        continue;
-                    }
-                    ready.looked_at = now;
-                }
-                kept.push_back(ready);
+            let known = found.states.get(&ready.chunk);
+            if known.is_some_and(|known| !known.recipient(ready.index).may_attempt(ready.attempt)) {
+                settling.look(ready.chunk, now, settle);
+                return false;
             }
-            state.window = kept;
-            let now_ms = self.context.ports.clock.wall_ms();
-            for (chunk, index) in reports {
-                self.report(chunk, skipped(index, now_ms));
-            }
+            ready.looked_at = ready.looked_at.max(began);
+            true
+        });
+        let now_ms = self.context.ports.clock.wall_ms();
+        for (chunk, index) in reports {
+            self.report(chunk, skipped(index, now_ms));
         }
         Ok(())
     }
 
-    /// Which of these people want no messages; `None` while the store is not available.
-    pub(super) async fn suppressed(
-        &mut self,
-        id: CampaignId,
-        addresses: &[&str],
-    ) -> Result<Option<Vec<bool>>, SenderError> {
-        let Some(state) = self.lanes.get(&id) else { return Ok(Some(vec![false; addresses.len()])) };
-        let launch = &state.campaign.row.launch;
-        match self.context.ports.store.suppressed(&launch.tenant, launch.channel, addresses).await {
-            Ok(suppressed) => Ok(Some(suppressed)),
-            Err(StoreError::Unavailable(reason)) => {
-                self.wait_for_store(reason).await;
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
-        }
+    /// Whether those of a campaign who are next are being looked at.
+    pub(super) fn is_looked_at(&self, campaign: CampaignId) -> bool {
+        self.freshening.campaigns.contains(&campaign)
+    }
+
+    /// When somebody has to be looked at again, if that lies ahead.
+    pub(super) fn next_fresh_look(&self, now: Duration) -> Option<Duration> {
+        let slot = self.ownership.as_ref()?.slots.next(now);
+        let waits = self.lanes.values().any(|state| !state.window.is_empty());
+        let next = slot.saturating_sub(self.ahead() + SOON).max(self.freshening.from);
+        (waits && next > now).then_some(next)
     }
 
     /// The store gave no answer: says so, and waits a moment.

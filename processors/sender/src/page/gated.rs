@@ -99,7 +99,7 @@ impl Page {
         self.pairs.needed(is_needed, now);
         let room = self.room_of_templates(now);
         let Some(ownership) = &self.ownership else { return Vec::new() };
-        let until = now + Duration::from_millis(self.context.options.ahead_ms);
+        let until = now + self.ahead();
         let booked_at = self.booked_at();
         let wall = self.context.ports.clock.wall_ms();
         let mut candidates: Vec<(CampaignId, Priority, usize)> = Vec::new();

@@ -10,6 +10,9 @@ use std::pin::Pin;
 use std::time::Duration;
 use tracing::{debug, warn};
 
+/// A grant that takes longer than this part of its life leaves too little of it to be asked for earlier.
+const PATIENCE_PART: u32 = 4;
+
 /// A grant whose answer is awaited.
 pub(super) struct PendingGrant {
     pub(super) batch: Vec<(CampaignId, Ready)>,
@@ -32,7 +35,7 @@ pub(super) async fn answered(grant: &mut Option<PendingGrant>) -> (Duration, Sto
 impl Page {
     /// Sends that may be granted now, at most. What is granted already counts, as far as it can be called.
     pub(super) fn grantable(&self, now: Duration) -> usize {
-        self.grantable_until(now, now + self.ms(self.context.options.ahead_ms))
+        self.grantable_until(now, now + self.ahead())
     }
 
     /// The same of slots until `until`.
@@ -50,7 +53,8 @@ impl Page {
             return 0;
         }
         let free = self.in_flight_max().saturating_sub(self.calling.len());
-        let ahead = (self.throughput.in_ms(now, options.ahead_ms) as usize).max(self.ramp.sends());
+        let ahead_ms = u64::try_from(self.ahead().as_millis()).unwrap_or(u64::MAX);
+        let ahead = (self.throughput.in_ms(now, ahead_ms) as usize).max(self.ramp.sends());
         let wanted = if ownership.hold.reason().is_some() { free } else { free.max(ahead) };
         let wanted = wanted.min(options.grant_sends_max);
         let granted = self.granted_callable(now);
@@ -137,7 +141,9 @@ impl Page {
         let (began, result) = answer;
         match result {
             Ok(Granted::Yes(fence)) => {
-                let not_after = began + self.ms(self.context.options.grant_life_ms);
+                let life = self.ms(self.context.options.grant_life_ms);
+                let not_after = began + life;
+                self.patience.answered(self.now().saturating_sub(began), life / PATIENCE_PART);
                 if let Some(ownership) = &mut self.ownership {
                     ownership.fence = fence;
                     ownership.body = grant.body;

@@ -21,6 +21,7 @@ mod load;
 mod loading;
 mod opening;
 mod own;
+mod patience;
 mod quotas;
 mod ramp;
 mod receipts;
@@ -160,6 +161,10 @@ pub(crate) struct Page {
     load_away: Option<String>,
     /// Looks at chunk states under way.
     looks: JoinSet<settle::LookEnd>,
+    /// Looks at those who are next.
+    freshening: fresh::Freshening,
+    /// How long grants take.
+    patience: patience::Patience,
     stop: Option<StopMode>,
     leaving: leaving::Leaving,
     problem: Option<String>,
@@ -214,6 +219,8 @@ impl Page {
             load_number: 0,
             load_away: None,
             looks: JoinSet::new(),
+            freshening: fresh::Freshening::default(),
+            patience: patience::Patience::default(),
             stop: None,
             leaving: leaving::Leaving::not_yet(kept),
             problem: None,
@@ -267,6 +274,9 @@ impl Page {
                 answer = grant::answered(&mut self.grant) => self.granted(answer)?,
                 Some(ended) = self.loads.join_next(), if !self.loads.is_empty() => self.loaded(joined(ended)?)?,
                 Some(ended) = self.looks.join_next(), if !self.looks.is_empty() => self.looked(joined(ended)?)?,
+                Some(ended) = self.freshening.looks.join_next(), if !self.freshening.looks.is_empty() => {
+                    self.freshened(joined(ended)?)?;
+                }
                 Some((number, chunks, done)) = self.appends.next(), if !self.appends.is_empty() => {
                     done?;
                     self.unacknowledged.remove(&number);
@@ -312,7 +322,7 @@ impl Page {
         self.look_at_campaigns().await?;
         self.look_for_lift().await?;
         self.start_loads();
-        self.look_again().await?;
+        self.start_fresh_looks();
         self.start_grant();
         self.settle_if_due().await
     }
@@ -323,6 +333,17 @@ impl Page {
 
     fn ms(&self, ms: u64) -> Duration {
         Duration::from_millis(ms)
+    }
+
+    /// How far ahead of their slots sends are granted. Tokens that are used within a moment find no slot where others have
+    /// all of them for longer.
+    fn ahead(&self) -> Duration {
+        let mut quotas = self.lanes.values().flat_map(|state| &state.quotas);
+        let patience = match quotas.all(|place| self.tokens.live_long(*place)) {
+            true => self.patience.needed(),
+            false => Duration::ZERO,
+        };
+        self.ms(self.context.options.ahead_ms) + patience
     }
 
     fn has_work(&self) -> bool {
@@ -347,6 +368,7 @@ impl Page {
             self.waiting.iter().for_each(|(due, ..)| at_least(*due));
             self.next_grant_or_call().into_iter().for_each(&mut at_least);
             self.next_load().into_iter().for_each(&mut at_least);
+            self.next_fresh_look(now).into_iter().for_each(&mut at_least);
             let deferred = self.lanes.values().filter_map(|state| state.deferred.keys().next());
             // One whose time has come goes with the next grant, which is waited for above.
             deferred.filter(|(from, ..)| *from > now).for_each(|(from, ..)| at_least(*from));

@@ -60,6 +60,11 @@ impl PageTokens {
         self.user.called(tokens, started_by);
     }
 
+    /// See [`crate::quotas::User::lives_long`].
+    pub(super) fn live_long(&self, place: QuotaPlace) -> bool {
+        self.user.lives_long(place)
+    }
+
     /// How much later than its slot a call under these may start, where they say so.
     pub(super) fn late(&self, places: &[QuotaPlace]) -> Option<Duration> {
         self.user.late(places)

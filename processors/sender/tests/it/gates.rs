@@ -3,6 +3,7 @@
 use crate::support::{Bench, SIZE};
 use sluice_core::{CampaignState, Terms};
 use sluice_schemas::{GateClass, OpenHours, Priority, Rules, SendWindow, WindowClock};
+use sluice_simulation::Faults;
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -197,5 +198,36 @@ async fn g4_hazard_31_two_campaigns_to_the_same_people_keep_the_limit_of_the_pai
     for (person, calls) in people {
         assert_eq!(calls.len(), 3, "{person}");
         assert!(calls.windows(2).all(|pair| pair[1] - pair[0] >= MINUTE / 2), "{person}: {calls:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn b2_g6_a_page_uses_its_rate_whatever_a_store_far_away_takes_to_answer() {
+    for (rate, distance_ms, least) in [
+        (20, 0, 0.98),
+        (20, 20, 0.98),
+        (80, 20, 0.98),
+        (400, 20, 0.98),
+        (20, 200, 0.98),
+        (80, 200, 0.98),
+        (400, 200, 0.98),
+        // Beyond what is asked for ahead: a store that takes so long is nearly an outage.
+        (80, 500, 0.75),
+    ] {
+        let mut bench = Bench::new();
+        bench.chunk_size = rate * 4;
+        bench.page_rate = Some(format!("{rate}/s").parse().unwrap());
+        let mut faults = Faults::none();
+        faults.store.distance_ms = distance_ms;
+        bench.world.set_faults(faults);
+        let running = bench.start("sender");
+        bench.campaign_on("far", "acme", "page", 1, 8).await;
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        let before = bench.callers_of("far", "acme").len();
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        let made = bench.callers_of("far", "acme").len() - before;
+        let used = made as f64 / f64::from(rate * 10);
+        assert!((least..=1.0).contains(&used), "{rate}/s at {distance_ms} ms: {used}");
+        running.stop().await;
     }
 }

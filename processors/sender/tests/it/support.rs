@@ -66,6 +66,8 @@ pub(crate) struct Bench {
     pub(crate) page_rate: Option<Rate>,
     /// Its limit of the day.
     pub(crate) page_daily: Option<PerDay>,
+    /// Recipients of a chunk.
+    pub(crate) chunk_size: u32,
     /// Limits above pages.
     pub(crate) quotas: BTreeMap<String, Quota>,
     /// Whether webhooks may tell what became of a call.
@@ -101,6 +103,7 @@ impl Bench {
             hand,
             page_rate: None,
             page_daily: None,
+            chunk_size: SIZE,
             quotas: BTreeMap::new(),
             has_webhooks: false,
         }
@@ -163,7 +166,7 @@ impl Bench {
             };
             RecipientRow { index, line: u64::from(index), skipped: None, payload: encode(&send).into() }
         };
-        store.write_recipients(chunk, (0..SIZE as u16).map(recipient).collect()).await.unwrap();
+        store.write_recipients(chunk, (0..self.chunk_size as u16).map(recipient).collect()).await.unwrap();
     }
 
     async fn announce(&self, chunk: ChunkId) {
@@ -208,7 +211,7 @@ impl Bench {
         let ready = ChunkReady {
             chunk: chunk.0.into(),
             page: page.as_str().to_owned(),
-            size: SIZE as i32,
+            size: self.chunk_size as i32,
             spans: Vec::new(),
             class,
         };
