@@ -187,7 +187,19 @@ impl Recipient {
     /// Whether the failure of `attempt` ends the recipient's run. A failure that settles an unresolved or an
     /// accepted attempt does: the recipient was counted as final before, and that total never shrinks.
     fn ends_run(self, attempt: u8) -> bool {
-        attempt > self.reopened() && self.attempt_bits(attempt) & (FOR_GOOD | UNRESOLVED | ACCEPTED) != 0
+        attempt > self.reopened() && self.was_final(attempt)
+    }
+
+    /// Whether the failure of `attempt` is one that ends a run, reopened or not.
+    fn was_final(self, attempt: u8) -> bool {
+        self.attempt_bits(attempt) & (FOR_GOOD | UNRESOLVED | ACCEPTED) != 0
+    }
+
+    /// Whether any attempt failed in a way that ends a run. A message may have gone out before it failed: "cancelled"
+    /// would say that there was none.
+    fn has_failed_for_good(self) -> bool {
+        (1..=self.attempts())
+            .any(|attempt| self.verdict(attempt) == Verdict::Failed && self.was_final(attempt))
     }
 
     /// Whether an attempt was unresolved, accepted and failed. With `on_unknown = "resend"` the acceptance ended a
@@ -232,14 +244,16 @@ impl Recipient {
                 Verdict::Failed => self.ends_run(last),
                 _ => last > self.reopened(),
             };
+        let cancelled = self.0 & CANCELLED != 0;
         if unresolved > 0 {
             // Sent again on request: open until the newest attempt is settled, or nothing more is sent.
-            return if ended || self.0 & CANCELLED != 0 { Status::Unknown } else { Status::Pending };
+            return if ended || cancelled { Status::Unknown } else { Status::Pending };
         }
-        if ended {
+        // Opened for another attempt that is not made any more: what was known before stands.
+        if ended || cancelled && self.has_failed_for_good() {
             return if self.0 & OPTED_OUT != 0 { Status::OptedOut } else { Status::Failed };
         }
-        if self.0 & CANCELLED != 0 { Status::Cancelled } else { Status::Pending }
+        if cancelled { Status::Cancelled } else { Status::Pending }
     }
 
     /// Whether links were followed.
@@ -416,6 +430,25 @@ mod tests {
         assert_eq!(of(&[(Fact::Cancelled, 0), (Fact::Accepted, 1)]).status(), Status::Sent);
         assert_eq!(of(&[(Fact::Cancelled, 0), (Fact::Failed, 1)]).status(), Status::Cancelled);
         assert!(!of(&[(Fact::Cancelled, 0)]).may_attempt(1));
+    }
+
+    #[test]
+    fn g2_a_cancel_before_another_attempt_does_not_unsay_a_failure_that_was_final() {
+        let resend = [(Fact::Unresolved, 1), (Fact::Reopened, 1)];
+        let late = of(&resend).join(of(&[(Fact::FailedForGood, 1)]));
+        assert!(late.status() == Status::Pending && late.may_attempt(2), "it is sent again");
+        let cancelled = of(&[(Fact::Cancelled, 0)]);
+        assert_eq!(late.join(cancelled).status(), Status::Failed, "a message may have gone out");
+        assert_eq!(of(&resend).join(cancelled).status(), Status::Unknown);
+        for run in [&[(Fact::FailedForGood, 1)][..], &[(Fact::Accepted, 1), (Fact::Failed, 1)]] {
+            let reopened = of(run).join(of(&[(Fact::Reopened, 1)]));
+            assert_eq!(reopened.status(), Status::Pending, "{run:?}");
+            let ended = reopened.join(cancelled);
+            assert_eq!(ended.status(), Status::Failed, "{run:?}");
+            assert_eq!(ended.join(of(&[(Fact::Failed, 2)])).status(), Status::Failed, "{run:?}");
+            assert_eq!(ended.join(of(&[(Fact::Accepted, 2)])).status(), Status::Sent, "{run:?}");
+            assert!(!ended.may_attempt(2), "{run:?}");
+        }
     }
 
     #[test]

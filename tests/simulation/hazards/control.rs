@@ -200,6 +200,25 @@ fn hazard_25_failed_ones_are_tried_again_once_however_often_it_is_asked() {
 }
 
 #[test]
+fn hazard_25_a_cancel_of_a_new_run_does_not_count_people_whose_message_went_out_as_never_called() {
+    for_each("cancelled after ms", (0..600).step_by(150), |after| async move {
+        let provider =
+            ProviderFaults { failed_later_ppm: 1_000_000, webhook_ms_max: 20_000, ..ProviderFaults::none() };
+        let scenario = Scenario { faults: Faults::latency(), provider, ..Scenario::default() };
+        let mut run = Run::started(after, &scenario).await;
+        let sendable = run.cluster.audience.sendable();
+        run.reaches(CampaignState::Completed).await;
+        run.until("everybody's failure", |cluster| cluster.count(Status::Failed) >= sendable).await;
+        retry_failed(&run.cluster.commands(), run.cluster.id(), false).await.unwrap();
+        tokio::time::sleep(ms(after)).await;
+        cancel(&run.cluster.commands(), run.cluster.id(), None).await.unwrap();
+        run.reaches(CampaignState::Cancelled).await;
+        assert_eq!(run.cluster.count(Status::Cancelled), 0, "{:?}", run.cluster.statuses());
+        run.ends().await;
+    });
+}
+
+#[test]
 fn hazard_35_a_command_to_a_page_that_nobody_ever_had_counts() {
     for_each("seed", 0..6, |seed| async move {
         let scenario = Scenario { faults: Faults::ambiguous(), ..Scenario::default() };

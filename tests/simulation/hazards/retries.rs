@@ -2,7 +2,7 @@
 
 use super::run::{Run, for_each, ms};
 use crate::cluster::Scenario;
-use sluice_completion::retry_failed;
+use sluice_completion::{cancel, retry_failed};
 use sluice_core::CampaignState;
 use sluice_core::facts::Status;
 use sluice_schemas::OnUnknown;
@@ -43,6 +43,41 @@ fn hazard_13_a_first_message_that_arrived_unheard_is_not_hidden_by_a_failed_seco
         let truth = run.cluster.provider.truth();
         assert_eq!(truth.calls.len() as u64, 2 * sendable);
         assert!(recipients_reached(&truth).values().all(|&messages| messages == 1));
+        run.ends().await;
+    });
+}
+
+#[test]
+fn g2_a_cancel_between_a_late_failure_and_the_resend_does_not_count_people_as_never_called() {
+    for_each("cancelled after s", (0..60).step_by(20), |after| async move {
+        let scenario = Scenario {
+            faults: Faults::latency(),
+            // Everybody's message goes out, nobody hears so, and later a webhook tells that it failed.
+            provider: ProviderFaults {
+                lost_answer_ppm: 1_000_000,
+                failed_later_ppm: 1_000_000,
+                webhook_ms_max: 40_000,
+                ..ProviderFaults::none()
+            },
+            settles_by_webhook: false,
+            on_unknown: OnUnknown::Resend,
+            ..Scenario::default()
+        };
+        let mut run = Run::started(after, &scenario).await;
+        let sendable = run.cluster.audience.sendable();
+        run.until("everybody's call", |cluster| cluster.calls().len() as u64 == sendable).await;
+        tokio::time::sleep(Duration::from_secs(after)).await;
+        assert_eq!(
+            run.cluster.calls().len() as u64,
+            sendable,
+            "nobody is sent to again before a minute is over"
+        );
+        cancel(&run.cluster.commands(), run.cluster.id(), None).await.unwrap();
+        run.reaches(CampaignState::Cancelled).await;
+        // Failures that were not heard of before come now.
+        tokio::time::sleep(Duration::from_secs(45)).await;
+        let statuses = run.cluster.statuses();
+        assert!(statuses.values().all(|status| *status != Status::Cancelled), "{statuses:?}");
         run.ends().await;
     });
 }

@@ -199,6 +199,7 @@ async fn g2_a_new_run_that_is_cancelled_before_it_began_leaves_nobody_open() {
     let _running = bench.start("b");
     bench.reaches(CampaignState::Cancelled, 2).await;
     tokio::time::sleep(Duration::from_secs(60)).await;
-    assert_eq!((bench.counters().pending, bench.counters().cancelled), (0, 10));
+    let counters = bench.counters();
+    assert_eq!((counters.pending, counters.failed, counters.cancelled), (0, 10, 0), "they were called once");
     assert_eq!(bench.event_ids().len(), 2);
 }
