@@ -141,17 +141,21 @@ impl User {
         self.told.notified().await;
     }
 
-    /// Of each quota: so many calls could be made within a moment, those with tokens included.
-    pub(crate) fn want(&mut self, wanted: Vec<u32>) {
+    /// Of each quota: so many calls could be made within a moment, those with tokens included. Who wants as many as
+    /// before lacks some too, once it has used tokens: nobody else would say so while they live.
+    pub(crate) fn want(&mut self, wanted: Vec<u32>, now: Duration) {
         for (place, (pool, count)) in self.quotas.all.iter().zip(&wanted).enumerate() {
-            if self.wanted[place] == *count {
+            if *count == 0 && self.wanted[place] == 0 {
                 continue;
             }
             let mut state = pool.state();
-            state.told.entry(self.number).or_insert_with(|| self.told.clone());
-            state.tokens.want(self.number, *count);
+            if self.wanted[place] != *count {
+                state.told.entry(self.number).or_insert_with(|| self.told.clone());
+                state.tokens.want(self.number, *count);
+            }
+            let lacks = state.tokens.lacks(self.number, now);
             drop(state);
-            if *count > self.wanted[place] {
+            if lacks {
                 pool.changed.notify_one();
             }
         }

@@ -97,6 +97,11 @@ impl Tokens {
         self.users.values().fold(0, |sum: u32, user| sum.saturating_add(user.lacks(now)))
     }
 
+    /// Whether a user wants more than it has.
+    pub fn lacks(&self, user: u64, now: Duration) -> bool {
+        self.users.get(&user).is_some_and(|user| user.lacks(now) > 0)
+    }
+
     /// Divides what was leased, in a lease that was begun at `begun`: equally among those who lack some. Gives who got
     /// some.
     pub fn allot(&mut self, booking: Booking, begun: Duration, count: u32, now: Duration) -> Vec<u64> {

@@ -139,6 +139,7 @@ impl Page {
         if self.tokens.more.is_empty() {
             return;
         }
+        let now = self.now();
         let mut wanted = vec![0; self.tokens.more.len()];
         if self.stop.is_none() {
             let mut count = |id: &CampaignId, calls: usize| {
@@ -149,16 +150,18 @@ impl Page {
             self.lanes.iter().for_each(|(id, state)| count(id, state.granted.len()));
             let batch = self.grant.as_ref().map_or(&[][..], |grant| &grant.batch);
             batch.iter().for_each(|(id, _)| count(id, 1));
-            let now = self.now();
             let ahead = self.ms(self.context.options.ahead_ms) + TOKENS_AHEAD;
             let soon = self.grantable_until(now, now + ahead).saturating_sub(batch.len());
-            // What is being granted was part of what could be.
-            for (wanted, more) in wanted.iter_mut().zip(&self.tokens.more) {
-                *wanted = (*wanted).max(soon.min(*more));
+            for (place, (wanted, more)) in wanted.iter_mut().zip(&self.tokens.more).enumerate() {
+                let next = soon.min(*more);
+                // What is being granted was part of what could be. Where tokens live long, one too many costs nothing,
+                // and one that is wanted only when the one before is used comes late where the store takes a while.
+                *wanted =
+                    if self.tokens.user.lives_long(place) { *wanted + next } else { (*wanted).max(next) };
             }
         }
         let wanted = wanted.into_iter().map(|count| u32::try_from(count).unwrap_or(u32::MAX));
-        self.tokens.user.want(wanted.collect());
+        self.tokens.user.want(wanted.collect(), now);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::support::{Bench, SIZE};
 use sluice_core::quota::Quota;
+use sluice_runtime::Clock;
 use sluice_simulation::{Faults, StoreFaults};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -210,5 +211,28 @@ async fn g6_a_campaign_under_a_quota_gets_its_part_of_a_page_that_others_keep_bu
         assert!(is_used, "{rate}: {limited} {free}");
         one.stop().await;
         two.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn b2_a_limit_of_the_day_of_which_enough_is_left_does_not_slow_a_page() {
+    // At once, and where each effect takes up to 20 ms.
+    for (latency_ms_max, part) in [(0, 0.98), (20, 0.95)] {
+        let mut made = Vec::new();
+        for quota in [None, Some(quota(None, Some("400/day")))] {
+            let mut bench = Bench::new();
+            bench.quotas.extend(quota.map(|quota| ("acme".to_owned(), quota)));
+            bench.world.set_faults(Faults { latency_ms_max, ..Faults::none() });
+            bench.page_rate = Some("20/s".parse().unwrap());
+            let running = bench.start("sender");
+            bench.campaign_on("daily", "acme", "page", 1, 30).await;
+            tokio::time::sleep(12 * SECOND).await;
+            made.push(bench.callers_of("daily", "acme").len());
+            let now = bench.world.clock(running.process).monotonic();
+            let told = running.board.pages().values().map(|page| page.calls.per_second(now)).sum::<u32>();
+            assert!((14..=20).contains(&told), "{latency_ms_max} ms: {told}/s is told of {made:?}");
+            running.stop().await;
+        }
+        assert!(made[1] as f64 >= part * made[0] as f64, "{latency_ms_max} ms: {made:?}");
     }
 }
