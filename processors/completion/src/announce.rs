@@ -24,8 +24,8 @@ pub(crate) async fn announce(
     let Some(event) = row.to_tell(Some(counters)) else { return Ok(()) };
     let (id, kind) = (event.id.clone(), event.kind);
     let mut events = vec![event];
-    if row.announced.is_none() && matches!(kind, CampaignEventKind::Paused | CampaignEventKind::Resumed) {
-        // Paused before the expander came to tell of its start: nobody would do so later.
+    if row.announced.is_none() && !row.awaits_start {
+        // Paused, or ended, before the expander came to tell of its start: nobody would do so later.
         events.insert(0, row.start_to_tell());
     }
     let key = Bytes::copy_from_slice(&row.id.0);

@@ -124,8 +124,14 @@ impl Bench {
         store.transition(id(), booking).await.unwrap().unwrap();
     }
 
-    /// A campaign of `chunks` chunks that is not sealed.
+    /// A campaign of `chunks` chunks that is not sealed, and whose start was told.
     pub(crate) async fn campaign(&self, chunks: u32) {
+        self.untold_campaign(chunks).await;
+        self.hand_store().announced(id(), &self.row().start_event_id()).await.unwrap();
+    }
+
+    /// The same where the expander died before it told of the start.
+    pub(crate) async fn untold_campaign(&self, chunks: u32) {
         let store = self.hand_store();
         store.create_campaign(CampaignRow::launched(launch(), self.world.wall_ms())).await.unwrap();
         store.lease_expansion(id()).await.unwrap();
