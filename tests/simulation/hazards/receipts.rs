@@ -49,6 +49,7 @@ fn hazard_12_a_crash_at_any_effect_forgets_no_retry() {
 /// Former owners that go on, and a store that tears writes.
 fn torn() -> Faults {
     let store = StoreFaults {
+        distance_ms: 0,
         minority_ppm: 250_000,
         straggler_ppm: 400_000,
         late_ms_max: 20_000,
