@@ -8,7 +8,8 @@
 //!    │         ├──────────────────┴─ all terminal ► completed
 //!    │         ├──────────────────┴─ no way to expand ► failed
 //!    └► scheduled ─ its time ► running
-//!              └─ cancel (of scheduled, running, paused) ► cancelling ► cancelled
+//!              ├─ cancel (of scheduled, running, paused) ► cancelling ► cancelled
+//!              └─ recurring, and does not come again ► completed
 //! ```
 //!
 //! Which command does what in which state is decided in [`crate::control`].
@@ -34,9 +35,10 @@ pub enum CampaignState {
     Paused,
     /// Nothing more is granted; what is out is settled.
     Cancelling,
-    /// Every recipient is in a final state.
+    /// Every recipient is in a final state. Of a recurring one, which has no recipients of its own: it came for the last
+    /// time.
     Completed,
-    /// Ended by a person before its time.
+    /// Ended by a person, or by its end, before everybody was called.
     Cancelled,
     /// It could not be expanded; the reason says why.
     Failed,
@@ -76,7 +78,7 @@ impl CampaignState {
         use CampaignState::{Cancelled, Cancelling, Completed, Failed, Paused, Running, Scheduled};
         matches!(
             (self, next),
-            (Scheduled, Running | Cancelling | Failed)
+            (Scheduled, Running | Cancelling | Completed | Failed)
                 | (Running, Paused | Cancelling | Completed | Failed)
                 | (Paused, Running | Cancelling | Completed | Failed)
                 | (Cancelling, Cancelled)
@@ -397,6 +399,7 @@ mod tests {
             [
                 (Scheduled, Running),
                 (Scheduled, Cancelling),
+                (Scheduled, Completed),
                 (Scheduled, Failed),
                 (Running, Paused),
                 (Running, Cancelling),

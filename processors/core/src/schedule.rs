@@ -110,7 +110,7 @@ impl CampaignRow {
         let terms = Terms { starts_at_ms, occurrence_ms: None, ..self.terms() };
         let step = match next_ms {
             Some(_) => Transition::of(self, CampaignState::Scheduled, None, now_ms),
-            None => Transition::of(self, CampaignState::Cancelling, Some(self.end_reason()), now_ms),
+            None => Transition::of(self, self.over_state(), Some(self.end_reason()), now_ms),
         };
         Transition { terms: Some((self.terms_version, terms)), ..step }
     }
@@ -154,7 +154,16 @@ impl CampaignRow {
         }
     }
 
-    /// Why a campaign whose end has come is cancelled.
+    /// The state that a scheduled campaign goes to when its end has come: one that was to start is cancelled, and so are
+    /// its people; of one that comes back nothing is left out, its occurrences are campaigns of their own.
+    pub fn over_state(&self) -> CampaignState {
+        match self.rules().recurring {
+            Some(_) => CampaignState::Completed,
+            None => CampaignState::Cancelling,
+        }
+    }
+
+    /// Why a campaign whose end has come is over.
     pub fn end_reason(&self) -> String {
         let Rules { end_at, recurring, .. } = self.rules();
         match (end_at, recurring) {

@@ -67,7 +67,7 @@ async fn next_step(ports: &ExpanderPorts, row: &CampaignRow) -> Result<Option<Tr
 /// The step of a campaign that waits for another time, or for none any more.
 fn next(row: &CampaignRow, next_ms: Option<i64>, now_ms: i64) -> Transition {
     let Some(starts_at_ms) = next_ms else {
-        return Transition::by_terms_of(row, CampaignState::Cancelling, Some(row.end_reason()), now_ms);
+        return Transition::by_terms_of(row, row.over_state(), Some(row.end_reason()), now_ms);
     };
     let terms = Terms { starts_at_ms: Some(starts_at_ms), ..row.terms() };
     let step = Transition::of(row, CampaignState::Scheduled, None, now_ms);

@@ -117,6 +117,7 @@ impl Job {
                 }
             }
         };
+        let waited = row.state == CampaignState::Scheduled;
         let row = match at_its_time(&self.ports, row).await? {
             AtItsTime::GoesOn(row) => *row,
             AtItsTime::Waits => return Ok(Told::Waits),
@@ -129,9 +130,12 @@ impl Job {
                 told => told?,
             }
         }
-        let is_over = row.state.is_ended() || row.seal.is_some();
+        let is_ended = row.state.is_ended();
+        let is_over = is_ended || row.seal.is_some();
         // A former owner may have ended between the seal and the wake-up that follows it (hazard 21).
-        if is_over && !row.state.is_ended() && self.cause == (Cause::Found { wakes: true }) {
+        let seal_untold = is_over && !is_ended && self.cause == (Cause::Found { wakes: true });
+        // Whoever is woken tells of an end that came just now; without it their sweep does.
+        if seal_untold || (waited && is_ended) {
             wake(&self.ports, row.id).await?;
         }
         Ok(if is_over { Told::Nothing } else { Told::Expand })

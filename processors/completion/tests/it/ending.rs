@@ -1,7 +1,7 @@
 //! Campaigns that end by themselves.
 
 use crate::support::{Bench, SIZE, chunk};
-use sluice_completion::{NewTimes, pause, reschedule};
+use sluice_completion::{CommandError, NewTimes, pause, reschedule, retry_failed};
 use sluice_core::CampaignState;
 use sluice_core::chunk_state::entry;
 use sluice_runtime::ports::store::Transition;
@@ -162,6 +162,24 @@ async fn a_stop_while_the_store_is_away_ends_the_processor() {
     let stopped = bench.world.now();
     running.stop_completion().await;
     assert!(bench.world.now() - stopped < Duration::from_secs(5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn b5_d9_a_recurrence_that_came_for_the_last_time_is_completed_and_told_once() {
+    let bench = Bench::new(1, Faults::none());
+    bench.recurring().await;
+    let running = bench.start("a");
+    let row = bench.row();
+    let step = Transition::of(&row, row.over_state(), Some(row.end_reason()), bench.world.wall_ms());
+    bench.hand_store().transition(row.id, step).await.unwrap().unwrap();
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let events = bench.events();
+    let told: Vec<_> = events.iter().map(|event| (event.kind, event.reason.as_deref())).collect();
+    assert_eq!(told, [(CampaignEventKind::Completed, Some("it does not come again"))]);
+    assert_eq!(events[0].counters["total"], 0, "its occurrences are campaigns of their own");
+    let again = retry_failed(&bench.hand_ports(), row.id, true).await;
+    assert!(matches!(again, Err(CommandError::NothingFailed { .. })), "{again:?}");
+    running.stop_completion().await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -137,12 +137,14 @@ mod tests {
     }
 
     #[test]
-    fn b5_a_recurrence_that_is_over_was_not_cancelled_before_its_start() {
+    fn b5_a_recurrence_that_is_over_comes_no_more_and_was_not_cancelled() {
         let launch =
             row("null", r#"{"recurring": {"cron": "0 9 * * *"}, "end_at": "2026-06-01T09:30"}"#).launch;
         let waits = CampaignRow::scheduled(launch, NINE - HOUR, NINE);
         let reason = Some(waits.end_reason());
-        let over = CampaignRow { state: CampaignState::Cancelled, reason, ..waits };
+        let state = waits.over_state();
+        assert_eq!(state, CampaignState::Completed);
+        let over = CampaignRow { state, reason, ..waits };
         assert_eq!(
             derived(&stored(over, &[]), NINE).sentence(),
             "spring comes no more: its end at 2026-06-01T09:30 is before the next time."

@@ -271,6 +271,11 @@ impl CampaignStatus {
         self.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"))
     }
 
+    /// `: its end at 2026-06-01T09:30 is before the next time`, where that is known.
+    fn because(&self) -> String {
+        self.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"))
+    }
+
     /// Messages that were taken a second, as an average over the time in which it was running; `None`: of nobody, or in no
     /// time.
     pub fn average_per_s(&self) -> Option<f64> {
@@ -295,10 +300,14 @@ impl CampaignStatus {
             CampaignState::Cancelling => {
                 format!("{name} is being cancelled{}: {done} of {all} done.", self.why())
             }
+            // It came as often as it was to.
+            CampaignState::Completed if self.recurring.is_some() => {
+                format!("{name} comes no more{}.", self.because())
+            }
             CampaignState::Completed => format!("{name} is completed: {all} recipients."),
             CampaignState::Cancelled if self.starts_at_ms.is_some() => match self.reason.as_deref() {
-                // It came as often as it was to, or somebody ended it.
-                Some(reason) if self.recurring.is_some() => format!("{name} comes no more: {reason}."),
+                // Somebody ended it, or a version that cancelled those whose end had come.
+                Some(_) if self.recurring.is_some() => format!("{name} comes no more{}.", self.because()),
                 Some(reason) if reason != UNSCHEDULED => {
                     format!("{name} was cancelled before its start: {reason}.")
                 }

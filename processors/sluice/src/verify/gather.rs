@@ -38,7 +38,7 @@ pub async fn recount(
         recount.add(&facts, campaign.state.is_ended());
         progress(recount.recipients);
     }
-    recount.finish(campaign.seal, campaign.state);
+    recount.finish(campaign);
     Ok(recount)
 }
 

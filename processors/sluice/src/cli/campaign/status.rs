@@ -37,13 +37,15 @@ fn lines(explained: &Explained, live: bool) -> Vec<String> {
         fact("starts", at(at_ms, zone));
     }
     if let Some(cron) = &status.recurring {
-        fact("comes back", format!("{cron} in {}", status.time_zone.as_deref().unwrap_or("UTC")));
+        let comes = if status.state.is_ended() { "came back" } else { "comes back" };
+        fact(comes, format!("{cron} in {}", status.time_zone.as_deref().unwrap_or("UTC")));
     }
     if let Some(at_ms) = status.ends_at_ms {
         fact("ends", at(at_ms, zone));
     }
     match status.ended_at_ms {
         None if status.starts_at_ms.is_some() => {}
+        Some(ended) if status.starts_at_ms.is_some() => fact("ended", at(ended, zone)),
         Some(ended) => fact("ended", format!("{}, after {took}", at(ended, zone))),
         None => fact("running for", took),
     }
