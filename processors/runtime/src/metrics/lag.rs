@@ -13,8 +13,9 @@ pub const LAG: Definition = Definition {
     stage: Stage::Wait,
     labels: Labels::Rows(GROUP_NAMES, GROUP_ROWS),
     help: "Records between what a group has committed and the end, over all partitions of its topic.",
-    look: "`sender` counts chunks and retries that are not settled: it falls as campaigns go out at their pages' \
-           pace. The others should stay near 0; one that only grows has too little to work with, or does not \
+    look: "`sender` counts from the oldest chunk or retry on that is not settled: it falls as campaigns go out at their \
+           pages' pace. Settled ones above that count too, up to `sender.carry_after` a partition, so a page that is held \
+           up shows more than there is to do. The others should stay near 0; one that only grows has too little to work with, or does not \
            work. Every process sees the whole: take the maximum, not the sum.",
 };
 

@@ -53,7 +53,7 @@ fn lines(found: &Queue) -> Vec<String> {
         lines.push(String::new());
         lines.extend(found.campaigns.iter().map(|queued| queued.why.clone()));
     }
-    let mut table = Table::new(2, ["topic", "read by", "records waiting"]);
+    let mut table = Table::new(2, ["topic", "read by", "lag"]);
     for lag in &found.lags {
         table.row([lag.topic.clone(), lag.group.clone(), thousands(lag.records)]);
     }
