@@ -41,7 +41,7 @@ struct Place {
 pub struct Row<'a> {
     /// Its number in the source, from 0; malformed rows count, blank lines do not.
     pub position: u64,
-    /// The line on which it begins, from 1; 0 for rows of the launch itself.
+    /// The line on which it begins, from 1; of rows of the launch itself their number, from 1.
     pub line: u64,
     /// What it holds.
     pub content: RowContent<'a>,

@@ -142,7 +142,7 @@ pub fn check_each(
     while let Some(batch) = audience.next_batch(BATCH_ROWS)? {
         for row in batch.rows() {
             let decided = audience.decide(&batch, row)?;
-            let line = if row.line == 0 { row.position + 1 } else { row.line };
+            let line = row.line;
             report.rows += 1;
             match &decided.verdict {
                 Verdict::Skipped { reason, detail } => {

@@ -52,7 +52,8 @@ impl InlineReader {
                 self.text.push_str(row.get(&**name).map_or("", String::as_str));
                 self.ends.push(self.text.len() as u32);
             }
-            batch.push_packed(0, &self.text, &self.ends);
+            // What a person counts in the launch.
+            batch.push_packed(self.next as u64, &self.text, &self.ends);
         }
     }
 }

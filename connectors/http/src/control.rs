@@ -71,10 +71,10 @@ fn some_recipients() -> usize {
     1_000
 }
 
-/// Which failures of a campaign: those of a part of its recipients at a time.
+/// Which failures and skipped rows of a campaign: those of a part of its recipients at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct ErrorsQuery {
-    /// Recipients that are named for each reason.
+    /// Recipients and rows that are named for each reason.
     #[serde(default = "some_samples")]
     pub samples: usize,
     /// `next` of the part before.
@@ -111,7 +111,7 @@ pub trait Control: Send + Sync + 'static {
     /// Some recipients with states and times, and where the next part begins; 404 like `get`. Memory is bounded by the
     /// part, and it comes soon whoever is looked for.
     async fn recipients(&self, tenant: &str, name: &str, query: &RecipientsQuery) -> Result<Value, ApiError>;
-    /// Failures of some recipients by reason, and where the next part begins; 404 like `get`.
+    /// Failures of some recipients and rows that were skipped, by reason, and where the next part begins; 404 like `get`.
     async fn errors(&self, tenant: &str, name: &str, query: &ErrorsQuery) -> Result<Value, ApiError>;
     /// What downstream systems were told, and where the next part begins, now or later.
     async fn events(&self, query: &EventsQuery) -> Result<Value, ApiError>;

@@ -1,12 +1,14 @@
-//! Failed recipients by reason (D4), a part at a time: memory is bounded by the reasons that are kept apart.
+//! Failed recipients and skipped rows by reason (A6, D4), a part at a time: memory is bounded by the reasons that are kept
+//! apart.
 
 use super::people::details_of;
 use super::place::Place;
 use super::recipients::PART_TIME_MAX;
+use super::rejected::detail_of;
 use crate::error::Outcome;
 use serde::{Deserialize, Serialize};
 use sluice_core::facts::Status;
-use sluice_core::{CampaignId, ChunkRow};
+use sluice_core::{CampaignId, ChunkRow, IndexSet};
 use sluice_runtime::ports::store::Store;
 use std::collections::BTreeMap;
 use tokio::time::Instant;
@@ -27,10 +29,16 @@ pub struct FailureCount {
     pub reason: String,
     /// For people; of one of them.
     pub message: Option<String>,
+    /// Nobody was called for these rows of the audience.
+    #[serde(default)]
+    pub skipped: bool,
     /// How many recipients.
     pub recipients: u64,
     /// The first of them, each as its [`Place`].
     pub sample: Vec<String>,
+    /// Where these stand in the audience: see [`Person::line`](super::people::Person::line).
+    #[serde(default)]
+    pub lines: Vec<u64>,
 }
 
 /// The failures of some chunks of a campaign.
@@ -45,8 +53,26 @@ pub struct Part {
 /// Failures by reason, added up.
 #[derive(Debug, Clone, Default)]
 pub struct Failures {
-    counts: BTreeMap<String, FailureCount>,
+    /// By whether they were skipped, and their reason.
+    counts: BTreeMap<(bool, String), FailureCount>,
     samples: usize,
+}
+
+/// Whose reasons are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Failed,
+    FailedAndSkipped,
+}
+
+impl Of {
+    fn has(self, status: Status) -> bool {
+        match status {
+            Status::Failed | Status::OptedOut => true,
+            Status::Skipped => self == Self::FailedAndSkipped,
+            _ => false,
+        }
+    }
 }
 
 impl Failures {
@@ -57,43 +83,62 @@ impl Failures {
 
     /// Adds recipients that failed for one reason.
     pub fn add(&mut self, more: FailureCount) {
-        let reason = match self.counts.len() < REASONS_MAX || self.counts.contains_key(&more.reason) {
-            true => more.reason,
-            false => OTHER.to_owned(),
+        let skipped = more.skipped;
+        let key = (skipped, more.reason);
+        let key = match self.counts.len() < REASONS_MAX || self.counts.contains_key(&key) {
+            true => key,
+            false => (skipped, OTHER.to_owned()),
         };
-        let count = self
-            .counts
-            .entry(reason.clone())
-            .or_insert_with(|| FailureCount { reason, ..FailureCount::default() });
+        let reason = key.1.clone();
+        let count = self.counts.entry(key).or_insert_with(|| FailureCount {
+            reason,
+            skipped,
+            ..FailureCount::default()
+        });
         count.recipients += more.recipients;
         count.message = count.message.take().or(more.message);
         let room = self.samples - count.sample.len();
         count.sample.extend(more.sample.into_iter().take(room));
+        count.lines.extend(more.lines.into_iter().take(room));
     }
 
-    /// The most frequent first.
+    /// Failed recipients, then skipped rows; of each the most frequent reason first.
     pub fn by_frequency(self) -> Vec<FailureCount> {
         let mut list: Vec<FailureCount> = self.counts.into_values().collect();
-        list.sort_by_key(|count| std::cmp::Reverse(count.recipients));
+        list.sort_by_key(|count| (count.skipped, std::cmp::Reverse(count.recipients)));
         list
     }
 
-    async fn add_chunk(&mut self, store: &dyn Store, chunk: &ChunkRow) -> Outcome<()> {
+    async fn add_chunk(&mut self, store: &dyn Store, chunk: &ChunkRow, of: Of) -> Outcome<()> {
         let Some((_, state)) = store.load_chunk(chunk.id).await? else { return Ok(()) };
-        let failed = state
-            .select(chunk.size, |recipient| matches!(recipient.status(), Status::Failed | Status::OptedOut));
-        if failed.is_empty() {
+        let counted = state.select(chunk.size, |recipient| of.has(recipient.status()));
+        if counted.is_empty() {
             return Ok(());
         }
-        let mut details = details_of(store, chunk, &failed).await?;
-        for index in failed.iter() {
+        let mut details = details_of(store, chunk, &counted).await?;
+        let mut of_chunk = Failures::new(self.samples);
+        for index in counted.iter() {
             let details = std::mem::take(&mut details[usize::from(index)]);
-            self.add(FailureCount {
-                reason: details.reason.unwrap_or_else(|| "no_reason".to_owned()),
-                message: details.message,
+            let skipped = state.recipient(index).status() == Status::Skipped;
+            let reason = details.reason.unwrap_or_else(|| "no_reason".to_owned());
+            let own = || skipped.then(|| detail_of(&reason).to_owned());
+            of_chunk.add(FailureCount {
+                message: details.message.or_else(own),
+                reason,
+                skipped,
                 recipients: 1,
                 sample: vec![Place { chunk: chunk.id.number(), index }.to_string()],
+                lines: vec![u64::from(index)],
             });
+        }
+        // Only of those who are named: a chunk may have thousands.
+        let named = of_chunk.counts.values().flat_map(|count| &count.lines).map(|index| *index as u16);
+        let rows = store.recipients(chunk.id, &named.collect::<IndexSet>()).await?;
+        let lines: BTreeMap<u64, u64> = rows.iter().map(|row| (row.index.into(), row.line)).collect();
+        for mut count in of_chunk.counts.into_values() {
+            let line = |index: &u64| lines.get(index).copied().unwrap_or_default();
+            count.lines = count.lines.iter().map(line).collect();
+            self.add(count);
         }
         Ok(())
     }
@@ -107,12 +152,13 @@ pub async fn by_reason(
 ) -> Outcome<Vec<FailureCount>> {
     let mut failures = Failures::new(samples);
     for chunk in store.chunks(campaign).await? {
-        failures.add_chunk(store, &chunk).await?;
+        failures.add_chunk(store, &chunk, Of::Failed).await?;
     }
     Ok(failures.by_frequency())
 }
 
-/// The same of the chunks after `after`, as many as are answered soon. `chunks`: the campaign's, by number.
+/// The same, and the rows that were skipped, of the chunks after `after`, as many as are answered soon. `chunks`: the
+/// campaign's, by number.
 pub async fn part(
     store: &dyn Store,
     chunks: &[ChunkRow],
@@ -126,7 +172,7 @@ pub async fn part(
         if looked_at == CHUNKS_MAX || (looked_at > 0 && began.elapsed() >= PART_TIME_MAX) {
             return Ok(Part { errors: failures.by_frequency(), next: reached });
         }
-        failures.add_chunk(store, chunk).await?;
+        failures.add_chunk(store, chunk, Of::FailedAndSkipped).await?;
         reached = Some(Place::last_of(chunk).to_string());
     }
     Ok(Part { errors: failures.by_frequency(), next: None })
@@ -137,8 +183,10 @@ mod tests {
     use super::*;
 
     fn failed(reason: &str, recipients: u64, sample: &[&str]) -> FailureCount {
+        let lines = (1..=sample.len() as u64).collect();
         let sample = sample.iter().map(|id| (*id).to_owned()).collect();
-        FailureCount { reason: reason.to_owned(), message: Some(reason.to_uppercase()), recipients, sample }
+        let (reason, message) = (reason.to_owned(), Some(reason.to_uppercase()));
+        FailureCount { reason, message, skipped: false, recipients, sample, lines }
     }
 
     #[test]
@@ -150,7 +198,17 @@ mod tests {
             failures.add(part);
         }
         let whole = failures.by_frequency();
-        assert_eq!(whole, [failed("b", 5, &["0.1", "1.0"]), failed("a", 3, &["0.2", "0.3"])]);
+        let b = FailureCount { lines: vec![1, 1], ..failed("b", 5, &["0.1", "1.0"]) };
+        assert_eq!(whole, [b, failed("a", 3, &["0.2", "0.3"])]);
+    }
+
+    #[test]
+    fn a6_d4_skipped_rows_are_told_apart_from_failures_of_the_same_reason_and_after_them() {
+        let mut failures = Failures::new(2);
+        let skipped = FailureCount { skipped: true, ..failed("a", 9, &["0.1"]) };
+        failures.add(skipped.clone());
+        failures.add(failed("a", 1, &["0.2"]));
+        assert_eq!(failures.by_frequency(), [failed("a", 1, &["0.2"]), skipped]);
     }
 
     #[test]

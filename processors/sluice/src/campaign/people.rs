@@ -15,7 +15,8 @@ use sluice_schemas::{SendRequest, decode};
 pub struct Person {
     /// Its [`Place`]: where to go on with `--after`.
     pub id: String,
-    /// Line in the audience, from 1; 0 where there is none.
+    /// Line in the audience, from 1; of a row of the launch itself its number. 0: it was read by an earlier version, which
+    /// counted no rows of launches.
     pub line: u64,
     /// Normalised; as given where the row was skipped.
     pub address: String,

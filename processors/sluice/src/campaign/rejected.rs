@@ -1,6 +1,6 @@
 //! `rejected/<campaign>.csv`: the rows that got no message, and why.
 
-use super::people;
+use super::people::{self, Person};
 use crate::error::{Failure, Outcome};
 use crate::view::csv;
 use sluice_core::CampaignRow;
@@ -19,42 +19,78 @@ pub fn path(data_dir: &Path, row: &CampaignRow) -> PathBuf {
     data_dir.join("rejected").join(name)
 }
 
-/// Writes the file; it appears whole or not at all. Gives its rows; without any there is no file.
+/// Writes the file of a campaign as the store has it. Gives its rows; without any there is no file.
 pub async fn write(store: &dyn Store, row: &CampaignRow, path: &Path) -> Outcome<u64> {
     let chunks: Vec<_> = store.chunks(row.id).await?.into_iter().filter(|chunk| chunk.skipped > 0).collect();
     if chunks.is_empty() {
         return Ok(0);
     }
-    let failed = |error: io::Error| {
-        Failure::refused(
-            "rejected_file",
-            format!("cannot write {}", path.display()),
-            "free space there; `sluice campaign recipients --status skipped` shows the same",
-        )
-        .with(error.to_string())
-    };
-    let partial = path.with_extension("csv.partial");
-    if let Some(parent) = path.parent() {
-        std::fs::create_dir_all(parent).map_err(failed)?;
-    }
-    let mut out = BufWriter::new(File::create(&partial).map_err(failed)?);
-    let mut text = String::new();
-    csv::line(&mut text, ["line", "reason", "detail", "address"]);
-    let mut rows = 0;
+    let mut file = RejectedFile::create(path)?;
     for chunk in chunks {
         let is_skipped = |_, recipient: Recipient| recipient.status() == Status::Skipped;
-        for person in people::of_chunk(store, &chunk, is_skipped, usize::MAX).await? {
+        file.add(people::of_chunk(store, &chunk, is_skipped, usize::MAX).await?)?;
+    }
+    file.finish()
+}
+
+/// A list that is being written; the file appears whole or not at all.
+#[derive(Debug)]
+pub struct RejectedFile {
+    path: PathBuf,
+    partial: PathBuf,
+    out: BufWriter<File>,
+    rows: u64,
+}
+
+impl RejectedFile {
+    /// With its heading.
+    pub fn create(path: &Path) -> Outcome<Self> {
+        let partial = path.with_extension("csv.partial");
+        let failed = |error| failed(path, &error);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(failed)?;
+        }
+        let out = BufWriter::new(File::create(&partial).map_err(failed)?);
+        let mut file = Self { path: path.to_owned(), partial, out, rows: 0 };
+        let mut heading = String::new();
+        csv::line(&mut heading, ["line", "reason", "detail", "address"]);
+        file.write(&heading)?;
+        Ok(file)
+    }
+
+    /// A row for each of them: they were skipped.
+    pub fn add(&mut self, people: Vec<Person>) -> Outcome<()> {
+        let mut text = String::new();
+        for person in people {
             let (line, reason) = (person.line.to_string(), person.reason.unwrap_or_default());
             let detail = person.message.unwrap_or_else(|| detail_of(&reason).to_owned());
             csv::line(&mut text, [line.as_str(), &reason, &detail, &person.address]);
-            rows += 1;
+            self.rows += 1;
         }
-        out.write_all(text.as_bytes()).map_err(failed)?;
-        text.clear();
+        self.write(&text)
     }
-    out.flush().and_then(|()| out.get_ref().sync_all()).map_err(failed)?;
-    std::fs::rename(&partial, path).map_err(failed)?;
-    Ok(rows)
+
+    /// How many there are, once they are on disk.
+    pub fn finish(mut self) -> Outcome<u64> {
+        let durable = self.out.flush().and_then(|()| self.out.get_ref().sync_all());
+        durable
+            .and_then(|()| std::fs::rename(&self.partial, &self.path))
+            .map_err(|error| failed(&self.path, &error))?;
+        Ok(self.rows)
+    }
+
+    fn write(&mut self, text: &str) -> Outcome<()> {
+        self.out.write_all(text.as_bytes()).map_err(|error| failed(&self.path, &error))
+    }
+}
+
+fn failed(path: &Path, error: &io::Error) -> Failure {
+    Failure::refused(
+        "rejected_file",
+        format!("cannot write {}", path.display()),
+        "free space there; `sluice campaign recipients --status skipped` shows the same",
+    )
+    .with(error.to_string())
 }
 
 /// A reason in a sentence.

@@ -85,6 +85,44 @@ fn d2_d4_lists_are_the_same_from_the_running_service_and_from_the_directory() {
 }
 
 #[test]
+fn a6_d4_rows_that_a_service_skipped_are_named_with_line_and_reason_and_written_to_a_file() {
+    let (place, sink) = (Place::new(), sink());
+    place.write("sluice.toml", &format!("data_dir = \"data\"\n[channels.http]\nurl = \"{}\"\n", url(&sink)));
+    let launch = place.http_launch("spring", 0);
+    let rows =
+        json!([{"address": "a"}, {"address": ""}, {"address": "a"}, {"address": "b"}, {"address": "null"}]);
+    let mut document = object(&std::fs::read_to_string(&launch).unwrap());
+    document["audience"] = json!({ "inline": rows });
+    document["message"]["http"]["body"] = json!({"to": "{{address}}"});
+    let launch = place.write("spring.json", &document.to_string());
+    let service = place.serve();
+    let of_service = |arguments: &[&str]| {
+        let said = place.run(&[arguments, &["--server", &service.server]].concat());
+        assert_eq!(said.exit, 0, "{arguments:?}: {said:?}");
+        said.out
+    };
+    of_service(&["campaign", "launch", text(&launch)]);
+    of_service(&["campaign", "watch", "spring"]);
+    let errors = of_service(&["campaign", "errors", "spring", "--json", "--rejected", "rejected.csv"]);
+    let errors: Vec<_> = errors.lines().map(object).collect();
+    let told = |reason: &str| errors.iter().find(|error| error["reason"] == reason).unwrap();
+    let missing = told("missing_address");
+    assert_eq!((&missing["skipped"], &missing["lines"]), (&json!(true), &json!([2, 5])), "{missing}");
+    assert_eq!(told("duplicate")["lines"], json!([3]));
+    assert_eq!(
+        std::fs::read_to_string(place.path("rejected.csv")).unwrap(),
+        "line,reason,detail,address\n2,missing_address,there is no address,\n\
+         3,duplicate,an earlier row has the same address,\n5,missing_address,there is no address,\n"
+    );
+    let shown = of_service(&["campaign", "errors", "spring"]);
+    assert!(
+        shown.starts_with("Nothing failed in spring.\n\nSkipped, so that nobody was called:\n"),
+        "{shown}"
+    );
+    assert_eq!(service.stop().exit, 0);
+}
+
+#[test]
 fn f3_the_reason_of_a_cancel_is_among_the_events_and_a_page_that_is_not_configured_is_warned_of() {
     let (place, sink) = (Place::new(), sink());
     let config = format!(

@@ -1,16 +1,20 @@
-//! `sluice campaign errors`: failures by reason, with samples (D4).
+//! `sluice campaign errors`: failures and skipped rows by reason, with samples and lines (A6, D4).
 
 use super::NameArgs;
 use super::source::{Source, SourceArgs};
-use crate::campaign::failures::Failures;
+use crate::campaign::failures::{FailureCount, Failures};
 use crate::campaign::place::Place;
+use crate::campaign::recipients::Wanted;
+use crate::campaign::rejected::RejectedFile;
 use crate::cli::Common;
 use crate::error::{Exit, Outcome};
-use crate::view::numbers::thousands;
+use crate::view::numbers::{counted, thousands};
 use crate::view::out;
 use crate::view::table::Table;
 use clap::Args;
 use serde_json::json;
+use sluice_core::facts::Status;
+use std::path::{Path, PathBuf};
 
 /// Which campaign.
 #[derive(Debug, Clone, Args)]
@@ -25,6 +29,9 @@ pub struct ErrorsArgs {
     /// Recipients that are named for each reason
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub samples: usize,
+    /// Write all rows that were skipped here, with their lines and reasons
+    #[arg(long, value_name = "FILE")]
+    pub rejected: Option<PathBuf>,
 }
 
 pub(super) async fn run(common: &Common, args: &ErrorsArgs) -> Outcome {
@@ -41,17 +48,47 @@ pub(super) async fn run(common: &Common, args: &ErrorsArgs) -> Outcome {
     let failures = failures.by_frequency();
     if common.json {
         failures.iter().for_each(|failure| out::line(json!(failure)));
-        return Ok(Exit::Done);
+    } else {
+        lines(&args.name.campaign, failures).iter().for_each(out::line);
     }
-    if failures.is_empty() {
-        out::line(format_args!("Nothing failed in {}.", args.name.campaign));
-        return Ok(Exit::Done);
+    if let Some(path) = &args.rejected {
+        let rows = counted(rejected(&source, &args.name, path).await?, "skipped row", "skipped rows");
+        out::note(format_args!("{rows}: {}", path.display()));
     }
-    let mut table = Table::new(4, ["recipients", "reason", "message", "for example"]);
-    for failure in failures {
-        let message = failure.message.unwrap_or_default();
-        table.row([thousands(failure.recipients), failure.reason, message, failure.sample.join(", ")]);
-    }
-    table.lines().iter().for_each(out::line);
     Ok(Exit::Done)
+}
+
+fn lines(campaign: &str, failures: Vec<FailureCount>) -> Vec<String> {
+    let (skipped, failed): (Vec<_>, Vec<_>) = failures.into_iter().partition(|failure| failure.skipped);
+    let mut lines = match failed.is_empty() {
+        true => vec![format!("Nothing failed in {campaign}.")],
+        false => table("recipients", &failed),
+    };
+    if !skipped.is_empty() {
+        lines.extend([String::new(), "Skipped, so that nobody was called:".to_owned()]);
+        lines.extend(table("rows", &skipped));
+    }
+    lines
+}
+
+fn table(what: &str, failures: &[FailureCount]) -> Vec<String> {
+    let mut table = Table::new(5, [what, "reason", "message", "for example", "line"]);
+    for failure in failures {
+        let lines: Vec<String> = failure.lines.iter().map(u64::to_string).collect();
+        let (count, message) = (thousands(failure.recipients), failure.message.clone().unwrap_or_default());
+        table.row([count, failure.reason.clone(), message, failure.sample.join(", "), lines.join(", ")]);
+    }
+    table.lines()
+}
+
+/// Writes all rows that were skipped; how many.
+async fn rejected(source: &Source, name: &NameArgs, path: &Path) -> Outcome<u64> {
+    let mut file = RejectedFile::create(path)?;
+    let mut left = Some(Wanted { status: Some(Status::Skipped), after: None, limit: usize::MAX });
+    while let Some(wanted) = left {
+        let part = source.recipients(name, &wanted).await?;
+        left = wanted.rest(&part)?;
+        file.add(part.recipients)?;
+    }
+    file.finish()
 }

@@ -60,14 +60,15 @@ pub(super) async fn run(common: &Common, args: &RecipientsArgs) -> Outcome {
 
 fn show(people: &[Person]) {
     let mut table = Table::new(
-        9,
-        ["id", "address", "status", "retries", "sent", "delivered", "read", "reason", "message"],
+        10,
+        ["id", "line", "address", "status", "retries", "sent", "delivered", "read", "reason", "message"],
     );
     for person in people {
         let text = |value: &Option<String>| value.clone().unwrap_or_default();
         let time = |value: &Option<String>| value.as_deref().map_or_else(String::new, shown);
         table.row([
             person.id.clone(),
+            person.line.to_string(),
             person.address.clone(),
             person.status.clone(),
             person.retry_count.to_string(),
