@@ -73,7 +73,9 @@ fn lines(report: &PageReport) -> Vec<String> {
     }
     let mut table = Table::new(4, ["campaign", "state", "priority", "limits here", "waiting here"]);
     for on_page in &report.campaigns {
-        let limits = [&on_page.rate, &on_page.daily].into_iter().flatten().cloned().collect::<Vec<_>>();
+        let quotas = on_page.quotas.iter().map(|name| format!("quota {name}"));
+        let own = [&on_page.rate, &on_page.daily].into_iter().flatten().cloned();
+        let limits = own.chain(quotas).collect::<Vec<_>>();
         table.row([
             on_page.campaign.clone(),
             on_page.state.as_str().to_owned(),
@@ -84,6 +86,7 @@ fn lines(report: &PageReport) -> Vec<String> {
     }
     lines.extend(table.lines());
     lines.push(String::new());
+    lines.extend(report.order.clone());
     lines.extend(report.campaigns.iter().map(|on_page| on_page.why.clone()));
     lines
 }

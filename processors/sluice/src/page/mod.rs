@@ -6,13 +6,14 @@
 //! - [`lag`], [`retries`]: what waits in the log.
 //! - [`told`]: what a page waits for that another process has. Pure.
 //! - [`lift`]: a person ends what one waits for.
-//! - [`report`]: one page with the campaigns on it.
+//! - [`report`]: one page with the campaigns on it; [`order`]: who of them goes first. Pure.
 //! - [`queue`]: every unfinished campaign: waiting, active, deferred, and why.
 
 pub mod claims;
 pub mod facts;
 pub mod lag;
 pub mod lift;
+pub mod order;
 pub mod queue;
 pub mod report;
 pub mod retries;

@@ -1,6 +1,7 @@
-//! One page: its owner, its limits, and the campaigns on it with what each waits for.
+//! One page: its owner, its limits, and the campaigns on it with what each waits for and who goes first.
 
 use super::facts::{PageFacts, day_says};
+use super::order::order;
 use super::sight::Sight;
 use crate::error::{Failure, Outcome};
 use serde::{Deserialize, Serialize};
@@ -15,8 +16,11 @@ pub struct PageReport {
     /// The page itself.
     #[serde(flatten)]
     pub facts: PageFacts,
-    /// Unfinished campaigns that send from it, oldest first.
+    /// Unfinished campaigns that send from it: by priority, of one the oldest first.
     pub campaigns: Vec<OnPage>,
+    /// Who goes first of those that nothing holds, in a sentence; `None`: there are not two of them.
+    #[serde(default)]
+    pub order: Option<String>,
 }
 
 /// A campaign on a page.
@@ -36,6 +40,12 @@ pub struct OnPage {
     pub rate: Option<String>,
     /// The page's part of its daily limit, and what of it is used.
     pub daily: Option<String>,
+    /// The limits above the page that hold for it, by name.
+    #[serde(default)]
+    pub quotas: Vec<String>,
+    /// Something holds all of it: it takes no turns.
+    #[serde(default)]
+    pub is_held: bool,
     /// What it waits for, in a sentence.
     pub why: String,
 }
@@ -43,7 +53,7 @@ pub struct OnPage {
 /// Looks at a page. One that no unfinished campaign names and that never had an owner is nobody's.
 pub async fn report(sight: &Sight, page: &PageId) -> Outcome<PageReport> {
     let ledger = sight.store.ledger(page).await?;
-    let (mut campaigns, mut channel): (_, Option<Channel>) = (Vec::new(), None);
+    let (mut campaigns, mut channel): (Vec<OnPage>, Option<Channel>) = (Vec::new(), None);
     for row in sight.unfinished().await? {
         let Some(place) = row.launch.pages.iter().position(|name| name == page.as_str()) else { continue };
         channel = Some(row.launch.channel);
@@ -52,6 +62,8 @@ pub async fn report(sight: &Sight, page: &PageId) -> Outcome<PageReport> {
         let used = ledger.as_ref().and_then(|ledger| ledger.body.used(Scope::Campaign(row.id)));
         let zone = row.launch.time_zone.as_deref();
         let status = sight.status(&stored);
+        let held = status.held(sight.now_ms);
+        let above = stored.quotas.iter().filter(|used| used.quota.covers(page.as_str(), &row.launch.tenant));
         campaigns.push(OnPage {
             campaign: row.launch.campaign.clone(),
             tenant: row.launch.tenant.clone(),
@@ -60,9 +72,12 @@ pub async fn report(sight: &Sight, page: &PageId) -> Outcome<PageReport> {
             waiting: stored.waiting_on(page).values().sum(),
             rate: gate.as_ref().and_then(|gate| gate.rate).map(|rate| rate.to_string()),
             daily: gate.and_then(|gate| gate.daily).map(|cap| day_says(used, cap, zone, sight.now_ms)),
-            why: status.held(sight.now_ms).unwrap_or_else(|| status.sentence()),
+            quotas: above.map(|used| used.name.clone()).collect(),
+            is_held: held.is_some(),
+            why: held.unwrap_or_else(|| status.sentence()),
         });
     }
+    campaigns.sort_by_key(|on_page| on_page.priority);
     if channel.is_none() && ledger.is_some() {
         channel = channel_of(sight, page).await?;
     }
@@ -76,8 +91,10 @@ pub async fn report(sight: &Sight, page: &PageId) -> Outcome<PageReport> {
     }
     let limits = channel.map(|channel| sight.limits(channel, page));
     let facts = sight.facts_now(page, ledger.as_ref(), limits).await?;
-    let facts = PageFacts { quotas: sight.above(page).await?, ..facts };
-    Ok(PageReport { facts, campaigns })
+    let tenants: Vec<&str> = campaigns.iter().map(|on_page| on_page.tenant.as_str()).collect();
+    let facts = PageFacts { quotas: sight.above(page, &tenants).await?, ..facts };
+    let order = order(&campaigns, sight.shares);
+    Ok(PageReport { facts, campaigns, order })
 }
 
 /// The channel of a page that sends for nobody at present: that of the newest campaign that named it.

@@ -129,10 +129,14 @@ impl Sight {
         QuotaUse::read(self.store.as_ref(), &self.quotas, covers).await
     }
 
-    /// The limits above a page, each with its use: `acme: 100/s, 97 used`.
-    pub async fn above(&self, page: &PageId) -> Outcome<Vec<String>> {
-        let names = |quota: &Quota| quota.pages.iter().any(|name| name == page.as_str());
-        let uses = QuotaUse::read(self.store.as_ref(), &self.quotas, names).await?;
+    /// The limits above a page that name it or one of the tenants that send from it, each with its use:
+    /// `acme: 100/s, 97 used`.
+    pub async fn above(&self, page: &PageId, tenants: &[&str]) -> Outcome<Vec<String>> {
+        let covers = |quota: &Quota| {
+            let names = quota.pages.iter().any(|name| name == page.as_str());
+            names || tenants.iter().any(|tenant| quota.covers(page.as_str(), tenant))
+        };
+        let uses = QuotaUse::read(self.store.as_ref(), &self.quotas, covers).await?;
         Ok(uses.iter().map(|used| format!("{}: {}", used.name, used.says(self.now_ms))).collect())
     }
 
