@@ -276,6 +276,18 @@ impl CampaignStatus {
         self.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"))
     }
 
+    /// `299 of 1,300 sent, 1,000 failed, 1 unknown`: how many were sent to, and what became of the others whom it called or
+    /// skipped.
+    fn outcome(&self) -> String {
+        let Counters { sent, failed, opted_out, skipped, unknown, .. } = self.counters;
+        let others =
+            [(failed, "failed"), (opted_out, "opted out"), (skipped, "skipped"), (unknown, "unknown")];
+        let others = others.iter().filter(|(count, _)| *count > 0);
+        let others = others.map(|(count, word)| format!(", {} {word}", numbers::thousands(*count)));
+        let (sent, all) = (numbers::thousands(sent), numbers::thousands(self.recipients));
+        format!("{sent} of {all} sent{}", others.collect::<String>())
+    }
+
     /// Messages that were taken a second, as an average over the time in which it was running; `None`: of nobody, or in no
     /// time.
     pub fn average_per_s(&self) -> Option<f64> {
@@ -304,7 +316,10 @@ impl CampaignStatus {
             CampaignState::Completed if self.recurring.is_some() => {
                 format!("{name} comes no more{}.", self.because())
             }
-            CampaignState::Completed => format!("{name} is completed: {all} recipients."),
+            CampaignState::Completed if self.counters.sent == self.recipients => {
+                format!("{name} is completed: {all} recipients.")
+            }
+            CampaignState::Completed => format!("{name} is completed: {}.", self.outcome()),
             CampaignState::Cancelled if self.starts_at_ms.is_some() => match self.reason.as_deref() {
                 // Somebody ended it, or a version that cancelled those whose end had come.
                 Some(_) if self.recurring.is_some() => format!("{name} comes no more{}.", self.because()),
@@ -314,19 +329,8 @@ impl CampaignStatus {
                 _ => format!("{name} was cancelled before its start."),
             },
             CampaignState::Cancelled => {
-                let sent = numbers::thousands(self.counters.sent);
-                let Counters { failed, opted_out, skipped, unknown, .. } = self.counters;
-                let others = [
-                    (failed, "failed"),
-                    (opted_out, "opted out"),
-                    (skipped, "skipped"),
-                    (unknown, "unknown"),
-                ];
-                let others = others.iter().filter(|(count, _)| *count > 0);
-                let others = others.map(|(count, word)| format!(", {} {word}", numbers::thousands(*count)));
-                let (others, why) = (others.collect::<String>(), self.why());
-                let cancelled = numbers::thousands(self.counters.cancelled);
-                format!("{name} was cancelled{why}: {sent} of {all} sent{others}, {cancelled} cancelled.")
+                let (why, cancelled) = (self.why(), numbers::thousands(self.counters.cancelled));
+                format!("{name} was cancelled{why}: {}, {cancelled} cancelled.", self.outcome())
             }
             CampaignState::Failed => {
                 format!("{name} failed: {}", self.reason.as_deref().unwrap_or("no reason is known"))
@@ -358,6 +362,22 @@ mod tests {
             cancelled(None, counters).sentence(),
             "spring was cancelled: 299 of 1,300 sent, 1,000 failed, 1 cancelled."
         );
+    }
+
+    #[test]
+    fn g3_a_completed_campaign_tells_whom_it_did_not_reach() {
+        let of = |counters: Counters| {
+            let state = CampaignState::Completed;
+            CampaignStatus { state, ..cancelled(None, counters) }.sentence()
+        };
+        let all = Counters { total: 1_300, sent: 1_300, ..Counters::default() };
+        assert_eq!(of(all), "spring is completed: 1,300 recipients.");
+        let some = Counters { sent: 1_200, failed: 90, opted_out: 3, unknown: 5, skipped: 2, ..all };
+        assert_eq!(
+            of(some),
+            "spring is completed: 1,200 of 1,300 sent, 90 failed, 3 opted out, 2 skipped, 5 unknown."
+        );
+        assert_eq!(of(Counters::default()), "spring is completed: 0 recipients.");
     }
 
     #[test]
