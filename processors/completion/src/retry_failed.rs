@@ -6,7 +6,7 @@ use crate::error::CommandError;
 use crate::out::out;
 use crate::processor::CompletionPorts;
 use sluice_core::control::Command;
-use sluice_core::{CampaignId, CampaignRow, Terms, Transition};
+use sluice_core::{CampaignId, CampaignRow, Retried, Terms, Transition};
 
 /// Starts another run for the recipients whose state says failed. `include_unknown`: also for those of whom nobody
 /// knows whether they got the message; some of them get it twice (G1 holds no more for them), and who of them fails
@@ -22,19 +22,24 @@ pub async fn retry_failed(
     include_unknown: bool,
 ) -> Result<Answer, CommandError> {
     let row = ports.store.campaign(campaign).await?.ok_or(CommandError::NoCampaign(campaign))?;
-    // Said before anything is counted.
-    let decided = |row: &CampaignRow| {
+    let decided = |row: &CampaignRow, recipients: u64| {
         plan(row, Command::RetryFailed, |to| {
+            let run = row.run + 1;
+            let mut terms = Terms { retried: Some(Retried { run, recipients }), ..row.terms() };
+            if include_unknown {
+                terms.unknown_in_run = Some(run);
+            }
             let step = Transition::of(row, to, None, ports.clock.wall_ms());
-            let with_unknown = || Terms { unknown_in_run: Some(row.run + 1), ..row.terms() };
-            Transition { terms: include_unknown.then(|| (row.terms_version, with_unknown())), ..step }
+            Transition { terms: Some((row.terms_version, terms)), ..step }
         })
     };
-    decided(&row)?;
+    // Said before anything is counted.
+    decided(&row, 0)?;
     let run = row.run;
     let before = out(ports, &row).await?;
     let unknown = before.counters.unknown;
-    if before.counters.failed == 0 && !(include_unknown && unknown > 0) {
+    let recipients = before.counters.failed + if include_unknown { unknown } else { 0 };
+    if recipients == 0 {
         // Or they are open again, because another click came in between.
         let now = ports.store.campaign(campaign).await?.ok_or(CommandError::NoCampaign(campaign))?;
         return Err(match now.run == run {
@@ -44,7 +49,7 @@ pub async fn retry_failed(
     }
     // Whoever lost against another click is refused: there is no second run for it.
     let (row, already) = take(ports, campaign, |row| match row.run == run {
-        true => decided(row),
+        true => decided(row, recipients),
         false => Err(tried_already(row)),
     })
     .await?;

@@ -116,6 +116,18 @@ pub struct Terms {
     /// 1970. It is booked here first, so that whoever cancels the campaign or changes its terms knows of it.
     #[serde(default)]
     pub occurrence_ms: Option<i64>,
+    /// Whom the newest run tries again.
+    #[serde(default)]
+    pub retried: Option<Retried>,
+}
+
+/// The recipients of a run that tries some again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retried {
+    /// Which run.
+    pub run: u32,
+    /// How many there were when somebody asked for it. A webhook that comes in that moment may still make one less of it.
+    pub recipients: u64,
 }
 
 impl Terms {
@@ -333,6 +345,12 @@ impl CampaignRow {
     /// Whether its present run tries also those again of whom nobody knows whether they got the message.
     pub fn retries_unknown(&self) -> bool {
         self.changed.as_ref().is_some_and(|terms| terms.unknown_in_run == Some(self.run))
+    }
+
+    /// How many recipients its present run tries again; `None`: it is the first one, or another version began it.
+    pub fn retried(&self) -> Option<u64> {
+        let retried = self.changed.as_ref()?.retried?;
+        (retried.run == self.run).then_some(retried.recipients)
     }
 
     /// Whether something is still to be done for it: it goes on, or nobody was told of its end yet.

@@ -51,7 +51,7 @@ pub mod throttle;
 pub mod usage;
 pub mod window;
 
-pub use campaign::{CampaignRow, CampaignState, ChunkRow, Entered, Seal, Terms, Transition};
+pub use campaign::{CampaignRow, CampaignState, ChunkRow, Entered, Retried, Seal, Terms, Transition};
 pub use chunk_state::{ChunkState, Stamp};
 pub use counters::Counters;
 pub use ids::{CampaignId, ChunkId, PageId, SendId};

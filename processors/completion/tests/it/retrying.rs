@@ -42,6 +42,7 @@ async fn hazard_25_retry_failed_opens_only_failed_recipients_and_a_second_click_
     let ports = bench.hand_ports();
     let answer = retry_failed(&ports, id(), false).await.unwrap();
     assert_eq!((answer.row.state, answer.row.run), (CampaignState::Running, 2));
+    assert_eq!(bench.row().retried(), Some(10), "the recipients of the run");
     assert_eq!((answer.out.counters.failed, answer.out.counters.unknown), (10, 2), "as it was before");
     let refused = retry_failed(&ports, id(), false).await.unwrap_err();
     assert!(matches!(refused, CommandError::WrongState { run: 2, .. }), "{refused}");
@@ -56,6 +57,7 @@ async fn hazard_25_retry_failed_opens_only_failed_recipients_and_a_second_click_
     let counters = bench.counters();
     assert_eq!((counters.sent, counters.failed, counters.unknown), (13, 5, 2));
     retry_failed(&ports, id(), false).await.unwrap();
+    assert_eq!(bench.row().retried(), Some(5));
     tokio::time::sleep(Duration::from_secs(30)).await;
     assert!(told(&bench.retries()).contains(&(1, 3, 0, 4)));
     bench.receipt(1, vec![entry(Fact::Accepted, 0, 4, 3, 9)]).await;

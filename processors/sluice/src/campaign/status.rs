@@ -29,6 +29,9 @@ pub struct CampaignStatus {
     pub state: CampaignState,
     /// From 1.
     pub run: u32,
+    /// Recipients whom the present run tries again, as they were counted when it was asked for; `None`: it is the first one.
+    #[serde(default)]
+    pub retried: Option<u64>,
     /// Rows of the audience; while it is still read, those read so far.
     pub recipients: u64,
     /// Whether the whole audience is read.
@@ -163,6 +166,7 @@ pub fn derived(stored: &Stored, now_ms: i64) -> CampaignStatus {
         channel: row.launch.channel,
         state: row.state,
         run: row.run,
+        retried: row.retried(),
         recipients,
         expanded: row.seal.is_some(),
         counters,
@@ -264,6 +268,16 @@ impl CampaignStatus {
     /// Recipients that need nothing any more.
     pub fn done(&self) -> u64 {
         self.recipients - self.counters.pending.min(self.recipients)
+    }
+
+    /// How far the present run is: how many of its recipients need nothing any more, and of how many. A later run has those
+    /// whom it tries again.
+    pub fn of_run(&self) -> (u64, u64) {
+        let Some(all) = self.retried else { return (self.done(), self.recipients) };
+        let Counters { pending, failed, unknown, .. } = self.counters;
+        // They are opened a moment after the run has begun; until then they stand as the run before left them.
+        let begins = !self.state.is_ended() && pending == 0 && failed + unknown >= all;
+        (if begins { 0 } else { all - pending.min(all) }, all)
     }
 
     /// ` (wrong price)`: the reason that was given.
@@ -378,6 +392,21 @@ mod tests {
             "spring is completed: 1,200 of 1,300 sent, 90 failed, 3 opted out, 2 skipped, 5 unknown."
         );
         assert_eq!(of(Counters::default()), "spring is completed: 0 recipients.");
+    }
+
+    #[test]
+    fn c6_f5_a_later_run_is_as_far_as_those_whom_it_tries_again() {
+        let mut of = cancelled(None, Counters { total: 300, sent: 270, failed: 30, ..Counters::default() });
+        of.state = CampaignState::Running;
+        assert_eq!(of.of_run(), (300, 300), "the first run has everybody");
+        of.retried = Some(30);
+        assert_eq!(of.of_run(), (0, 30), "nobody is opened yet");
+        (of.counters.failed, of.counters.pending) = (0, 30);
+        assert_eq!(of.of_run(), (0, 30));
+        (of.counters.failed, of.counters.pending, of.counters.sent) = (4, 16, 280);
+        assert_eq!(of.of_run(), (14, 30));
+        (of.counters.failed, of.counters.pending, of.state) = (30, 0, CampaignState::Completed);
+        assert_eq!(of.of_run(), (30, 30), "all failed again");
     }
 
     #[test]

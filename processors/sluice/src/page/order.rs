@@ -22,7 +22,8 @@ pub fn order(campaigns: &[OnPage], shares: ShareOptions) -> Option<String> {
         let named = sending.iter().filter(|on_page| on_page.priority == priority);
         named.map(|on_page| on_page.campaign.as_str()).collect()
     };
-    let levels = [Priority::Urgent, Priority::Normal, Priority::Bulk].map(|priority| (priority, of(priority)));
+    let levels =
+        [Priority::Urgent, Priority::Normal, Priority::Bulk].map(|priority| (priority, of(priority)));
     let mut levels = levels.into_iter().filter(|(_, names)| !names.is_empty());
     let (first, names) = levels.next()?;
     let mut says = format!("First goes {} ({})", together(&names), first.as_str());

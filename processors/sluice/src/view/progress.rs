@@ -80,8 +80,9 @@ impl Progress {
             Shown::Bars { all, bars } => {
                 let bar =
                     bars.entry(status.campaign.clone()).or_insert_with(|| all.add(bar(&status.campaign)));
-                bar.set_length(status.recipients);
-                bar.set_position(status.done());
+                let (done, all) = status.of_run();
+                bar.set_length(all);
+                bar.set_position(done);
                 bar.set_message(describe(status, track.rate));
                 if status.state.is_ended() && !bar.is_finished() {
                     bar.finish();
@@ -137,10 +138,16 @@ fn bar(name: &str) -> ProgressBar {
     }
 }
 
-/// `82 %   8,204 sent  7,911 delivered  4,120 read  19 failed   1,998/s   done in 1 s`
+/// `82 %   8,204 sent  7,911 delivered  4,120 read  19 failed   1,998/s   done in 1 s`; of a later run
+/// `40 % of 30 in run 2   …`, whoever was reached before.
 fn describe(status: &CampaignStatus, rate: f64) -> String {
     let counters = &status.counters;
-    let mut parts = vec![format!("{:>3} %", percent(status.done(), status.recipients))];
+    let (done, all) = status.of_run();
+    let of_run = match status.retried {
+        Some(_) => format!(" of {} in run {}", thousands(all), status.run),
+        None => String::new(),
+    };
+    let mut parts = vec![format!("{:>3} %{of_run}", percent(done, all))];
     if status.recipients == 0 {
         parts[0] = "reading the audience".to_owned();
     }
@@ -170,6 +177,18 @@ fn describe(status: &CampaignStatus, rate: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::campaign::status::derived;
+    use crate::campaign::stored::tests::{row, stored};
+    use sluice_core::Counters;
+
+    #[test]
+    fn c6_f5_the_progress_of_a_later_run_is_its_own() {
+        let mut status = derived(&stored(row("null", "{}"), &[("a", 300)]), 5);
+        status.counters = Counters { total: 300, sent: 284, pending: 16, ..Counters::default() };
+        assert_eq!(describe(&status, 0.0), " 94 %   284 sent");
+        (status.run, status.retried) = (2, Some(30));
+        assert_eq!(describe(&status, 0.0), " 46 % of 30 in run 2   284 sent");
+    }
 
     #[test]
     fn counters_that_come_in_strides_show_the_rate_behind_them() {

@@ -100,7 +100,8 @@ fn show(common: &Common, event: &CampaignEvent) {
     }
 }
 
-/// `2026-11-22 02:31:07 UTC  spring-sale  cancelled: wrong price  cancelled 900, sent 100, total 1,000`
+/// `2026-11-22 02:31:07 UTC  spring-sale  cancelled: wrong price  cancelled 900, sent 100, total 1,000`; of a later run
+/// `completed (run 2)`.
 fn line(event: &CampaignEvent) -> String {
     let counts: Vec<String> = event
         .counters
@@ -110,12 +111,38 @@ fn line(event: &CampaignEvent) -> String {
         .collect();
     let kind = json!(event.kind);
     let kind = kind.as_str().unwrap_or_default();
+    let run = if event.run > 1 { format!(" (run {})", event.run) } else { String::new() };
     let reason = event.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
     let line = format!(
-        "{}  {}  {kind}{reason}  {}",
+        "{}  {}  {kind}{run}{reason}  {}",
         at_second(event.at_ms, None),
         event.campaign,
         counts.join(", ")
     );
     line.trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sluice_schemas::CampaignEventKind;
+
+    #[test]
+    fn c6_d9_an_event_of_a_later_run_names_the_run() {
+        let event = |run, reason: Option<&str>| CampaignEvent {
+            id: String::new(),
+            campaign: "spring".to_owned(),
+            tenant: "default".to_owned(),
+            kind: CampaignEventKind::Paused,
+            run,
+            at_ms: 0,
+            counters: [("sent".to_owned(), 7)].into(),
+            reason: reason.map(str::to_owned),
+        };
+        assert_eq!(line(&event(1, None)), "1970-01-01 00:00:00 UTC  spring  paused  sent 7");
+        assert_eq!(
+            line(&event(2, Some("wrong price"))),
+            "1970-01-01 00:00:00 UTC  spring  paused (run 2): wrong price  sent 7"
+        );
+    }
 }
