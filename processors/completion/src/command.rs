@@ -26,10 +26,20 @@ const TOLD_WITHIN: Duration = Duration::from_millis(500);
 pub struct Answer {
     /// The campaign.
     pub row: CampaignRow,
+    /// As it was before; the same where nothing was changed.
+    pub before: CampaignRow,
     /// It was so before: nothing was changed.
     pub already: bool,
     /// Who had been reached by then.
     pub out: Out,
+}
+
+/// A step that was taken, or that was not needed.
+pub(crate) struct Taken {
+    pub(crate) before: CampaignRow,
+    pub(crate) row: CampaignRow,
+    /// It was so before.
+    pub(crate) already: bool,
 }
 
 /// What a command wants of a row.
@@ -51,21 +61,20 @@ pub(crate) fn plan(
     }
 }
 
-/// Takes the step that `decide` wants; looks again whenever somebody else took one in between. The row after it,
-/// and whether it was so already.
+/// Takes the step that `decide` wants; looks again whenever somebody else took one in between.
 pub(crate) async fn take(
     ports: &CompletionPorts,
     campaign: CampaignId,
     decide: impl Fn(&CampaignRow) -> Result<Plan, CommandError>,
-) -> Result<(CampaignRow, bool), CommandError> {
+) -> Result<Taken, CommandError> {
     loop {
-        let row = ports.store.campaign(campaign).await?.ok_or(CommandError::NoCampaign(campaign))?;
-        let step = match decide(&row)? {
-            Plan::Already => return Ok((row, true)),
+        let before = ports.store.campaign(campaign).await?.ok_or(CommandError::NoCampaign(campaign))?;
+        let step = match decide(&before)? {
+            Plan::Already => return Ok(Taken { row: before.clone(), before, already: true }),
             Plan::Step(step) => step,
         };
         if let Some(row) = ports.store.transition(campaign, *step).await? {
-            return Ok((row, false));
+            return Ok(Taken { before, row, already: false });
         }
     }
 }
@@ -73,7 +82,7 @@ pub(crate) async fn take(
 /// Makes a step hold everywhere, and says what had left by then.
 pub(crate) async fn carry_out(
     ports: &CompletionPorts,
-    (row, already): (CampaignRow, bool),
+    Taken { before, row, already }: Taken,
 ) -> Result<Answer, CommandError> {
     bump_pages(&*ports.store, &row).await?;
     take_its_place(ports, &row).await?;
@@ -85,7 +94,7 @@ pub(crate) async fn carry_out(
     }
     // After the event, which whoever wakes would tell as well; nobody waits for it.
     drop(enqueue_wake(&*ports.log, row.id, ports.clock.wall_ms()));
-    Ok(Answer { row, already, out })
+    Ok(Answer { row, before, already, out })
 }
 
 /// The occurrence that the campaign had booked was launched before, or becomes what the row makes of it now: whoever was

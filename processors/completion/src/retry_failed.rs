@@ -1,6 +1,6 @@
 //! A person tries failed recipients again.
 
-use crate::command::{Answer, plan, take};
+use crate::command::{Answer, Taken, plan, take};
 use crate::control::{bump_pages, enqueue_wake};
 use crate::error::CommandError;
 use crate::out::out;
@@ -36,9 +36,9 @@ pub async fn retry_failed(
     // Said before anything is counted.
     decided(&row, 0)?;
     let run = row.run;
-    let before = out(ports, &row).await?;
-    let unknown = before.counters.unknown;
-    let recipients = before.counters.failed + if include_unknown { unknown } else { 0 };
+    let out_before = out(ports, &row).await?;
+    let unknown = out_before.counters.unknown;
+    let recipients = out_before.counters.failed + if include_unknown { unknown } else { 0 };
     if recipients == 0 {
         // Or they are open again, because another click came in between.
         let now = ports.store.campaign(campaign).await?.ok_or(CommandError::NoCampaign(campaign))?;
@@ -48,7 +48,7 @@ pub async fn retry_failed(
         });
     }
     // Whoever lost against another click is refused: there is no second run for it.
-    let (row, already) = take(ports, campaign, |row| match row.run == run {
+    let Taken { before, row, already } = take(ports, campaign, |row| match row.run == run {
         true => decided(row, recipients),
         false => Err(tried_already(row)),
     })
@@ -57,7 +57,7 @@ pub async fn retry_failed(
     // Nobody waits for it: the row is found without it, a little later.
     drop(enqueue_wake(&*ports.log, campaign, ports.clock.wall_ms()));
     tracing::info!(campaign = %row.launch.campaign, run = row.run, include_unknown, "failed recipients are tried again");
-    Ok(Answer { row, already, out: before })
+    Ok(Answer { row, before, already, out: out_before })
 }
 
 fn tried_already(row: &CampaignRow) -> CommandError {

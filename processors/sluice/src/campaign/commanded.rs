@@ -1,10 +1,14 @@
 //! What became of a command, as the API and the commands show it.
 
 use super::coming::Coming;
+use super::limits::{LimitLine, limits};
 use crate::view::numbers::{counted, thousands};
 use serde::{Deserialize, Serialize};
 use sluice_completion::Answer;
 use sluice_core::{CampaignState, Counters};
+
+/// The command that changes limits.
+const LIMITS: &str = "limits";
 
 /// The answer to a command: from then on it holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,6 +52,9 @@ pub struct Commanded {
     pub time_zone: Option<String>,
     /// Limit in force.
     pub rate: Option<String>,
+    /// Of a command that changes limits: all of them, before and after it.
+    #[serde(default)]
+    pub limits: Vec<LimitLine>,
     /// Whether unknown recipients are tried again in this run.
     pub includes_unknown: bool,
 }
@@ -55,7 +62,7 @@ pub struct Commanded {
 impl Commanded {
     /// Of an answer.
     pub fn of(action: &str, answer: &Answer) -> Self {
-        let Answer { row, already, out } = answer;
+        let Answer { row, before, already, out } = answer;
         let Coming { starts_at_ms, recurring, last_at_ms, ends_at_ms, time_zone, .. } = Coming::of(row);
         Self {
             campaign: row.launch.campaign.clone(),
@@ -75,6 +82,7 @@ impl Commanded {
             ends_at_ms,
             time_zone,
             rate: row.rate().map(str::to_owned),
+            limits: if action == LIMITS { limits(before, row) } else { Vec::new() },
             includes_unknown: row.retries_unknown(),
         }
     }
@@ -97,9 +105,13 @@ impl Commanded {
             (_, CampaignState::Running) => format!("{name} goes on"),
             (_, state) => format!("{name} is {}", state.as_str()),
         };
+        let limits: Vec<String> = self.limits.iter().map(LimitLine::says).collect();
+        let limits = limits.join(", ");
         match self.coming().says() {
-            Some(coming) => format!("{where_it_is}: it {coming}."),
-            None => format!("{where_it_is}. {}", self.who_is_out()),
+            Some(coming) if limits.is_empty() => format!("{where_it_is}: it {coming}."),
+            Some(coming) => format!("{where_it_is}: {limits}. It {coming}."),
+            None if limits.is_empty() => format!("{where_it_is}. {}", self.who_is_out()),
+            None => format!("{where_it_is}: {limits}. {}", self.who_is_out()),
         }
     }
 
@@ -160,6 +172,7 @@ mod tests {
             ends_at_ms: None,
             time_zone: None,
             rate: None,
+            limits: Vec::new(),
             includes_unknown: false,
         }
     }
@@ -176,6 +189,24 @@ mod tests {
             cancelled.sentence(),
             "spring-sale is being cancelled already. 8,204 of 50,000 sent, 12 in flight, 41,472 cancelled."
         );
+    }
+
+    #[test]
+    fn f3_new_limits_are_told_with_what_they_were() {
+        let line = |limit: &str, was: Option<&str>, is: Option<&str>| LimitLine {
+            limit: limit.to_owned(),
+            was: was.map(str::to_owned),
+            is: is.map(str::to_owned),
+        };
+        let lines = vec![line("rate", Some("10/s"), Some("20/s")), line("daily limit", None, None)];
+        let changed = Commanded { limits: lines, ..commanded("limits", CampaignState::Paused) };
+        assert_eq!(
+            changed.sentence(),
+            "spring-sale has its new terms and is paused: rate 10/s -> 20/s, no daily limit. 8,204 of 50,000 sent, 12 in \
+             flight, 41,472 remain."
+        );
+        let waits = Commanded { starts_at_ms: Some(0), state: CampaignState::Scheduled, ..changed };
+        assert!(waits.sentence().ends_with("no daily limit. It starts at 1970-01-01 00:00 UTC."));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What is stored about campaigns, as people ask for it. Memory is bounded by one chunk.
 //!
-//! - [`commanded`], [`launched`]: what became of a command, of a launch; [`coming`]: when it starts, comes back, ends.
+//! - [`commanded`], [`launched`]: what became of a command, of a launch; [`limits`]: before and after one; [`coming`]: when
+//!   it starts, comes back, ends.
 //! - [`stored`]: what the store has of a campaign, read once; [`status`]: state, counters, what its pages do.
 //! - [`gates`]: its rules and whom each holds; [`rates`]: what of its own rates is used; [`held`]: what holds all of it, in
 //!   a sentence.
@@ -9,7 +10,7 @@
 //!   and for [`preview`], the start and end of a launch. [`beside`]: what else there is on their pages. [`explain`]: everything that it could wait for.
 //! - [`people`]: recipients with times, errors and the provider's ids; [`recipients`]: a part of them at a time, from a
 //!   [`place`] on.
-//! - [`failures`]: failed recipients by reason.
+//! - [`failures`]: failed recipients and skipped rows by reason.
 //! - [`rejected`]: rows that get no message, as a file.
 
 pub mod beside;
@@ -23,6 +24,7 @@ pub mod gates;
 mod held;
 pub mod known_chunks;
 pub mod launched;
+pub mod limits;
 pub mod people;
 pub mod place;
 pub mod preview;
