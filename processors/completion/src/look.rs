@@ -165,7 +165,7 @@ impl Looks {
         total: &Counters,
     ) -> Result<bool, CompletionError> {
         let Some(to) = end_of(row.state) else { return Ok(false) };
-        let step = Transition::of(row, to, row.reason.clone(), ports.clock.wall_ms());
+        let step = Transition::of(row, to, None, ports.clock.wall_ms());
         self.forget(row.id);
         match ports.store.transition(row.id, step).await? {
             Some(ended) => {

@@ -207,7 +207,7 @@ pub struct CampaignRow {
     pub created_at_ms: i64,
     /// ms since 1970.
     pub ended_at_ms: Option<i64>,
-    /// Why it failed or was cancelled.
+    /// Why it is in its present state, as somebody said or Sluice found: cancelled, failed, paused, resumed, over.
     pub reason: Option<String>,
     /// Id of the newest event that is durable in `campaign.events`; the transition's own event is
     /// produced again until it stands here (hazard 22).
@@ -293,8 +293,10 @@ impl CampaignRow {
             row.entered = Some(Entered { from: self.state, step: row.steps, at_ms: step.at_ms });
         }
         row.ended_at_ms = step.to.is_ended().then_some(step.at_ms);
-        // A reason stays through the steps that give none (cancelling to cancelled), but not into a new run.
-        if is_new_run || step.reason.is_some() {
+        // A reason belongs to the state that it was given for: it stays while the terms change, and from being cancelled to
+        // the end of that.
+        let keeps_reason = step.to == self.state || self.state == CampaignState::Cancelling;
+        if !keeps_reason || step.reason.is_some() {
             row.reason = step.reason.clone();
         }
         if is_new_run || (step.from, step.to) == (CampaignState::Scheduled, CampaignState::Running) {
@@ -430,6 +432,33 @@ mod tests {
                 (Cancelling, Cancelled),
                 (Completed, Running)
             ]
+        );
+    }
+
+    #[test]
+    fn c5_a_reason_stays_with_the_state_that_it_was_given_for() {
+        let launch = crate::launch::parse_json(
+            r#"{"campaign": "c", "channel": "http", "pages": ["p"], "audience": {"path": "a.csv"},
+                "message": {"http": {"body": {"to": "{{address}}"}}}}"#,
+        );
+        let row = CampaignRow::launched(launch.unwrap(), 0);
+        let after = |row: &CampaignRow, to, reason: Option<&str>| {
+            row.after(&Transition::of(row, to, reason.map(str::to_owned), 1)).unwrap()
+        };
+        let reason = |row: &CampaignRow| row.reason.clone();
+        let paused = after(&row, Paused, Some("a look first"));
+        let terms = Transition { terms: Some((0, row.terms())), ..Transition::of(&paused, Paused, None, 2) };
+        assert_eq!(reason(&paused.after(&terms).unwrap()).as_deref(), Some("a look first"));
+        assert_eq!(reason(&after(&paused, Running, None)), None, "it is not why it runs");
+        assert_eq!(reason(&after(&paused, Completed, None)), None);
+        assert_eq!(reason(&after(&paused, Cancelling, None)), None);
+        let cancelling = after(&paused, Cancelling, Some("wrong price"));
+        assert_eq!(reason(&after(&cancelling, Cancelled, None)).as_deref(), Some("wrong price"));
+        let resumed = after(&paused, Running, Some("it is fine"));
+        assert_eq!(
+            reason(&after(&after(&resumed, Completed, None), Running, None)),
+            None,
+            "nor of another run"
         );
     }
 

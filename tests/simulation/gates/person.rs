@@ -110,8 +110,8 @@ async fn carry_out(
     let id = cluster.id();
     let limits = |new: NewLimits| async move { set_limits(ports, id, &new).await };
     match order {
-        Order::Pause => pause(ports, id).await,
-        Order::Resume => resume(ports, id).await,
+        Order::Pause => pause(ports, id, None).await,
+        Order::Resume => resume(ports, id, None).await,
         Order::Cancel => cancel(ports, id, None).await,
         Order::Rate(count) => {
             let per = rate.and_then(|rate| rate.parse::<Rate>().ok()).unwrap().per;

@@ -121,7 +121,7 @@ fn g6_a_paused_campaign_of_more_chunks_than_fit_into_memory_holds_up_no_other_an
         run.cluster.options.sender.records_max = 8;
         run.start_all();
         run.until("the campaign", |cluster| !cluster.store.snapshot().campaigns.is_empty()).await;
-        pause(&run.cluster.commands(), run.cluster.id()).await.unwrap();
+        pause(&run.cluster.commands(), run.cluster.id(), None).await.unwrap();
         run.until("the seal", |cluster| cluster.is_sealed()).await;
         tokio::time::sleep(Duration::from_secs(5)).await;
         let held = run.cluster.calls().len();
@@ -138,7 +138,7 @@ fn g6_a_paused_campaign_of_more_chunks_than_fit_into_memory_holds_up_no_other_an
         run.start("node-3");
         tokio::time::sleep(ms(30_000)).await;
 
-        resume(&run.cluster.commands(), run.cluster.id()).await.unwrap();
+        resume(&run.cluster.commands(), run.cluster.id(), None).await.unwrap();
         run.reaches(CampaignState::Completed).await;
         let twice = sluice_simulation::truth::accepted_twice(&run.cluster.provider.truth());
         assert!(twice.is_empty(), "G1: {twice:#?}");

@@ -42,14 +42,14 @@ fn g7_a_pause_at_any_time_of_a_bad_day_holds_and_a_resume_loses_nobody() {
         run.until("the campaign", |cluster| !cluster.store.snapshot().campaigns.is_empty()).await;
         for _ in 0..2 {
             tokio::time::sleep(ms(after)).await;
-            pause(&run.cluster.commands(), run.cluster.id()).await.unwrap();
+            pause(&run.cluster.commands(), run.cluster.id(), None).await.unwrap();
             let paused_at = run.cluster.world.now();
             // Retries come due meanwhile, answers and webhooks arrive.
             tokio::time::sleep(Duration::from_secs(30)).await;
             for call in run.cluster.calls() {
                 assert!(call.at < paused_at + ms(2_000 + 100), "called while it was paused: {call:?}");
             }
-            resume(&run.cluster.commands(), run.cluster.id()).await.unwrap();
+            resume(&run.cluster.commands(), run.cluster.id(), None).await.unwrap();
         }
         run.reaches(CampaignState::Completed).await;
         let kinds: Vec<_> = run.cluster.events().iter().map(|event| event.kind).collect();
@@ -67,7 +67,7 @@ fn g2_a_paused_campaign_survives_the_death_of_its_owner_and_goes_on() {
             Scenario { faults: Faults::latency(), page_rate: Some("20/s"), rows: 200, ..Scenario::default() };
         let mut run = Run::started(after, &scenario).await;
         run.until("a call", |cluster| !cluster.calls().is_empty()).await;
-        pause(&run.cluster.commands(), run.cluster.id()).await.unwrap();
+        pause(&run.cluster.commands(), run.cluster.id(), None).await.unwrap();
         tokio::time::sleep(ms(after)).await;
         if let Some(owner) = run.owner() {
             run.kill(owner);
@@ -78,7 +78,7 @@ fn g2_a_paused_campaign_survives_the_death_of_its_owner_and_goes_on() {
         run.start("next");
         tokio::time::sleep(Duration::from_secs(60)).await;
         assert_eq!(run.cluster.calls().len(), calls, "the next owner holds as well");
-        resume(&run.cluster.commands(), run.cluster.id()).await.unwrap();
+        resume(&run.cluster.commands(), run.cluster.id(), None).await.unwrap();
         run.reaches(CampaignState::Completed).await;
         run.ends().await;
     });

@@ -44,8 +44,8 @@ impl Asked {
 
     async fn give(self, ports: &CompletionPorts) -> Result<Answer, CommandError> {
         match self {
-            Asked::Pause => pause(ports, id()).await,
-            Asked::Resume => resume(ports, id()).await,
+            Asked::Pause => pause(ports, id(), None).await,
+            Asked::Resume => resume(ports, id(), None).await,
             Asked::Cancel => cancel(ports, id(), None).await,
             Asked::RetryFailed => retry_failed(ports, id(), false).await,
             Asked::SetLimits => {
@@ -242,15 +242,18 @@ async fn d9_pauses_and_resumptions_are_told_in_order_each_under_an_id_of_its_own
     let bench = bench_in(Running).await;
     let ports = bench.hand_ports();
     for _ in 0..2 {
-        pause(&ports, id()).await.unwrap();
-        pause(&ports, id()).await.unwrap();
-        resume(&ports, id()).await.unwrap();
+        pause(&ports, id(), Some("a look first".to_owned())).await.unwrap();
+        pause(&ports, id(), None).await.unwrap();
+        resume(&ports, id(), None).await.unwrap();
     }
     let told: Vec<_> =
         bench.events().into_iter().map(|event| (event.kind, event.counters.get("sent").copied())).collect();
     use CampaignEventKind::{Paused, Resumed};
     assert_eq!(told, [Paused, Resumed, Paused, Resumed].map(|kind| (kind, Some(3))));
     assert_eq!(bench.event_ids().len(), 4);
+    let reasons: Vec<_> = bench.events().into_iter().map(|event| event.reason).collect();
+    let why = Some("a look first".to_owned());
+    assert_eq!(reasons, [why.clone(), None, why, None], "it is not why it goes on");
 }
 
 #[tokio::test(start_paused = true)]
@@ -261,7 +264,7 @@ async fn a1_d9_a_start_that_nobody_came_to_tell_is_told_before_whatever_follows_
         bench.untold_campaign(0).await;
         let ports = bench.hand_ports();
         match kind {
-            Kind::Paused => drop(pause(&ports, id()).await.unwrap()),
+            Kind::Paused => drop(pause(&ports, id(), None).await.unwrap()),
             Kind::Cancelled => drop(cancel(&ports, id(), None).await.unwrap()),
             _ => {}
         }
@@ -298,12 +301,13 @@ async fn hazard_22_a_pause_whose_process_died_is_told_by_whoever_looks() {
 #[tokio::test(start_paused = true)]
 async fn g8_a_paused_campaign_ends_when_what_was_out_is_all_there_was() {
     let bench = bench_in(Running).await;
-    pause(&bench.hand_ports(), id()).await.unwrap();
+    pause(&bench.hand_ports(), id(), Some("a look first".to_owned())).await.unwrap();
     let _running = bench.start("a");
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(bench.row().state, Paused);
     bench.receipt(0, vec![entry(Fact::Accepted, 4, SIZE - 1, 1, 5)]).await;
     bench.reaches(Completed, 1).await;
+    assert_eq!(bench.events().pop().unwrap().reason, None, "it did not end because of the pause");
 }
 
 #[tokio::test(start_paused = true)]
@@ -330,7 +334,7 @@ async fn g7_a_command_counts_while_the_log_is_away() {
     bench.world.kill(away);
     ports.log = bench.log.handle(away);
     let asked = tokio::time::Instant::now();
-    let answer = pause(&ports, id()).await.unwrap();
+    let answer = pause(&ports, id(), None).await.unwrap();
     assert_eq!((answer.row.state, bench.control().await), (Paused, control + 1));
     assert!(asked.elapsed() < Duration::from_secs(2));
 }

@@ -193,7 +193,7 @@ async fn b5_a_campaign_that_runs_or_is_paused_at_its_end_is_cancelled_within_a_s
         let new = NewTimes { end_at: Some(Some("2026-01-05T09:00:30Z".to_owned())), ..NewTimes::default() };
         reschedule(&bench.hand_ports(), crate::support::id(), &new).await.unwrap();
         if is_paused {
-            pause(&bench.hand_ports(), crate::support::id()).await.unwrap();
+            pause(&bench.hand_ports(), crate::support::id(), None).await.unwrap();
         }
         tokio::time::sleep_until(bench.began + Duration::from_millis(29_900)).await;
         assert!(matches!(bench.row().state, CampaignState::Running | CampaignState::Paused));

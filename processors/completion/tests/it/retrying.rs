@@ -178,12 +178,12 @@ async fn g8_a_new_run_that_is_paused_before_it_began_begins_and_waits() {
     bench.crash(&running);
     let ports = bench.hand_ports();
     retry_failed(&ports, id(), false).await.unwrap();
-    pause(&ports, id()).await.unwrap();
+    pause(&ports, id(), None).await.unwrap();
     let _running = bench.start("b");
     tokio::time::sleep(Duration::from_secs(30)).await;
     assert_eq!((bench.row().state, bench.counters().pending), (CampaignState::Paused, 10));
     assert_eq!(told(&bench.retries()), BTreeSet::from([(0, 2, 0, 4), (1, 2, 0, 4)]));
-    resume(&ports, id()).await.unwrap();
+    resume(&ports, id(), None).await.unwrap();
     for number in 0..2 {
         bench.receipt(number, vec![entry(Fact::Accepted, 0, 4, 2, 9)]).await;
     }

@@ -116,7 +116,7 @@ async fn d8_a_paused_or_unsealed_campaign_and_one_with_receipts_to_merge_is_neve
     let paused = Bench::new(1, Faults::none());
     paused.campaign(1).await;
     paused.seal(1, 0).await;
-    pause(&paused.hand_ports(), paused.row().id).await.unwrap();
+    pause(&paused.hand_ports(), paused.row().id, None).await.unwrap();
     let unsealed = Bench::new(2, Faults::none());
     unsealed.campaign(1).await;
     // Nobody merges what is in the log: it may be the reason.

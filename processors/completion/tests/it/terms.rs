@@ -41,7 +41,7 @@ async fn b2_limits_change_one_by_one_and_null_takes_one_away() {
 async fn c5_the_same_terms_again_change_nothing() {
     let (bench, ports) = bench().await;
     let first = set_limits(&ports, id(), &limits(r#"{"rate": "5/s"}"#)).await.unwrap();
-    pause(&ports, id()).await.unwrap();
+    pause(&ports, id(), None).await.unwrap();
     let again = set_limits(&ports, id(), &limits(r#"{"rate": "5/s"}"#)).await.unwrap();
     assert_eq!((first.already, again.already, bench.row().terms_version), (false, true, 1));
     let control = bench.control().await;

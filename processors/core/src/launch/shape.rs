@@ -9,7 +9,7 @@ use sluice_schemas::CampaignLaunch;
 
 mod fields;
 
-use fields::{CANCEL, Field, LAUNCH, LIMITS, RETRY_FAILED, Shape, TIMES};
+use fields::{Field, LAUNCH, LIMITS, REASON, RETRY_FAILED, Shape, TIMES};
 
 /// Mistakes that are told one by one; the others are counted.
 const TOLD_MAX: usize = 50;
@@ -26,8 +26,8 @@ const WHOLE: &str = "the document";
 pub enum Details {
     /// Nothing.
     Nothing,
-    /// Of a cancel.
-    Cancel,
+    /// Of a pause, a resumption, a cancel.
+    Reason,
     /// Of a retry.
     RetryFailed,
     /// New limits.
@@ -41,7 +41,7 @@ impl Details {
     pub fn mistakes(self, mut document: Value) -> Vec<LaunchProblem> {
         let fields: &'static [Field] = match self {
             Details::Nothing => &[],
-            Details::Cancel => CANCEL,
+            Details::Reason => REASON,
             Details::RetryFailed => RETRY_FAILED,
             Details::Limits => LIMITS,
             Details::Times => TIMES,

@@ -77,7 +77,8 @@ fn line(gate: &str, says: String) -> GateLine {
 fn state_line(row: &CampaignRow, waiting: &Waiting) -> GateLine {
     let since = row.entered.map_or(row.created_at_ms, |entered| entered.at_ms);
     let holds = if row.state.may_send() { 0 } else { waiting.values().sum() };
-    let says = format!("{} since {}", row.state.as_str(), at(since, row.launch.time_zone.as_deref()));
+    let why = row.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
+    let says = format!("{} since {}{why}", row.state.as_str(), at(since, row.launch.time_zone.as_deref()));
     GateLine { holds, ..line("run state", says) }
 }
 

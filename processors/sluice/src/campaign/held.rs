@@ -18,7 +18,9 @@ impl CampaignStatus {
                 CampaignState::Scheduled => {
                     format!("{}, and nobody works on it.", self.sentence().trim_end_matches('.'))
                 }
-                CampaignState::Paused => format!("{name} is paused, and nobody works on it. {far}."),
+                CampaignState::Paused => {
+                    format!("{name} is paused{}, and nobody works on it. {far}.", self.why())
+                }
                 CampaignState::Cancelling => {
                     format!("{name} is being cancelled{}, and nobody works on it. {far}.", self.why())
                 }
@@ -43,7 +45,8 @@ impl CampaignStatus {
             let until = line.until_ms.map(|until| when(until, line.zone.as_deref(), now_ms));
             return Some(match (line.gate.as_str(), until) {
                 ("run state", _) if self.state == CampaignState::Paused => {
-                    format!("{name} is paused; to go on: sluice campaign resume {name}. {far}.")
+                    let why = self.why();
+                    format!("{name} is paused{why}; to go on: sluice campaign resume {name}. {far}.")
                 }
                 ("run state", _) if self.state == CampaignState::Cancelling => {
                     format!("{name} is being cancelled{}. {far}.", self.why())
@@ -144,6 +147,21 @@ mod tests {
             waits.held(0).unwrap(),
             "spring starts at 1969-12-31 21:01 America/Sao_Paulo, and nobody works on it."
         );
+    }
+
+    #[test]
+    fn c5_g3_a_paused_campaign_tells_why_and_one_that_was_resumed_in_its_chain() {
+        let of = |state| {
+            let row = CampaignRow { state, reason: Some("a look first".to_owned()), ..row("null", "{}") };
+            derived(&stored(row, &[("a", 9)]), 0)
+        };
+        let paused = of(CampaignState::Paused);
+        let expected =
+            "spring is paused (a look first); to go on: sluice campaign resume spring. 0 of 9 done.";
+        assert_eq!(paused.held(0).unwrap(), expected);
+        assert_eq!(paused.sentence(), "spring is paused (a look first): 0 of 9 done.");
+        let resumed = of(CampaignState::Running);
+        assert_eq!(resumed.gates[0].says, "running since 1969-12-31 21:00 America/Sao_Paulo (a look first)");
     }
 
     #[test]

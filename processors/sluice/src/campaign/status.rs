@@ -65,7 +65,7 @@ pub struct CampaignStatus {
     /// The zone of its times.
     #[serde(default)]
     pub time_zone: Option<String>,
-    /// Why it failed or was cancelled.
+    /// Why it is in its state: paused, resumed, cancelled, failed, over.
     pub reason: Option<String>,
     /// Pages of its launch.
     #[serde(default)]
@@ -318,7 +318,7 @@ impl CampaignStatus {
                 Some(coming) => format!("{name} {coming}."),
                 None => format!("{name} waits for its start."),
             },
-            CampaignState::Paused => format!("{name} is paused: {done} of {all} done."),
+            CampaignState::Paused => format!("{name} is paused{}: {done} of {all} done.", self.why()),
             CampaignState::Running if self.expanded => format!("{name} is running: {done} of {all} done."),
             CampaignState::Running => {
                 format!("{name} is running: {done} of {all} done, its audience is still being read.")

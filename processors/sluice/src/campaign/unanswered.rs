@@ -178,7 +178,7 @@ mod tests {
         assert!(held.starts_with(expected), "{held}");
         let held = status(&stored, 9, true, NOON).held(NOON).unwrap();
         assert_eq!(held, "spring is being cancelled (wrong price). 0 of 9 done.");
-        stored.row.state = CampaignState::Paused;
+        (stored.row.state, stored.row.reason) = (CampaignState::Paused, None);
         let held = status(&stored, 3, true, NOON).held(NOON).unwrap();
         assert!(held.starts_with("spring is paused; to go on"), "{held}");
     }

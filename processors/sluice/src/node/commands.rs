@@ -11,10 +11,10 @@ use sluice_completion::{
 use sluice_core::launch::{Details, SHAPE_BYTES_MAX};
 use sluice_http::Action;
 
-/// What may be said with a cancel.
+/// What may be said with a pause, a resumption, a cancel.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct CancelDetails {
+pub struct ReasonDetails {
     /// Why; downstream systems are told.
     pub reason: Option<String>,
 }
@@ -31,11 +31,11 @@ pub struct RetryDetails {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Given {
     /// Send nothing more for now.
-    Pause,
+    Pause(ReasonDetails),
     /// Go on.
-    Resume,
+    Resume(ReasonDetails),
     /// End it.
-    Cancel(CancelDetails),
+    Cancel(ReasonDetails),
     /// Another run for those who failed.
     RetryFailed(RetryDetails),
     /// Other limits.
@@ -50,12 +50,12 @@ impl Given {
     /// Reads the details of an action; no bytes at all leave everything to the defaults.
     pub fn read(action: Action, details_json: &[u8]) -> Outcome<Self> {
         Ok(match action {
-            Action::Pause => details(Details::Nothing, details_json).map(|Nothing {}| Self::Pause)?,
-            Action::Resume => details(Details::Nothing, details_json).map(|Nothing {}| Self::Resume)?,
+            Action::Pause => Self::Pause(details(Details::Reason, details_json)?),
+            Action::Resume => Self::Resume(details(Details::Reason, details_json)?),
             Action::Unschedule => {
                 details(Details::Nothing, details_json).map(|Nothing {}| Self::Unschedule)?
             }
-            Action::Cancel => Self::Cancel(details(Details::Cancel, details_json)?),
+            Action::Cancel => Self::Cancel(details(Details::Reason, details_json)?),
             Action::RetryFailed => Self::RetryFailed(details(Details::RetryFailed, details_json)?),
             Action::Limits => Self::Limits(details(Details::Limits, details_json)?),
             Action::Reschedule => Self::Reschedule(Box::new(details(Details::Times, details_json)?)),
@@ -64,8 +64,8 @@ impl Given {
 
     fn action(&self) -> Action {
         match self {
-            Self::Pause => Action::Pause,
-            Self::Resume => Action::Resume,
+            Self::Pause(_) => Action::Pause,
+            Self::Resume(_) => Action::Resume,
             Self::Cancel(_) => Action::Cancel,
             Self::RetryFailed(_) => Action::RetryFailed,
             Self::Limits(_) => Action::Limits,
@@ -78,8 +78,8 @@ impl Given {
     pub async fn carry_out(&self, ports: &CompletionPorts, tenant: &str, name: &str) -> Outcome<Commanded> {
         let id = campaign::find(ports.store.as_ref(), tenant, name).await?.id;
         let answer = match self {
-            Self::Pause => pause(ports, id).await,
-            Self::Resume => resume(ports, id).await,
+            Self::Pause(details) => pause(ports, id, details.reason.clone()).await,
+            Self::Resume(details) => resume(ports, id, details.reason.clone()).await,
             Self::Cancel(details) => cancel(ports, id, details.reason.clone()).await,
             Self::RetryFailed(details) => retry_failed(ports, id, details.include_unknown).await,
             Self::Limits(new) => set_limits(ports, id, new).await,
@@ -189,7 +189,7 @@ mod tests {
                 .starts_with("include_unknown: `yes` is neither true nor false")
         );
         assert_eq!(
-            told(Action::Pause, r#"{"reason": "x"}"#),
+            told(Action::Unschedule, r#"{"reason": "x"}"#),
             ["reason: there is no such field; leave it out"]
         );
         assert!(told(Action::Cancel, "{")[0].contains("line 1"), "it is no JSON");
@@ -198,6 +198,8 @@ mod tests {
     #[test]
     fn f3_what_details_may_say_is_what_their_types_take() {
         let whole = [
+            (Action::Pause, r#"{"reason": "r"}"#),
+            (Action::Resume, r#"{"reason": "r"}"#),
             (Action::Cancel, r#"{"reason": "r"}"#),
             (Action::RetryFailed, r#"{"include_unknown": true}"#),
             (
@@ -213,7 +215,7 @@ mod tests {
         for (action, json) in whole {
             assert!(Given::read(action, json.as_bytes()).is_ok(), "{json}");
             let of = match action {
-                Action::Cancel => Details::Cancel,
+                Action::Pause | Action::Resume | Action::Cancel => Details::Reason,
                 Action::RetryFailed => Details::RetryFailed,
                 Action::Limits => Details::Limits,
                 _ => Details::Times,

@@ -123,7 +123,8 @@ fn a6_d4_rows_that_a_service_skipped_are_named_with_line_and_reason_and_written_
 }
 
 #[test]
-fn f3_the_reason_of_a_cancel_is_among_the_events_and_a_page_that_is_not_configured_is_warned_of() {
+fn f3_reasons_are_told_by_status_explain_and_events_new_limits_at_once_and_a_page_that_is_not_configured_is_warned_of()
+ {
     let (place, sink) = (Place::new(), sink());
     let config = format!(
         "data_dir = \"data\"\n[channels.http]\nurl = \"{}\"\n[pages.shop2]\nrate = \"1/min\"\n",
@@ -144,12 +145,24 @@ fn f3_the_reason_of_a_cancel_is_among_the_events_and_a_page_that_is_not_configur
     let launch = std::fs::read_to_string(&launch).unwrap().replace("[\"shop\"]", "[\"shop\",\"shop2\"]");
     let launch = place.write("spring.json", &launch);
     assert!(ask(&["campaign", "launch", text(&launch)]).err.contains(warning));
+    ask(&["campaign", "pause", "spring", "--reason", "a look first"]);
+    assert!(
+        ask(&["campaign", "status", "spring"]).out.starts_with("spring is paused (a look first); to go on:")
+    );
+    let limits = ask(&["campaign", "set-limits", "spring", "--rate", "5/s"]).out;
+    let told = "is paused: rate none -> 5/s, priority normal, no daily limit, no pair rate. ";
+    assert!(limits.contains(told), "{limits}");
+    ask(&["campaign", "resume", "spring", "--reason", "it is fine"]);
+    let explained = ask(&["explain", "spring"]).out;
+    assert!(explained.contains("run state") && explained.contains(" UTC (it is fine)"), "{explained}");
     ask(&["campaign", "cancel", "spring", "--reason", "wrong price"]);
     while !ask(&["campaign", "events"]).out.contains("cancelled") {
         std::thread::sleep(Duration::from_millis(50));
     }
     let events = ask(&["campaign", "events"]).out;
-    assert!(events.contains("spring  cancelled: wrong price  cancelled "), "{events}");
+    for told in ["paused: a look first", "resumed: it is fine", "cancelled: wrong price  cancelled "] {
+        assert!(events.contains(&format!("spring  {told}")), "{told}: {events}");
+    }
     assert!(ask(&["campaign", "list"]).out.lines().next().unwrap().contains("cancelled"));
     assert_eq!(service.stop().exit, 0);
 }

@@ -143,8 +143,8 @@ static OPEN: &[Field] = &[
 static RECURRING: &[Field] =
     &[needed("cron", Shape::Text), defaulted("missed", Shape::Word(&["once", "skip"]))];
 
-/// Of a cancel.
-pub(super) static CANCEL: &[Field] = &[optional("reason", Shape::Text)];
+/// Of a pause, a resumption, a cancel.
+pub(super) static REASON: &[Field] = &[optional("reason", Shape::Text)];
 
 /// Of a retry.
 pub(super) static RETRY_FAILED: &[Field] = &[defaulted("include_unknown", Shape::Truth)];

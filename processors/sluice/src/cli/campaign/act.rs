@@ -7,7 +7,7 @@ use crate::campaign::commanded::Commanded;
 use crate::cli::Common;
 use crate::cli::remote::escaped;
 use crate::error::{Exit, Failure, Outcome};
-use crate::node::commands::{CancelDetails, RetryDetails};
+use crate::node::commands::{ReasonDetails, RetryDetails};
 use crate::view::{out, style};
 use clap::Args;
 use serde::Serialize;
@@ -34,15 +34,13 @@ pub struct ActArgs {
     pub server: Option<String>,
 }
 
-/// Which campaign is ended.
+/// Which campaign is paused, resumed or ended, and why.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Example:  sluice campaign cancel spring-sale --reason \"wrong price\"
-Who was not called is counted as cancelled; what is in flight may still arrive.")]
-pub struct CancelArgs {
+pub struct ReasonArgs {
     /// Which one.
     #[command(flatten)]
     pub act: ActArgs,
-    /// Why; downstream systems are told
+    /// Why: `status` and `explain` say so, and downstream systems are told
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
 }
@@ -137,20 +135,12 @@ fn named(text: Option<&String>) -> Option<Option<String>> {
     text.map(|text| (text != NONE).then(|| text.clone()))
 }
 
-pub(super) async fn pause(common: &Common, args: &ActArgs) -> Outcome {
-    act(common, args, Action::Pause, &json!({})).await
-}
-
-pub(super) async fn resume(common: &Common, args: &ActArgs) -> Outcome {
-    act(common, args, Action::Resume, &json!({})).await
-}
-
 pub(super) async fn unschedule(common: &Common, args: &ActArgs) -> Outcome {
     act(common, args, Action::Unschedule, &json!({})).await
 }
 
-pub(super) async fn cancel(common: &Common, args: &CancelArgs) -> Outcome {
-    act(common, &args.act, Action::Cancel, &CancelDetails { reason: args.reason.clone() }).await
+pub(super) async fn with_reason(common: &Common, args: &ReasonArgs, action: Action) -> Outcome {
+    act(common, &args.act, action, &ReasonDetails { reason: args.reason.clone() }).await
 }
 
 pub(super) async fn retry_failed(common: &Common, args: &RetryArgs) -> Outcome {

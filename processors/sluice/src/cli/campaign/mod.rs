@@ -20,6 +20,7 @@ mod watch;
 use super::Common;
 use crate::error::Outcome;
 use clap::{Args, Subcommand};
+use sluice_http::Action;
 
 /// What to do with campaigns.
 #[derive(Debug, Subcommand)]
@@ -39,14 +40,17 @@ pub enum CampaignCommand {
     Unschedule(act::ActArgs),
     /// Send nothing more for now
     #[command(
-        after_help = "Example:  sluice campaign pause spring-sale\nNothing is granted any more when it returns; what was granted before is called within 2 s or not at all."
+        after_help = "Example:  sluice campaign pause spring-sale --reason \"the shop is closed\"\nNothing is granted any more when it returns; what was granted before is called within 2 s or not at all."
     )]
-    Pause(act::ActArgs),
+    Pause(act::ReasonArgs),
     /// Go on with a paused campaign
     #[command(after_help = "Example:  sluice campaign resume spring-sale")]
-    Resume(act::ActArgs),
+    Resume(act::ReasonArgs),
     /// End a campaign before its time
-    Cancel(act::CancelArgs),
+    #[command(
+        after_help = "Example:  sluice campaign cancel spring-sale --reason \"wrong price\"\nWho was not called is counted as cancelled; what is in flight may still arrive."
+    )]
+    Cancel(act::ReasonArgs),
     /// Try the failed recipients of a completed campaign again
     RetryFailed(act::RetryArgs),
     /// Change rate, priority, daily limit
@@ -99,9 +103,9 @@ pub(super) async fn run(common: Common, command: CampaignCommand) -> Outcome {
         CampaignCommand::Schedule(args) => schedule::run(&common, &args).await,
         CampaignCommand::Upcoming(args) => upcoming::run(&common, &args).await,
         CampaignCommand::Unschedule(args) => act::unschedule(&common, &args).await,
-        CampaignCommand::Pause(args) => act::pause(&common, &args).await,
-        CampaignCommand::Resume(args) => act::resume(&common, &args).await,
-        CampaignCommand::Cancel(args) => act::cancel(&common, &args).await,
+        CampaignCommand::Pause(args) => act::with_reason(&common, &args, Action::Pause).await,
+        CampaignCommand::Resume(args) => act::with_reason(&common, &args, Action::Resume).await,
+        CampaignCommand::Cancel(args) => act::with_reason(&common, &args, Action::Cancel).await,
         CampaignCommand::RetryFailed(args) => act::retry_failed(&common, &args).await,
         CampaignCommand::SetLimits(args) => act::set_limits(&common, &args).await,
         CampaignCommand::Reschedule(args) => act::reschedule(&common, &args).await,

@@ -31,6 +31,9 @@ fn lines(explained: &Explained, live: bool) -> Vec<String> {
     let zone = status.time_zone.as_deref();
     let mut fact = |name: &str, value: String| facts.row([format!("  {name}"), value]);
     fact("state", status.state.as_str().to_owned());
+    if let Some(reason) = status.reason.clone().filter(|_| !status.state.is_ended()) {
+        fact("reason", reason);
+    }
     fact("launched", at(status.created_at_ms, zone));
     let took = duration(Duration::from_millis(status.took_ms));
     if let Some(at_ms) = status.starts_at_ms.filter(|_| !status.state.is_ended()) {

@@ -5,7 +5,7 @@ use super::{say, valid};
 use crate::cli::bench::failed;
 use crate::config::{Config, PageSettings};
 use crate::error::Outcome;
-use crate::node::commands::Given;
+use crate::node::commands::{Given, ReasonDetails};
 use crate::node::{Engines, Node, NodeOptions};
 use serde_json::{Value, json};
 use sluice_completion::CompletionPorts;
@@ -42,7 +42,7 @@ pub(super) async fn backlog(config: Config, launches: &Path, paused: &[String]) 
     expand(&engines, &config, &launches).await?;
     let ports = CompletionPorts { log: engines.log(), store: engines.store(), clock: Arc::new(SystemClock) };
     for launch in launches.iter().filter(|launch| paused.contains(&launch.campaign)) {
-        Given::Pause.carry_out(&ports, &launch.tenant, &launch.campaign).await?;
+        Given::Pause(ReasonDetails::default()).carry_out(&ports, &launch.tenant, &launch.campaign).await?;
     }
     engines.close().await;
     say(&json!({ "expanded": launches.len() }))
