@@ -37,6 +37,14 @@ fn b5_a_campaign_that_could_call_nobody_is_refused_before_it_is_created() {
     let preview = ["campaign", "preview", text(&launch)];
     let environment = [("SLUICE_HTTP_URL", sink_url.as_str())];
     says(&place.run_with(&preview, &environment), 1, &["It can't be launched: rules.end_at"]);
+    let check = ["campaign", "check", text(&launch)];
+    says(
+        &place.run(&check),
+        1,
+        &["3 can receive", "It can't be launched: rules.end_at: `2020-01-01T00:00` is over"],
+    );
+    let refused = object(&place.run(&[&check[..], &["--json"]].concat()).out)["refused"].clone();
+    assert!(refused.as_str().unwrap().starts_with("rules.end_at: "), "{refused}");
     ruled(&place, "late", &json!({}));
     assert_eq!(place.run(&send).exit, 0, "the name is free");
     assert_eq!(sink.stats().requests, 3);

@@ -1,4 +1,4 @@
-//! `sluice campaign check`: who can receive, and who can't and why (A6).
+//! `sluice campaign check`: who can receive, and who can't and why (A6), and whether it is too late already.
 
 use crate::cli::Common;
 use crate::error::{Exit, Failure, Outcome};
@@ -12,6 +12,7 @@ use sluice_audience::{
     AudienceError, AudienceSource, CheckReport, FileAudiences, Finding, RejectedWriter, check,
 };
 use sluice_core::launch::ValidLaunch;
+use sluice_runtime::{Clock, SystemClock};
 use sluice_schemas::Channel;
 use std::path::{Path, PathBuf};
 
@@ -24,7 +25,7 @@ pub(super) const NOTHING_SENT: &str = "Nothing was sent.";
 /// Which launch.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Example:  sluice campaign check launch.json --audience contacts.csv
-Exit codes: 0 somebody can receive, 1 nobody can, 2 the launch is wrong, 3 the audience can't be read.")]
+Exit codes: 0 somebody can receive, 1 nobody can or it is too late to launch it, 2 the launch is wrong, 3 the audience can't be read.")]
 pub struct CheckArgs {
     /// The launch (docs/launch.md)
     #[arg(value_name = "LAUNCH.json")]
@@ -53,14 +54,21 @@ pub(super) async fn run(common: &Common, args: &CheckArgs) -> Outcome {
         Ok(result) => result.map_err(|error| audience_failure(&error))?,
         Err(error) => return Err(Failure::new(Exit::TryAgain, "check", error.to_string(), "run it again")),
     };
+    let late = valid.rules.too_late(&valid.launch.rules, SystemClock.wall_ms());
     if common.json {
-        out::line(json!(report));
+        let mut answer = json!(report);
+        answer["refused"] = json!(late.first().map(ToString::to_string));
+        out::line(answer);
     } else {
         let source = AudienceSource::of(&valid.launch.audience, Path::new("")).shown();
         lines(&report, &source, args.all).iter().for_each(out::line);
+        for problem in &late {
+            out::line(format_args!("It can't be launched: {problem}."));
+        }
         out::line(NOTHING_SENT);
     }
-    Ok(if report.valid > 0 || report.rows == 0 { Exit::Done } else { Exit::FoundWrong })
+    let can_be_sent = report.valid > 0 || report.rows == 0;
+    Ok(if can_be_sent && late.is_empty() { Exit::Done } else { Exit::FoundWrong })
 }
 
 fn checked(
