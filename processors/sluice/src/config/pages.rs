@@ -66,13 +66,24 @@ fn page_config(shared: &ChannelConfig, own: &PageSettings) -> PageConfig {
 
 /// Warnings of pages of a launch that the configuration does not name, where it names others for the channel: a mistyped
 /// page would be called with the token of the channel.
+///
+/// A page without a channel counts for all of them, and is most likely meant for one. That this is the launch's shows
+/// where the launch names it, or a page that is nearly the same, or where no other channel is set up; otherwise it says
+/// nothing about the launch's pages.
 pub fn unnamed(config: &Config, launch: &CampaignLaunch) -> Vec<String> {
     let is_of_channel = |page: &PageSettings| page.channel.is_none_or(|its| its == launch.channel);
+    let is_set_up = |channel: Channel| {
+        let shared = config.channels.of(channel);
+        shared.is_some_and(|shared| shared.url.is_some() || !shared.token.is_empty())
+    };
+    let is_alone = !CHANNELS.into_iter().any(|other| other != launch.channel && is_set_up(other));
+    let is_meant = |(id, page): (&String, &PageSettings)| match page.channel {
+        Some(channel) => channel == launch.channel,
+        None => is_alone || launch.pages.contains(id),
+    };
+    let names_pages = config.pages.iter().any(is_meant);
     let named: Vec<&str> =
         config.pages.iter().filter(|(_, page)| is_of_channel(page)).map(|(id, _)| id.as_str()).collect();
-    if named.is_empty() {
-        return Vec::new();
-    }
     let shared = match launch.channel {
         Channel::Http => "URL and headers",
         _ => "token",
@@ -80,13 +91,14 @@ pub fn unnamed(config: &Config, launch: &CampaignLaunch) -> Vec<String> {
     let unnamed = launch.pages.iter().filter(|page| !named.contains(&page.as_str()));
     let warning = |page: &String| {
         let near = nearest(page, named.iter().copied());
+        let is_told = names_pages || near.is_some();
         let near = near.map_or_else(String::new, |near| format!("; perhaps {near} is meant"));
-        format!(
-            "page {page} is not configured: its calls use the {shared} of channel {}{near}",
-            launch.channel
-        )
+        is_told.then(|| {
+            let channel = launch.channel;
+            format!("page {page} is not configured: its calls use the {shared} of channel {channel}{near}")
+        })
     };
-    unnamed.map(warning).collect()
+    unnamed.filter_map(warning).collect()
 }
 
 /// What a person sets so that the pages of a launch can be called.
@@ -158,6 +170,26 @@ mod tests {
         config.pages.insert("7".to_owned(), PageSettings::default());
         let expected = "page 106540352242922 is not configured: its calls use the token of channel whatsapp; perhaps 106540352242921 is meant";
         assert_eq!(unnamed(&config, &launch), [expected]);
+    }
+
+    #[test]
+    fn a_page_without_a_channel_makes_nobody_warn_of_the_pages_of_another_one() {
+        let launch = r#"{"campaign":"c","channel":"whatsapp","pages":["106540352242922"],"audience":{"path":"a.csv"},
+                         "message":{"template":{"name":"t","language":"en"}}}"#;
+        let launch = sluice_core::launch::parse_json(launch).unwrap();
+        let mut config = Config::default();
+        config.pages.insert("shop".to_owned(), PageSettings::default());
+        assert_eq!(unnamed(&config, &launch).len(), 1, "there is no other channel that shop could be of");
+        config.channels.http.url = Some("https://shop.example".to_owned());
+        assert!(
+            unnamed(&config, &launch).is_empty(),
+            "no page of WhatsApp is configured: all use the channel's"
+        );
+        let both =
+            CampaignLaunch { pages: vec!["shop".to_owned(), "106540352242922".to_owned()], ..launch.clone() };
+        assert_eq!(unnamed(&config, &both).len(), 1, "shop is one of this channel");
+        config.pages.insert("106540352242921".to_owned(), PageSettings::default());
+        assert!(unnamed(&config, &launch)[0].ends_with("perhaps 106540352242921 is meant"));
     }
 
     #[test]
