@@ -35,21 +35,9 @@ pub struct Commanded {
     pub remaining: u64,
     /// All recipients by state; before a new run: as the run before left them.
     pub counters: Counters,
-    /// When it starts, or comes back; `null` once it has started. ms since 1970.
-    #[serde(default)]
-    pub starts_at_ms: Option<i64>,
-    /// See [`Coming::recurring`].
-    #[serde(default)]
-    pub recurring: Option<String>,
-    /// See [`Coming::last_at_ms`].
-    #[serde(default)]
-    pub last_at_ms: Option<i64>,
-    /// See [`Coming::ends_at_ms`].
-    #[serde(default)]
-    pub ends_at_ms: Option<i64>,
-    /// The zone of its times.
-    #[serde(default)]
-    pub time_zone: Option<String>,
+    /// When it starts, comes back and ends; its fields stand among the others.
+    #[serde(flatten)]
+    pub coming: Coming,
     /// Limit in force.
     pub rate: Option<String>,
     /// Of a command that changes limits: all of them, before and after it.
@@ -63,7 +51,6 @@ impl Commanded {
     /// Of an answer.
     pub fn of(action: &str, answer: &Answer) -> Self {
         let Answer { row, before, already, out } = answer;
-        let Coming { starts_at_ms, recurring, last_at_ms, ends_at_ms, time_zone, .. } = Coming::of(row);
         Self {
             campaign: row.launch.campaign.clone(),
             tenant: row.launch.tenant.clone(),
@@ -76,11 +63,7 @@ impl Commanded {
             in_flight: out.in_flight,
             remaining: out.remaining,
             counters: out.counters,
-            starts_at_ms,
-            recurring,
-            last_at_ms,
-            ends_at_ms,
-            time_zone,
+            coming: Coming::of(row),
             rate: row.rate().map(str::to_owned),
             limits: if action == LIMITS { limits(before, row) } else { Vec::new() },
             includes_unknown: row.retries_unknown(),
@@ -95,7 +78,9 @@ impl Commanded {
             ("retry-failed", _) => return self.tried_again(),
             ("limits" | "reschedule", _) if self.already => format!("{name} has these terms already"),
             ("limits" | "reschedule", state) => format!("{name} has its new terms and is {}", state.as_str()),
-            (_, CampaignState::Cancelling | CampaignState::Cancelled) if self.starts_at_ms.is_some() => {
+            (_, CampaignState::Cancelling | CampaignState::Cancelled)
+                if self.coming.starts_at_ms.is_some() =>
+            {
                 return format!("{name} was cancelled{already} before its start: nobody is called.");
             }
             (_, CampaignState::Paused) => format!("{name} is paused{already}"),
@@ -107,22 +92,11 @@ impl Commanded {
         };
         let limits: Vec<String> = self.limits.iter().map(LimitLine::says).collect();
         let limits = limits.join(", ");
-        match self.coming().says() {
+        match self.coming.says() {
             Some(coming) if limits.is_empty() => format!("{where_it_is}: it {coming}."),
             Some(coming) => format!("{where_it_is}: {limits}. It {coming}."),
             None if limits.is_empty() => format!("{where_it_is}. {}", self.who_is_out()),
             None => format!("{where_it_is}: {limits}. {}", self.who_is_out()),
-        }
-    }
-
-    fn coming(&self) -> Coming {
-        Coming {
-            starts_at_ms: self.starts_at_ms,
-            recurring: self.recurring.clone(),
-            last_at_ms: self.last_at_ms,
-            ends_at_ms: self.ends_at_ms,
-            time_zone: self.time_zone.clone(),
-            ..Coming::default()
         }
     }
 
@@ -166,15 +140,15 @@ mod tests {
             in_flight: 12,
             remaining: 41_472,
             counters,
-            starts_at_ms: None,
-            recurring: None,
-            last_at_ms: None,
-            ends_at_ms: None,
-            time_zone: None,
+            coming: Coming::default(),
             rate: None,
             limits: Vec::new(),
             includes_unknown: false,
         }
+    }
+
+    fn starts() -> Coming {
+        Coming { starts_at_ms: Some(0), ..Coming::default() }
     }
 
     #[test]
@@ -205,16 +179,16 @@ mod tests {
             "spring-sale has its new terms and is paused: rate 10/s -> 20/s, no daily limit. 8,204 of 50,000 sent, 12 in \
              flight, 41,472 remain."
         );
-        let waits = Commanded { starts_at_ms: Some(0), state: CampaignState::Scheduled, ..changed };
+        let waits = Commanded { coming: starts(), state: CampaignState::Scheduled, ..changed };
         assert!(waits.sentence().ends_with("no daily limit. It starts at 1970-01-01 00:00 UTC."));
     }
 
     #[test]
     fn b5_who_has_not_started_is_told_by_its_start() {
-        let waits = Commanded { starts_at_ms: Some(0), ..commanded("limits", CampaignState::Scheduled) };
+        let waits = Commanded { coming: starts(), ..commanded("limits", CampaignState::Scheduled) };
         let expected = "spring-sale has its new terms and is scheduled: it starts at 1970-01-01 00:00 UTC.";
         assert_eq!(waits.sentence(), expected);
-        let ended = Commanded { starts_at_ms: Some(0), ..commanded("unschedule", CampaignState::Cancelling) };
+        let ended = Commanded { coming: starts(), ..commanded("unschedule", CampaignState::Cancelling) };
         assert_eq!(ended.sentence(), "spring-sale was cancelled before its start: nobody is called.");
     }
 
@@ -225,5 +199,21 @@ mod tests {
         assert_eq!(again.sentence(), "spring-sale tries 310 failed recipients again: run 2.");
         again.includes_unknown = true;
         assert_eq!(again.sentence(), "spring-sale tries 310 failed recipients and 2 unknown again: run 2.");
+    }
+
+    #[test]
+    fn f3_an_answer_stays_itself_as_json_and_one_of_another_version_is_read() {
+        let coming = Coming { ends_at_ms: Some(9), recurring: Some("0 9 * * *".to_owned()), ..starts() };
+        let answer = Commanded { coming, ..commanded("limits", CampaignState::Scheduled) };
+        let mut json = serde_json::to_value(&answer).unwrap();
+        assert_eq!((&json["starts_at_ms"], &json["last_at_ms"]), (&0.into(), &serde_json::Value::Null));
+        assert_eq!(serde_json::from_value::<Commanded>(json.clone()).unwrap(), answer);
+        let fields = json.as_object_mut().unwrap();
+        fields.insert("later".to_owned(), "x".into());
+        fields.retain(|name, _| {
+            !["starts_at_ms", "recurring", "ends_at_ms", "limits"].contains(&name.as_str())
+        });
+        let other = Commanded { coming: Coming::default(), ..answer };
+        assert_eq!(serde_json::from_value::<Commanded>(json).unwrap(), other);
     }
 }

@@ -90,7 +90,7 @@ impl CampaignStatus {
         let also =
             unanswered.map_or_else(String::new, |line| format!("{}, and ", line.waits_for_answers(now_ms)));
         let people = counted(retries.later, "recipient", "recipients");
-        let next = when(next_ms, self.time_zone.as_deref(), now_ms);
+        let next = when(next_ms, self.coming.time_zone.as_deref(), now_ms);
         let far = format!("{} of {} done", thousands(self.done()), thousands(self.recipients));
         Some(format!("{name} {also}waits to try {people} again, the first at {next}. {far}."))
     }

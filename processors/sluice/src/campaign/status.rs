@@ -47,24 +47,9 @@ pub struct CampaignStatus {
     /// How long it has been running, over all its runs: without its pauses, the time before its start and between runs.
     #[serde(default)]
     pub running_ms: u64,
-    /// When it starts, or comes back; `None` once it has started. ms since 1970.
-    #[serde(default)]
-    pub starts_at_ms: Option<i64>,
-    /// See [`Coming::opens_at_ms`].
-    #[serde(default)]
-    pub opens_at_ms: Option<i64>,
-    /// The cron expression of one that comes back.
-    #[serde(default)]
-    pub recurring: Option<String>,
-    /// See [`Coming::last_at_ms`].
-    #[serde(default)]
-    pub last_at_ms: Option<i64>,
-    /// See [`Coming::ends_at_ms`].
-    #[serde(default)]
-    pub ends_at_ms: Option<i64>,
-    /// The zone of its times.
-    #[serde(default)]
-    pub time_zone: Option<String>,
+    /// When it starts, comes back and ends; its fields stand among the others.
+    #[serde(flatten)]
+    pub coming: Coming,
     /// Why it is in its state: paused, resumed, cancelled, failed, over.
     pub reason: Option<String>,
     /// Pages of its launch.
@@ -159,7 +144,6 @@ pub fn derived(stored: &Stored, now_ms: i64) -> CampaignStatus {
         _ => row.created_at_ms,
     };
     let took = row.ended_at_ms.unwrap_or(now_ms) - began_ms;
-    let Coming { starts_at_ms, opens_at_ms, recurring, last_at_ms, ends_at_ms, time_zone } = Coming::of(row);
     CampaignStatus {
         campaign: row.launch.campaign.clone(),
         tenant: row.launch.tenant.clone(),
@@ -174,12 +158,7 @@ pub fn derived(stored: &Stored, now_ms: i64) -> CampaignStatus {
         ended_at_ms: row.ended_at_ms,
         took_ms: u64::try_from(took).unwrap_or(0),
         running_ms: row.running_ms(now_ms),
-        starts_at_ms,
-        opens_at_ms,
-        recurring,
-        last_at_ms,
-        ends_at_ms,
-        time_zone,
+        coming: Coming::of(row),
         reason: row.reason.clone(),
         page_count: row.launch.pages.len(),
         pages: Vec::new(),
@@ -253,18 +232,6 @@ impl CampaignStatus {
         self.finish = self.finish.take().filter(|_| !self.nobody_works);
     }
 
-    /// When it starts, comes back and ends.
-    pub fn coming(&self) -> Coming {
-        Coming {
-            starts_at_ms: self.starts_at_ms,
-            opens_at_ms: self.opens_at_ms,
-            recurring: self.recurring.clone(),
-            last_at_ms: self.last_at_ms,
-            ends_at_ms: self.ends_at_ms,
-            time_zone: self.time_zone.clone(),
-        }
-    }
-
     /// Recipients that need nothing any more.
     pub fn done(&self) -> u64 {
         self.recipients - self.counters.pending.min(self.recipients)
@@ -314,7 +281,7 @@ impl CampaignStatus {
         let (done, all) = (numbers::thousands(self.done()), numbers::thousands(self.recipients));
         let name = &self.campaign;
         match self.state {
-            CampaignState::Scheduled => match self.coming().says() {
+            CampaignState::Scheduled => match self.coming.says() {
                 Some(coming) => format!("{name} {coming}."),
                 None => format!("{name} waits for its start."),
             },
@@ -327,16 +294,18 @@ impl CampaignStatus {
                 format!("{name} is being cancelled{}: {done} of {all} done.", self.why())
             }
             // It came as often as it was to.
-            CampaignState::Completed if self.recurring.is_some() => {
+            CampaignState::Completed if self.coming.recurring.is_some() => {
                 format!("{name} comes no more{}.", self.because())
             }
             CampaignState::Completed if self.counters.sent == self.recipients => {
                 format!("{name} is completed: {all} recipients.")
             }
             CampaignState::Completed => format!("{name} is completed: {}.", self.outcome()),
-            CampaignState::Cancelled if self.starts_at_ms.is_some() => match self.reason.as_deref() {
+            CampaignState::Cancelled if self.coming.starts_at_ms.is_some() => match self.reason.as_deref() {
                 // Somebody ended it, or a version that cancelled those whose end had come.
-                Some(_) if self.recurring.is_some() => format!("{name} comes no more{}.", self.because()),
+                Some(_) if self.coming.recurring.is_some() => {
+                    format!("{name} comes no more{}.", self.because())
+                }
                 Some(reason) if reason != UNSCHEDULED => {
                     format!("{name} was cancelled before its start: {reason}.")
                 }
@@ -376,6 +345,24 @@ mod tests {
             cancelled(None, counters).sentence(),
             "spring was cancelled: 299 of 1,300 sent, 1,000 failed, 1 cancelled."
         );
+    }
+
+    #[test]
+    fn f1_a_status_stays_itself_as_json_and_one_of_another_version_is_read() {
+        let rules = r#"{"end_at": "2030-06-02T18:00", "recurring": {"cron": "0 9 * * *"}}"#;
+        let waits = CampaignRow::scheduled(row("null", rules).launch, 0, 60_000);
+        let status = derived(&stored(waits, &[]), 5);
+        let mut json = serde_json::to_value(&status).unwrap();
+        let shown = ["starts_at_ms", "recurring", "time_zone"].map(|field| &json[field]);
+        assert_eq!(shown, [&60_000.into(), &"0 9 * * *".into(), &serde_json::json!("America/Sao_Paulo")]);
+        assert!(json["ends_at_ms"].is_i64() && json["last_at_ms"].is_i64() && json["opens_at_ms"].is_null());
+        assert_eq!(serde_json::from_value::<CampaignStatus>(json.clone()).unwrap(), status);
+        let fields = json.as_object_mut().unwrap();
+        fields.insert("later".to_owned(), "x".into());
+        let theirs = serde_json::to_value(Coming::default()).unwrap();
+        fields.retain(|name, _| theirs.get(name).is_none() && name != "retried");
+        let other = CampaignStatus { coming: Coming::default(), ..status };
+        assert_eq!(serde_json::from_value::<CampaignStatus>(json).unwrap(), other);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `sluice campaign errors`: failures and skipped rows by reason, with samples and lines (A6, D4).
 
 use super::NameArgs;
-use super::source::{Source, SourceArgs};
+use super::source::{Listing, Source, SourceArgs};
 use crate::campaign::failures::{FailureCount, Failures};
 use crate::campaign::place::Place;
 use crate::campaign::recipients::Wanted;
@@ -36,9 +36,10 @@ pub struct ErrorsArgs {
 
 pub(super) async fn run(common: &Common, args: &ErrorsArgs) -> Outcome {
     let source = Source::open(common, &args.source).await?;
+    let listing = source.listing(&args.name).await?;
     let (mut failures, mut from) = (Failures::new(args.samples), None);
     loop {
-        let part = source.errors(&args.name, args.samples, from).await?;
+        let part = listing.errors(args.samples, from).await?;
         part.errors.into_iter().for_each(|failure| failures.add(failure));
         from = part.next.as_deref().map(Place::parse).transpose()?;
         if from.is_none() {
@@ -52,7 +53,7 @@ pub(super) async fn run(common: &Common, args: &ErrorsArgs) -> Outcome {
         lines(&args.name.campaign, failures).iter().for_each(out::line);
     }
     if let Some(path) = &args.rejected {
-        let rows = counted(rejected(&source, &args.name, path).await?, "skipped row", "skipped rows");
+        let rows = counted(rejected(&listing, path).await?, "skipped row", "skipped rows");
         out::note(format_args!("{rows}: {}", path.display()));
     }
     Ok(Exit::Done)
@@ -82,11 +83,11 @@ fn table(what: &str, failures: &[FailureCount]) -> Vec<String> {
 }
 
 /// Writes all rows that were skipped; how many.
-async fn rejected(source: &Source, name: &NameArgs, path: &Path) -> Outcome<u64> {
+async fn rejected(listing: &Listing<'_>, path: &Path) -> Outcome<u64> {
     let mut file = RejectedFile::create(path)?;
     let mut left = Some(Wanted { status: Some(Status::Skipped), after: None, limit: usize::MAX });
     while let Some(wanted) = left {
-        let part = source.recipients(name, &wanted).await?;
+        let part = listing.recipients(&wanted).await?;
         left = wanted.rest(&part)?;
         file.add(part.recipients)?;
     }

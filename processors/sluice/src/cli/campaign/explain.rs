@@ -52,7 +52,7 @@ fn lines(explained: &Explained, is_live: bool) -> Vec<String> {
     let mut lines = vec![explained.sentence()];
     lines.extend(chain(explained));
     if let Some(finish) = &status.finish {
-        let about = finish.sentence(status.time_zone.as_deref());
+        let about = finish.sentence(status.coming.time_zone.as_deref());
         lines.push(format!("Expected end: {about}."));
     }
     if !status.state.is_ended() && !is_live {
@@ -85,7 +85,7 @@ pub(super) async fn explained(look: &Look, name: &NameArgs) -> Outcome<Explained
 fn chain(explained: &Explained) -> Vec<String> {
     let mut lines = Table::plain(2);
     let status = &explained.status;
-    let zone = status.time_zone.as_deref();
+    let zone = status.coming.time_zone.as_deref();
     for gate in &status.gates {
         let holds = match gate.holds {
             0 => String::new(),

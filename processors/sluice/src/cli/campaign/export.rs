@@ -26,13 +26,14 @@ pub struct ExportArgs {
 
 pub(super) async fn run(common: &Common, args: &ExportArgs) -> Outcome {
     let source = Source::open(common, &args.source).await?;
+    let listing = source.listing(&args.name).await?;
     let mut text = String::new();
     if !common.json {
         csv::line(&mut text, COLUMNS);
     }
     let mut left = Some(Wanted { status: None, after: None, limit: usize::MAX });
     while let Some(wanted) = left {
-        let part = source.recipients(&args.name, &wanted).await?;
+        let part = listing.recipients(&wanted).await?;
         left = wanted.rest(&part)?;
         for person in part.recipients {
             if common.json {

@@ -45,7 +45,7 @@ pub(super) async fn run(common: &Common, args: &SourceArgs) -> Outcome {
             name,
             campaign.channel.to_string(),
             campaign.state.as_str().to_owned(),
-            at(campaign.created_at_ms, campaign.time_zone.as_deref()),
+            at(campaign.created_at_ms, campaign.coming.time_zone.as_deref()),
             thousands(campaign.recipients),
             thousands(counters.sent),
             thousands(counters.delivered),

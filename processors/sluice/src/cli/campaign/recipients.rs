@@ -39,9 +39,10 @@ pub(super) async fn run(common: &Common, args: &RecipientsArgs) -> Outcome {
     // One more than asked for tells whether there are more.
     let wanted = Wanted::read(args.status.as_deref(), args.after.as_deref(), args.limit.saturating_add(1))?;
     let source = Source::open(common, &args.source).await?;
+    let listing = source.listing(&args.name).await?;
     let (mut people, mut left) = (Vec::new(), Some(wanted));
     while let Some(wanted) = left {
-        let part = source.recipients(&args.name, &wanted).await?;
+        let part = listing.recipients(&wanted).await?;
         left = wanted.rest(&part)?;
         people.extend(part.recipients);
     }

@@ -1,6 +1,6 @@
 //! Where campaigns are looked at: a running service, or the data directory that nobody has open.
 
-use crate::campaign::known_chunks::KnownChunks;
+use super::NameArgs;
 use crate::campaign::place::Place;
 use crate::campaign::{self, failures, recipients, status, status::CampaignStatus};
 use crate::cli::Common;
@@ -10,7 +10,10 @@ use crate::error::{Failure, Outcome};
 use crate::node::engines::Rows;
 use clap::Args;
 use serde::Deserialize;
+use sluice_core::ChunkRow;
+use sluice_runtime::ports::store::Store;
 use sluice_runtime::{Clock, SystemClock};
+use std::sync::Arc;
 
 /// Where to look.
 #[derive(Debug, Clone, Args)]
@@ -23,7 +26,7 @@ pub struct SourceArgs {
 /// Where campaigns are looked at.
 pub(super) enum Source {
     Service(Remote),
-    Rows(Rows, KnownChunks),
+    Rows(Rows),
 }
 
 #[derive(Deserialize)]
@@ -38,7 +41,7 @@ impl Source {
             return Ok(Self::Service(service(&config, Some(server))));
         }
         match Rows::open(&config).await {
-            Ok(stored) => Ok(Self::Rows(stored, KnownChunks::default())),
+            Ok(stored) => Ok(Self::Rows(stored)),
             // It knows more than the rows.
             Err(failure) => Ok(Self::Service(instead(&config, failure).await?)),
         }
@@ -47,7 +50,7 @@ impl Source {
     pub(super) async fn all(&self) -> Outcome<Vec<CampaignStatus>> {
         match self {
             Self::Service(remote) => Ok(read::<All>(remote.get("/v1/campaigns").await?)?.campaigns),
-            Self::Rows(stored, _) => {
+            Self::Rows(stored) => {
                 let store = stored.store();
                 let mut all = Vec::new();
                 for row in store.campaigns().await? {
@@ -58,13 +61,13 @@ impl Source {
         }
     }
 
-    pub(super) async fn one(&self, name: &super::NameArgs) -> Outcome<CampaignStatus> {
+    pub(super) async fn one(&self, name: &NameArgs) -> Outcome<CampaignStatus> {
         match self {
             Self::Service(remote) => {
                 let (campaign, tenant) = (escaped(&name.campaign), escaped(&name.tenant));
                 read(remote.get(&format!("/v1/campaigns/{campaign}?tenant={tenant}")).await?)
             }
-            Self::Rows(stored, _) => {
+            Self::Rows(stored) => {
                 let store = stored.store();
                 let row = campaign::find(store.as_ref(), &name.tenant, &name.campaign).await?;
                 status::of(store.as_ref(), &row, SystemClock.wall_ms()).await
@@ -72,14 +75,31 @@ impl Source {
         }
     }
 
+    /// One campaign, to be listed part by part.
+    pub(super) async fn listing<'s>(&'s self, name: &'s NameArgs) -> Outcome<Listing<'s>> {
+        Ok(match self {
+            Self::Service(remote) => Listing::Service(remote, name),
+            Self::Rows(stored) => {
+                let store = stored.store();
+                let row = campaign::find(store.as_ref(), &name.tenant, &name.campaign).await?;
+                let chunks = store.chunks(row.id).await?;
+                Listing::Rows(store, chunks)
+            }
+        })
+    }
+}
+
+/// A campaign of a source: as it is stored it is looked up once, however many parts follow.
+pub(super) enum Listing<'s> {
+    Service(&'s Remote, &'s NameArgs),
+    Rows(Arc<dyn Store>, Vec<ChunkRow>),
+}
+
+impl Listing<'_> {
     /// Some of the recipients that are wanted.
-    pub(super) async fn recipients(
-        &self,
-        name: &super::NameArgs,
-        wanted: &recipients::Wanted,
-    ) -> Outcome<recipients::Part> {
+    pub(super) async fn recipients(&self, wanted: &recipients::Wanted) -> Outcome<recipients::Part> {
         match self {
-            Self::Service(remote) => {
+            Self::Service(remote, name) => {
                 let limit = wanted.limit.min(recipients::PART_MAX);
                 let mut path = format!("{}&limit={limit}", part_of(name, "recipients"));
                 if let Some(status) = wanted.status {
@@ -87,38 +107,23 @@ impl Source {
                 }
                 read(remote.get(&after(path, wanted.after)).await?)
             }
-            Self::Rows(stored, known) => {
-                let store = stored.store();
-                let row = campaign::find(store.as_ref(), &name.tenant, &name.campaign).await?;
-                let chunks = known.of(store.as_ref(), &row).await?;
-                recipients::part(store.as_ref(), &chunks, wanted).await
-            }
+            Self::Rows(store, chunks) => recipients::part(store.as_ref(), chunks, wanted).await,
         }
     }
 
-    /// The failures of some recipients.
-    pub(super) async fn errors(
-        &self,
-        name: &super::NameArgs,
-        samples: usize,
-        from: Option<Place>,
-    ) -> Outcome<failures::Part> {
+    /// The failures and skipped rows of some recipients.
+    pub(super) async fn errors(&self, samples: usize, from: Option<Place>) -> Outcome<failures::Part> {
         match self {
-            Self::Service(remote) => {
+            Self::Service(remote, name) => {
                 let path = format!("{}&samples={samples}", part_of(name, "errors"));
                 read(remote.get(&after(path, from)).await?)
             }
-            Self::Rows(stored, known) => {
-                let store = stored.store();
-                let row = campaign::find(store.as_ref(), &name.tenant, &name.campaign).await?;
-                let chunks = known.of(store.as_ref(), &row).await?;
-                failures::part(store.as_ref(), &chunks, samples, from).await
-            }
+            Self::Rows(store, chunks) => failures::part(store.as_ref(), chunks, samples, from).await,
         }
     }
 }
 
-fn part_of(name: &super::NameArgs, what: &str) -> String {
+fn part_of(name: &NameArgs, what: &str) -> String {
     format!("/v1/campaigns/{}/{what}?tenant={}", escaped(&name.campaign), escaped(&name.tenant))
 }
 

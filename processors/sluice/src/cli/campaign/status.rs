@@ -28,7 +28,7 @@ fn lines(explained: &Explained, live: bool) -> Vec<String> {
     let status = &explained.status;
     let mut lines = vec![explained.sentence()];
     let mut facts = Table::plain(2);
-    let zone = status.time_zone.as_deref();
+    let zone = status.coming.time_zone.as_deref();
     let mut fact = |name: &str, value: String| facts.row([format!("  {name}"), value]);
     fact("state", status.state.as_str().to_owned());
     if let Some(reason) = status.reason.clone().filter(|_| !status.state.is_ended()) {
@@ -36,19 +36,19 @@ fn lines(explained: &Explained, live: bool) -> Vec<String> {
     }
     fact("launched", at(status.created_at_ms, zone));
     let took = duration(Duration::from_millis(status.took_ms));
-    if let Some(at_ms) = status.starts_at_ms.filter(|_| !status.state.is_ended()) {
+    if let Some(at_ms) = status.coming.starts_at_ms.filter(|_| !status.state.is_ended()) {
         fact("starts", at(at_ms, zone));
     }
-    if let Some(cron) = &status.recurring {
+    if let Some(cron) = &status.coming.recurring {
         let comes = if status.state.is_ended() { "came back" } else { "comes back" };
-        fact(comes, format!("{cron} in {}", status.time_zone.as_deref().unwrap_or("UTC")));
+        fact(comes, format!("{cron} in {}", status.coming.time_zone.as_deref().unwrap_or("UTC")));
     }
-    if let Some(at_ms) = status.ends_at_ms {
+    if let Some(at_ms) = status.coming.ends_at_ms {
         fact("ends", at(at_ms, zone));
     }
     match status.ended_at_ms {
-        None if status.starts_at_ms.is_some() => {}
-        Some(ended) if status.starts_at_ms.is_some() => fact("ended", at(ended, zone)),
+        None if status.coming.starts_at_ms.is_some() => {}
+        Some(ended) if status.coming.starts_at_ms.is_some() => fact("ended", at(ended, zone)),
         Some(ended) => fact("ended", format!("{}, after {took}", at(ended, zone))),
         None => fact("running for", took),
     }
@@ -62,7 +62,7 @@ fn lines(explained: &Explained, live: bool) -> Vec<String> {
         fact(name, thousands(count));
     }
     if let Some(finish) = &status.finish {
-        fact("expected end", finish.sentence(status.time_zone.as_deref()));
+        fact("expected end", finish.sentence(status.coming.time_zone.as_deref()));
     }
     status.pages.iter().for_each(|page| fact("page", page.says()));
     lines.extend(facts.lines());

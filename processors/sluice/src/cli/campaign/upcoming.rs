@@ -1,6 +1,7 @@
 //! `sluice campaign upcoming`: what starts when (B5).
 
 use super::source::{Source, SourceArgs};
+use crate::campaign::coming::Coming;
 use crate::campaign::status::CampaignStatus;
 use crate::cli::Common;
 use crate::error::{Exit, Outcome};
@@ -39,15 +40,17 @@ pub(super) async fn run(common: &Common, args: &UpcomingArgs) -> Outcome {
     starts.sort_by_key(|(at_ms, campaign)| (*at_ms, campaign.campaign.clone()));
     // Scheduled until their end, and nothing of them starts any more.
     let is_over = |campaign: &&CampaignStatus| {
-        campaign.starts_at_ms.is_some_and(|at_ms| !campaign.coming().comes_at(at_ms))
+        campaign.coming.starts_at_ms.is_some_and(|at_ms| !campaign.coming.comes_at(at_ms))
     };
     let over = all.iter().filter(|campaign| campaign.state == CampaignState::Scheduled).filter(is_over);
     if common.json {
-        for (at_ms, CampaignStatus { campaign, tenant, recurring, .. }) in starts {
+        for (at_ms, CampaignStatus { campaign, tenant, coming, .. }) in starts {
+            let recurring = &coming.recurring;
             let start = json!({"campaign": campaign, "tenant": tenant, "starts_at_ms": at_ms, "recurring": recurring});
             out::line(start);
         }
-        for CampaignStatus { campaign, tenant, recurring, ends_at_ms, .. } in over {
+        for CampaignStatus { campaign, tenant, coming, .. } in over {
+            let Coming { recurring, ends_at_ms, .. } = coming;
             out::line(
                 json!({"campaign": campaign, "tenant": tenant, "starts_at_ms": null, "recurring": recurring,
                             "ends_at_ms": ends_at_ms}),
@@ -68,8 +71,8 @@ pub(super) async fn run(common: &Common, args: &UpcomingArgs) -> Outcome {
             "default" => campaign.campaign.clone(),
             tenant => format!("{tenant}/{}", campaign.campaign),
         };
-        let recurs = campaign.recurring.clone().unwrap_or_default();
-        table.row([at(at_ms, campaign.time_zone.as_deref()), duration(left), name, recurs]);
+        let recurs = campaign.coming.recurring.clone().unwrap_or_default();
+        table.row([at(at_ms, campaign.coming.time_zone.as_deref()), duration(left), name, recurs]);
     }
     table.lines().iter().for_each(out::line);
     Ok(Exit::Done)
@@ -77,13 +80,13 @@ pub(super) async fn run(common: &Common, args: &UpcomingArgs) -> Outcome {
 
 /// The next starts of a campaign: one, or some where it comes back. ms since 1970.
 fn starts(campaign: &CampaignStatus, occurrences: usize) -> Vec<i64> {
-    let Some(first_ms) = campaign.starts_at_ms else { return Vec::new() };
-    let zone = sluice_core::row::time_zone(campaign.time_zone.as_deref().unwrap_or("UTC"));
-    let recurrence = campaign.recurring.as_deref().zip(zone);
+    let Some(first_ms) = campaign.coming.starts_at_ms else { return Vec::new() };
+    let zone = sluice_core::row::time_zone(campaign.coming.time_zone.as_deref().unwrap_or("UTC"));
+    let recurrence = campaign.coming.recurring.as_deref().zip(zone);
     let Some(Ok(recurrence)) = recurrence.map(|(cron, zone)| Recurrence::check(cron, zone)) else {
         return vec![first_ms];
     };
-    let coming = campaign.coming();
+    let coming = &campaign.coming;
     std::iter::successors(Some(first_ms), |at_ms| recurrence.next_after(*at_ms))
         .take(occurrences.max(1))
         .take_while(|at_ms| coming.comes_at(*at_ms))
