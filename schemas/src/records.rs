@@ -65,6 +65,27 @@ pub struct CampaignLaunch {
     pub rules: Rules,
 }
 
+impl CampaignLaunch {
+    /// A launch to nobody, without a message, with everything else as it is where a launch does not say it: to be filled
+    /// in.
+    pub fn bare(campaign: &str, channel: Channel, pages: Vec<String>) -> Self {
+        Self {
+            campaign: campaign.to_owned(),
+            tenant: default_tenant(),
+            channel,
+            pages,
+            audience: Audience::default(),
+            message: Message::default(),
+            variables: StringMap::new(),
+            rate: None,
+            max_retries: default_max_retries(),
+            on_unknown: OnUnknown::default(),
+            time_zone: None,
+            rules: Rules::default(),
+        }
+    }
+}
+
 fn default_tenant() -> String {
     "default".to_owned()
 }

@@ -181,23 +181,11 @@ impl Looks {
 #[cfg(test)]
 pub(crate) mod tests {
     use sluice_core::{CampaignId, ChunkId, ChunkRow, PageId};
-    use sluice_schemas::{Audience, CampaignLaunch, Channel, GateClass, Message, OnUnknown, Rules};
+    use sluice_schemas::{CampaignLaunch, Channel, GateClass};
 
     pub(crate) fn launch() -> CampaignLaunch {
-        CampaignLaunch {
-            campaign: "c".to_owned(),
-            tenant: "t".to_owned(),
-            channel: Channel::Http,
-            pages: vec!["page".to_owned()],
-            audience: Audience::default(),
-            message: Message::default(),
-            variables: Default::default(),
-            rate: None,
-            max_retries: 3,
-            on_unknown: OnUnknown::Keep,
-            time_zone: None,
-            rules: Rules::default(),
-        }
+        let bare = CampaignLaunch::bare("c", Channel::Http, vec!["page".to_owned()]);
+        CampaignLaunch { tenant: "t".to_owned(), ..bare }
     }
 
     pub(crate) fn chunk_row(number: u32, size: u32) -> ChunkRow {

@@ -167,7 +167,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use sluice_core::{CampaignId, ChunkId};
-    use sluice_schemas::{Audience, Channel, Message, OnUnknown, Rules, SendWindow};
+    use sluice_schemas::{Channel, Rules, SendWindow};
 
     fn pages(names: &[&str]) -> Pages {
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
@@ -177,20 +177,9 @@ mod tests {
     /// A launch in Sao Paulo whose window follows this clock; `None`: it has no window.
     fn launch(clock: Option<WindowClock>) -> CampaignLaunch {
         let window = clock.map(|clock| SendWindow { open: Vec::new(), clock, closed_on: Vec::new() });
-        CampaignLaunch {
-            campaign: "c".to_owned(),
-            tenant: "t".to_owned(),
-            channel: Channel::Http,
-            pages: Vec::new(),
-            audience: Audience::default(),
-            message: Message::default(),
-            variables: Default::default(),
-            rate: None,
-            max_retries: 3,
-            on_unknown: OnUnknown::Keep,
-            time_zone: Some("america/sao_paulo".to_owned()),
-            rules: Rules { window, ..Rules::default() },
-        }
+        let rules = Rules { window, ..Rules::default() };
+        let time_zone = Some("america/sao_paulo".to_owned());
+        CampaignLaunch { rules, time_zone, ..CampaignLaunch::bare("c", Channel::Http, Vec::new()) }
     }
 
     fn valid(address: &str, page_id: Option<&str>, zone: Option<&str>, day: Option<&str>) -> DecidedRow {

@@ -14,8 +14,8 @@ use sluice_runtime::ports::log::{Log, NewRecord, Partition, Topic};
 use sluice_runtime::ports::store::{Granted, Store};
 use sluice_runtime::{ShutdownTrigger, shutdown};
 use sluice_schemas::{
-    Audience, CampaignEvent, CampaignLaunch, Channel, Fact, GateClass, HttpMessage, Message, Missed,
-    OnUnknown, Receipt, ReceiptEntry, Recurring, RetryReady, Rules, decode, encode, is,
+    Audience, CampaignEvent, CampaignLaunch, Channel, Fact, GateClass, HttpMessage, Message, Missed, Receipt,
+    ReceiptEntry, Recurring, RetryReady, Rules, decode, encode, is,
 };
 use sluice_simulation::{Faults, ProcessId, World};
 use sluice_store::simulated::SimStore;
@@ -57,18 +57,11 @@ fn launch() -> CampaignLaunch {
         message_id: None,
     };
     CampaignLaunch {
-        campaign: "c".to_owned(),
         tenant: "t".to_owned(),
-        channel: Channel::Http,
-        pages: vec!["page".to_owned()],
         audience: Audience { inline: Some(Vec::new()), ..Audience::default() },
         message: Message { http: Some(message), ..Message::default() },
-        variables: Default::default(),
-        rate: None,
         max_retries: 1,
-        on_unknown: OnUnknown::Keep,
-        time_zone: None,
-        rules: Rules::default(),
+        ..CampaignLaunch::bare("c", Channel::Http, vec!["page".to_owned()])
     }
 }
 

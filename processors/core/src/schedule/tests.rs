@@ -1,29 +1,14 @@
 use super::*;
 use proptest::prelude::*;
-use sluice_schemas::{
-    Audience, Channel, Message, Missed, OnUnknown, OpenHours, Recurring, SendWindow, WindowClock,
-};
+use sluice_schemas::{Channel, Missed, OpenHours, Recurring, SendWindow, WindowClock};
 
 const HOUR: i64 = 3_600_000;
 /// 2026-12-01T00:00Z.
 const T0: i64 = 1_796_083_200_000;
 
 fn row(rules: Rules) -> CampaignRow {
-    let launch = CampaignLaunch {
-        campaign: "digest".to_owned(),
-        tenant: "t".to_owned(),
-        channel: Channel::Http,
-        pages: vec!["page".to_owned()],
-        audience: Audience::default(),
-        message: Message::default(),
-        variables: Default::default(),
-        rate: None,
-        max_retries: 3,
-        on_unknown: OnUnknown::Keep,
-        time_zone: None,
-        rules,
-    };
-    CampaignRow::launched(launch, T0)
+    let bare = CampaignLaunch::bare("digest", Channel::Http, vec!["page".to_owned()]);
+    CampaignRow::launched(CampaignLaunch { rules, ..bare }, T0)
 }
 
 fn rules(start_at: Option<&str>, end_at: Option<&str>, cron: Option<(&str, Missed)>) -> Rules {

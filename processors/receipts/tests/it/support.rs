@@ -13,8 +13,8 @@ use sluice_runtime::ports::log::{Log, NewRecord, Partition, Topic};
 use sluice_runtime::ports::store::Store;
 use sluice_runtime::{ShutdownTrigger, shutdown};
 use sluice_schemas::{
-    Audience, CampaignLaunch, Channel, Fact, GateClass, Message, OnUnknown, Receipt, ReceiptEntry,
-    RetryReady, Rules, WebhookReceived, decode, encode, is,
+    CampaignLaunch, Channel, Fact, GateClass, OnUnknown, Receipt, ReceiptEntry, RetryReady, WebhookReceived,
+    decode, encode, is,
 };
 use sluice_simulation::{Faults, ProcessId, World};
 use sluice_store::simulated::SimStore;
@@ -40,20 +40,8 @@ pub(crate) struct Running {
 }
 
 pub(crate) fn launch(max_retries: i32, on_unknown: OnUnknown) -> CampaignLaunch {
-    CampaignLaunch {
-        campaign: "c".to_owned(),
-        tenant: "t".to_owned(),
-        channel: Channel::Messenger,
-        pages: vec![PAGE.to_owned()],
-        audience: Audience::default(),
-        message: Message::default(),
-        variables: Default::default(),
-        rate: None,
-        max_retries,
-        on_unknown,
-        time_zone: None,
-        rules: Rules::default(),
-    }
+    let bare = CampaignLaunch::bare("c", Channel::Messenger, vec![PAGE.to_owned()]);
+    CampaignLaunch { tenant: "t".to_owned(), max_retries, on_unknown, ..bare }
 }
 
 pub(crate) fn chunk(number: u32) -> ChunkId {

@@ -2,7 +2,8 @@
 //!
 //! - [`commanded`], [`launched`]: what became of a command, of a launch; [`limits`]: before and after one; [`coming`]: when
 //!   it starts, comes back, ends.
-//! - [`stored`]: what the store has of a campaign, read once; [`status`]: state, counters, what its pages do.
+//! - [`stored`]: what the store has of a campaign, read once; [`status`]: state, counters, what its pages do;
+//!   [`sentence`]: the same in a sentence.
 //! - [`gates`]: its rules and whom each holds; [`rates`]: what of its own rates is used; [`held`]: what holds all of it, in
 //!   a sentence.
 //! - [`unanswered`]: calls that nobody knows the answer of, and until when their webhooks are waited for.
@@ -32,6 +33,7 @@ pub mod quotas;
 mod rates;
 pub mod recipients;
 pub mod rejected;
+mod sentence;
 pub mod status;
 pub mod stored;
 pub mod unanswered;

@@ -1,4 +1,4 @@
-//! Where a campaign is, in numbers and in a sentence.
+//! Where a campaign is, in numbers.
 
 use super::coming::Coming;
 use super::finish::Finish;
@@ -9,7 +9,7 @@ use crate::error::Outcome;
 use crate::view::moment::at;
 use crate::view::numbers;
 use serde::{Deserialize, Serialize};
-use sluice_completion::{Stalled, StalledCampaigns, UNSCHEDULED};
+use sluice_completion::{Stalled, StalledCampaigns};
 use sluice_core::{CampaignId, CampaignRow, CampaignState, Counters, PageId};
 use sluice_runtime::ports::store::Store;
 use sluice_schemas::Channel;
@@ -247,104 +247,23 @@ impl CampaignStatus {
         (if begins { 0 } else { all - pending.min(all) }, all)
     }
 
-    /// ` (wrong price)`: the reason that was given.
-    pub(super) fn why(&self) -> String {
-        self.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"))
-    }
-
-    /// `: its end at 2026-06-01T09:30 is before the next time`, where that is known.
-    fn because(&self) -> String {
-        self.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"))
-    }
-
-    /// `299 of 1,300 sent, 1,000 failed, 1 unknown`: how many were sent to, and what became of the others whom it called or
-    /// skipped.
-    fn outcome(&self) -> String {
-        let Counters { sent, failed, opted_out, skipped, unknown, .. } = self.counters;
-        let others =
-            [(failed, "failed"), (opted_out, "opted out"), (skipped, "skipped"), (unknown, "unknown")];
-        let others = others.iter().filter(|(count, _)| *count > 0);
-        let others = others.map(|(count, word)| format!(", {} {word}", numbers::thousands(*count)));
-        let (sent, all) = (numbers::thousands(sent), numbers::thousands(self.recipients));
-        format!("{sent} of {all} sent{}", others.collect::<String>())
-    }
-
     /// Messages that were taken a second, as an average over the time in which it was running; `None`: of nobody, or in no
     /// time.
     pub fn average_per_s(&self) -> Option<f64> {
         let is_told = self.running_ms >= 1_000 && self.counters.sent > 0;
         is_told.then(|| self.counters.sent as f64 * 1_000.0 / self.running_ms as f64)
     }
-
-    /// `spring-sale is running: 8,204 of 10,000 done.`
-    pub fn sentence(&self) -> String {
-        let (done, all) = (numbers::thousands(self.done()), numbers::thousands(self.recipients));
-        let name = &self.campaign;
-        match self.state {
-            CampaignState::Scheduled => match self.coming.says() {
-                Some(coming) => format!("{name} {coming}."),
-                None => format!("{name} waits for its start."),
-            },
-            CampaignState::Paused => format!("{name} is paused{}: {done} of {all} done.", self.why()),
-            CampaignState::Running if self.expanded => format!("{name} is running: {done} of {all} done."),
-            CampaignState::Running => {
-                format!("{name} is running: {done} of {all} done, its audience is still being read.")
-            }
-            CampaignState::Cancelling => {
-                format!("{name} is being cancelled{}: {done} of {all} done.", self.why())
-            }
-            // It came as often as it was to.
-            CampaignState::Completed if self.coming.recurring.is_some() => {
-                format!("{name} comes no more{}.", self.because())
-            }
-            CampaignState::Completed if self.counters.sent == self.recipients => {
-                format!("{name} is completed: {all} recipients.")
-            }
-            CampaignState::Completed => format!("{name} is completed: {}.", self.outcome()),
-            CampaignState::Cancelled if self.coming.starts_at_ms.is_some() => match self.reason.as_deref() {
-                // Somebody ended it, or a version that cancelled those whose end had come.
-                Some(_) if self.coming.recurring.is_some() => {
-                    format!("{name} comes no more{}.", self.because())
-                }
-                Some(reason) if reason != UNSCHEDULED => {
-                    format!("{name} was cancelled before its start: {reason}.")
-                }
-                _ => format!("{name} was cancelled before its start."),
-            },
-            CampaignState::Cancelled => {
-                let (why, cancelled) = (self.why(), numbers::thousands(self.counters.cancelled));
-                format!("{name} was cancelled{why}: {}, {cancelled} cancelled.", self.outcome())
-            }
-            CampaignState::Failed => {
-                format!("{name} failed: {}", self.reason.as_deref().unwrap_or("no reason is known"))
-            }
-        }
-    }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::stored::tests::{row, stored};
     use super::*;
 
-    fn cancelled(reason: Option<&str>, counters: Counters) -> CampaignStatus {
+    pub(in crate::campaign) fn cancelled(reason: Option<&str>, counters: Counters) -> CampaignStatus {
         let (state, reason) = (CampaignState::Cancelled, reason.map(str::to_owned));
         let row = CampaignRow { state, reason, ..row("null", "{}") };
         CampaignStatus { counters, recipients: counters.total, ..derived(&stored(row, &[]), 5) }
-    }
-
-    #[test]
-    fn c5_g3_a_cancelled_campaign_tells_why_and_sent_and_cancelled_apart() {
-        let counters = Counters { total: 300, sent: 299, cancelled: 1, ..Counters::default() };
-        assert_eq!(
-            cancelled(Some("wrong price"), counters).sentence(),
-            "spring was cancelled (wrong price): 299 of 300 sent, 1 cancelled."
-        );
-        let counters = Counters { total: 1_300, sent: 299, failed: 1_000, cancelled: 1, ..counters };
-        assert_eq!(
-            cancelled(None, counters).sentence(),
-            "spring was cancelled: 299 of 1,300 sent, 1,000 failed, 1 cancelled."
-        );
     }
 
     #[test]
@@ -363,22 +282,6 @@ mod tests {
         fields.retain(|name, _| theirs.get(name).is_none() && name != "retried");
         let other = CampaignStatus { coming: Coming::default(), ..status };
         assert_eq!(serde_json::from_value::<CampaignStatus>(json).unwrap(), other);
-    }
-
-    #[test]
-    fn g3_a_completed_campaign_tells_whom_it_did_not_reach() {
-        let of = |counters: Counters| {
-            let state = CampaignState::Completed;
-            CampaignStatus { state, ..cancelled(None, counters) }.sentence()
-        };
-        let all = Counters { total: 1_300, sent: 1_300, ..Counters::default() };
-        assert_eq!(of(all), "spring is completed: 1,300 recipients.");
-        let some = Counters { sent: 1_200, failed: 90, opted_out: 3, unknown: 5, skipped: 2, ..all };
-        assert_eq!(
-            of(some),
-            "spring is completed: 1,200 of 1,300 sent, 90 failed, 3 opted out, 2 skipped, 5 unknown."
-        );
-        assert_eq!(of(Counters::default()), "spring is completed: 0 recipients.");
     }
 
     #[test]
