@@ -3,7 +3,7 @@
 //! Guarantee: between two calls that [`Pairs`] was told of and asked for lies at least the interval (G4). A new owner
 //! of the page, and a page on which the first campaign with such a limit is opened, know nothing of earlier calls: they
 //! wait for one interval. Memory: some 24 bytes for each person called within [`INTERVAL_MAX`], and only while a
-//! campaign with such a limit is open.
+//! campaign with such a limit is open, or was within [`KEPT`].
 
 use crate::rate::Rate;
 use std::collections::HashMap;
@@ -17,6 +17,10 @@ pub const INTERVAL_MAX: Duration = Duration::from_secs(60);
 /// How late a call may start after its slot. It counts to the interval, so that a late call is not followed too soon.
 pub const LATE_MAX: Duration = Duration::from_millis(250);
 
+/// How long calls are told on after the last campaign with such a limit has nothing to do on the page. The next chunk of
+/// a slow source opens it again, and its people would wait for one more interval.
+pub const KEPT: Duration = Duration::from_secs(600);
+
 /// The interval that a rate keeps between two calls of a pair.
 pub fn interval(rate: Rate) -> Duration {
     let nanos = rate.per.window().as_nanos().div_ceil(u128::from(rate.count.get()));
@@ -28,6 +32,8 @@ pub fn interval(rate: Rate) -> Duration {
 pub struct Pairs {
     /// Since when calls are told; `None`: nobody asks for them.
     since: Option<Duration>,
+    /// When somebody asked for them last.
+    needed_at: Duration,
     last: HashMap<u64, Duration>,
     hasher: RandomState,
     /// Entries at which old ones are looked for.
@@ -37,23 +43,39 @@ pub struct Pairs {
 impl Pairs {
     /// Whether campaigns with such a limit are open. Calls before were not told.
     pub fn needed(&mut self, is_needed: bool, now: Duration) {
-        match (is_needed, self.since) {
-            (true, None) => self.since = Some(now),
-            (false, Some(_)) => *self = Self { hasher: self.hasher.clone(), ..Self::default() },
-            _ => {}
+        if is_needed {
+            self.since.get_or_insert(now);
+            self.needed_at = now;
+        } else if self.since.is_some() && now > self.needed_at + KEPT {
+            *self = Self { hasher: self.hasher.clone(), ..Self::default() };
         }
     }
 
-    /// A call to the person takes the slot at `start`.
-    pub fn called(&mut self, person: &str, start: Duration) {
-        if self.since.is_none() {
-            return;
-        }
+    /// A call to the person takes the slot at `start`. Gives the slot of the one before it, as far as it is remembered,
+    /// for [`Pairs::not_called`].
+    pub fn called(&mut self, person: &str, start: Duration) -> Option<Duration> {
+        self.since?;
         if self.last.len() >= self.sweep_at {
             self.last.retain(|_, last| *last + INTERVAL_MAX + LATE_MAX > start);
             self.sweep_at = (self.last.len() * 2).max(1_024);
         }
-        self.last.insert(self.hasher.hash_one(person), start);
+        self.last.insert(self.hasher.hash_one(person), start)
+    }
+
+    /// The call in the slot at `start` was certainly not made: what was known `before` it stands.
+    pub fn not_called(&mut self, person: &str, start: Duration, before: Option<Duration>) {
+        let person = self.hasher.hash_one(person);
+        if self.last.get(&person) == Some(&start) {
+            match before {
+                Some(before) => self.last.insert(person, before),
+                None => self.last.remove(&person),
+            };
+        }
+    }
+
+    /// From when on anybody may be called: before that, calls that nobody told may be too close. `None`: nobody asked yet.
+    pub fn known_from(&self, interval: Duration) -> Option<Duration> {
+        self.since.map(|since| since + interval + LATE_MAX)
     }
 
     /// From when on the person may be called again. Two people of one hash wait for each other.
@@ -90,6 +112,31 @@ mod tests {
                 }
             }
         }
+
+        #[test]
+        fn g4_a_call_that_was_not_made_leaves_what_was_known_before_it(
+            asks in prop::collection::vec((0u64..20_000, 0u8..6, any::<bool>(), any::<bool>()), 1..200),
+        ) {
+            // Two campaigns, each with an interval of its own.
+            let mut pairs = Pairs::default();
+            pairs.needed(true, Duration::ZERO);
+            let mut now = Duration::ZERO;
+            let mut last: HashMap<u8, Duration> = HashMap::new();
+            for (pause, person, is_slow, is_made) in asks {
+                now += Duration::from_millis(pause);
+                let interval = Duration::from_secs(if is_slow { 60 } else { 5 });
+                let (name, known) = (person.to_string(), last.get(&person).copied().unwrap_or_default());
+                let is_free = pairs.free_at(&name, interval) <= now;
+                prop_assert_eq!(is_free, now >= known + interval + LATE_MAX, "only calls that were made count");
+                if is_free {
+                    let before = pairs.called(&name, now);
+                    match is_made {
+                        true => drop(last.insert(person, now)),
+                        false => pairs.not_called(&name, now, before),
+                    }
+                }
+            }
+        }
     }
 
     #[test]
@@ -108,7 +155,11 @@ mod tests {
             pairs.called(&call.to_string(), Duration::from_millis(call * 10));
         }
         assert!(pairs.last.len() < 20_000, "{}", pairs.last.len());
-        pairs.needed(false, Duration::ZERO);
+        let end = Duration::from_secs(2_000) + KEPT;
+        pairs.needed(true, Duration::from_secs(2_000));
+        pairs.needed(false, end);
+        assert!(!pairs.last.is_empty(), "another campaign may come soon");
+        pairs.needed(false, end + LATE_MAX);
         assert!(pairs.last.is_empty());
     }
 }

@@ -60,10 +60,12 @@ pub struct CampaignUse {
     pub campaign: CampaignId,
     /// From when on the page's part of its rate lets the next call start; `None`: it has no rate.
     pub next_call: Option<Duration>,
-    /// Sends that wait because their people were called a moment ago.
+    /// Sends that wait because their people were called a moment ago, or may have been.
     pub people: usize,
     /// When the first of these may be called.
     pub next_person: Option<Duration>,
+    /// Whom the page called before is not known: everybody waits for one interval of the limit of pairs.
+    pub people_unknown: bool,
 }
 
 /// A page's limit of the day and its use.

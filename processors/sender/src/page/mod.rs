@@ -84,7 +84,7 @@ struct LaneState {
     lane: Lane,
     window: VecDeque<Ready>,
     granted: VecDeque<GrantedSend>,
-    /// Decoded sends to people who were called a moment ago, by when they may be called again.
+    /// Decoded sends to people who were called a moment ago, or may have been, by when they may be called again.
     deferred: BTreeMap<(Duration, ChunkId, u16), Ready>,
     /// The limits above the page that its calls are under.
     quotas: Vec<QuotaPlace>,
@@ -361,7 +361,8 @@ impl Page {
         let mut at_least = |time: Duration| wake = wake.min(time.max(now));
         self.report_at.into_iter().for_each(&mut at_least);
         Some(self.rest_until).filter(|until| *until > now).into_iter().for_each(&mut at_least);
-        self.settling.next_due().into_iter().for_each(&mut at_least);
+        // Who has left settles nothing any more: the next owner does.
+        self.settling.next_due().filter(|_| !self.has_left()).into_iter().for_each(&mut at_least);
         self.ends_by().into_iter().for_each(&mut at_least);
         self.next_look_at_calls(now).into_iter().for_each(&mut at_least);
         if self.stop.is_none() {

@@ -57,6 +57,8 @@ pub(super) struct Calling {
     pub(super) not_after: Duration,
     pub(super) begun: Begun,
     pub(super) ready: Ready,
+    /// The slot of the call before it to the same person, as far as it is remembered.
+    pub(super) before: Option<Duration>,
     /// What it uses of limits above the page.
     pub(super) tokens: CallTokens,
 }

@@ -1,9 +1,9 @@
 //! Windows, limits of the day, priorities and commands, judged by the provider's list of calls.
 
-use crate::support::{Bench, SIZE};
+use crate::support::{Bench, SIZE, page};
 use sluice_core::{CampaignState, Terms};
 use sluice_schemas::{GateClass, OpenHours, Priority, Rules, SendWindow, WindowClock};
-use sluice_simulation::Faults;
+use sluice_simulation::{Faults, ProviderFaults};
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -230,4 +230,45 @@ async fn b2_g6_a_page_uses_its_rate_whatever_a_store_far_away_takes_to_answer() 
         assert!((least..=1.0).contains(&used), "{rate}/s at {distance_ms} ms: {used}");
         running.stop().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn b2_whoever_was_certainly_not_called_does_not_wait_for_another_interval_of_the_pair() {
+    let no_connection = ProviderFaults { unreachable_ppm: 1_000_000, ..ProviderFaults::none() };
+    // Calls that start too late, and calls that get no connection, when the first interval is over.
+    for (faults, stalled) in [(ProviderFaults::none(), true), (no_connection, false)] {
+        let bench = Bench::new();
+        let rules = Rules { pair_rate: Some("1/min".to_owned()), ..Rules::default() };
+        bench.ruled_campaign("paired", None, rules, &plain()).await;
+        bench.answers(faults);
+        let running = bench.start("sender");
+        tokio::time::sleep(MINUTE).await;
+        if stalled {
+            bench.stall(Duration::from_secs(2));
+        }
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        bench.answers(ProviderFaults::none());
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!(bench.calls_of("paired").len(), SIZE as usize, "stalled: {stalled}");
+        running.stop().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn b2_the_next_chunk_of_a_slow_source_does_not_wait_for_another_interval_of_the_pair() {
+    let bench = Bench::new();
+    let rules = Rules { pair_rate: Some("1/min".to_owned()), ..Rules::default() };
+    bench.ruled_campaign("paired", None, rules, &plain()).await;
+    // Another campaign has something to send all the time.
+    bench.ruled_campaign("hourly", Some("1/h"), Rules::default(), &plain()).await;
+    let running = bench.start("sender");
+    tokio::time::sleep(2 * MINUTE).await;
+    assert_eq!(bench.calls_of("paired").len(), SIZE as usize);
+    bench.accepted("paired", 0).await;
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(running.board.pages()[&page()].campaigns, 1, "it has nothing to do, and is forgotten");
+    bench.next_chunk("paired", 1).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(bench.calls_of("paired").len(), 2 * SIZE as usize);
+    running.stop().await;
 }

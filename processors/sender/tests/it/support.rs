@@ -147,6 +147,11 @@ impl Bench {
         }
     }
 
+    /// Another chunk of such a campaign.
+    pub(crate) async fn next_chunk(&self, name: &str, number: u32) {
+        self.chunk_of(ChunkId::new(CampaignId::of("t", name), 0, 1, number), GateClass::default()).await;
+    }
+
     async fn chunk_of(&self, chunk: ChunkId, class: GateClass) {
         self.write_rows(chunk).await;
         self.announce_of(chunk, class).await;
@@ -281,6 +286,11 @@ impl Bench {
         self.provider.pause_templates_of(ids);
     }
 
+    /// Lets calls start no sooner than after this time.
+    pub(crate) fn stall(&self, time: Duration) {
+        self.provider.stall(time);
+    }
+
     /// How the provider answers from now on.
     pub(crate) fn answers(&self, faults: ProviderFaults) {
         self.provider.set_faults(faults);
@@ -318,13 +328,22 @@ impl Bench {
 
     /// What the receipt processor stores when it has merged these, all that there is up to a position.
     pub(crate) async fn merge(&self, position: u64, receipts: &[ReceiptEntry]) {
+        self.merge_of(chunk(), position, receipts).await;
+    }
+
+    /// The same where all of a campaign's chunk was accepted.
+    pub(crate) async fn accepted(&self, name: &str, number: u32) {
+        let chunk = ChunkId::new(CampaignId::of("t", name), 0, 1, number);
+        self.merge_of(chunk, 1, &[entry(Fact::Accepted, 0, SIZE as u16 - 1, 1, 0)]).await;
+    }
+
+    async fn merge_of(&self, chunk: ChunkId, position: u64, receipts: &[ReceiptEntry]) {
         let mut state = ChunkState::new();
         receipts.iter().for_each(|entry| state.merge(entry));
         state.merge(&entry(Fact::Closed, 0, SIZE as u16 - 1, 0, 0));
         let counters = state.counters();
         let stamp = Stamp::new(1, position);
-        let save =
-            ChunkSave { chunk: chunk(), stamp, state, counters, details: Vec::new(), details_to: stamp };
+        let save = ChunkSave { chunk, stamp, state, counters, details: Vec::new(), details_to: stamp };
         self.store().save_chunks(vec![save]).await.unwrap();
     }
 

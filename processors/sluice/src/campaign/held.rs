@@ -52,6 +52,7 @@ impl CampaignStatus {
                     format!("{name} is being cancelled{}. {far}.", self.why())
                 }
                 ("run state", _) => format!("{name} is {}. {far}.", self.state.as_str()),
+                ("pair", _) => format!("{name} waits for its limit of pairs ({}). {far}.", line.says),
                 ("window", Some(until)) => format!("{name} waits for its window: opens {until}. {far}."),
                 (gate, Some(until)) => {
                     let more = line.frees.map_or_else(String::new, |count| {

@@ -23,6 +23,12 @@ impl CampaignStatus {
                 line.says = format!("{}: {says}", line.says);
             }
         }
+        // Where only some of its pages wait, or some are another process's, it may go on.
+        let all_wait =
+            self.pages.len() == self.page_count && self.pages.iter().all(|page| page.pairs_unknown);
+        if let Some(line) = self.gates.iter_mut().find(|line| line.gate == "pair" && all_wait) {
+            line.holds = self.counters.pending;
+        }
     }
 }
 
@@ -53,13 +59,17 @@ fn left(for_ms: u64) -> String {
     }
 }
 
-/// `3 people were called a moment ago, the first of them is free in 12.0 s`.
+/// `3 sends wait, the first for 12.0 s`; where nobody was called yet, why they wait.
 fn pair_use(pages: &[PageLine]) -> Option<String> {
     let waits: Vec<(usize, u64)> = pages.iter().filter_map(|page| page.pairs_for_ms).collect();
     let (people, first_ms) =
         waits.into_iter().reduce(|(all, first), (count, next)| (all + count, first.min(next)))?;
     let people = counted(people as u64, "send waits", "sends wait");
-    Some(format!("{people}, the first for {}", duration(Duration::from_millis(first_ms))))
+    let why = match pages.iter().any(|page| page.pairs_unknown) {
+        true => ", because earlier calls are not known",
+        false => "",
+    };
+    Some(format!("{people}, the first for {}{why}", duration(Duration::from_millis(first_ms))))
 }
 
 #[cfg(test)]
@@ -75,7 +85,7 @@ mod tests {
     /// What a page says of the campaign when its next slot comes at `next`.
     fn page(name: &str, campaign: CampaignId, next: Duration, people: usize) -> PageLine {
         let next_person = (people > 0).then_some(NOW + Duration::from_secs(12));
-        let own = CampaignUse { campaign, next_call: Some(next), people, next_person };
+        let own = CampaignUse { campaign, next_call: Some(next), people, next_person, people_unknown: false };
         let other = CampaignUse { campaign: CampaignId::of("t", "another"), next_call: None, ..own };
         let status = PageStatus { uses: vec![other, own], ..PageStatus::default() };
         page_line(name, &status, Some(campaign), NOW)
@@ -109,5 +119,27 @@ mod tests {
         row.launch.pages.truncate(1);
         let one = vec![page("a", id, NOW + Duration::from_millis(300), 0)];
         assert_eq!(says(row, one), [line("campaign", "10/min: in use"), line("pair", "1/min to one person")]);
+    }
+
+    #[test]
+    fn g3_b2_a_page_that_does_not_know_whom_it_called_before_says_that_everybody_waits() {
+        let row = row("null", r#"{"pair_rate": "1/min"}"#);
+        let held = |unknown: &[bool]| {
+            let mut status = derived(&stored(row.clone(), &[("a", 9)]), 5);
+            let waits = |(name, unknown): (&str, &bool)| PageLine {
+                pairs_unknown: *unknown,
+                ..page(name, row.id, NOW, 9)
+            };
+            status.pages = ["a", "b"].into_iter().zip(unknown).map(waits).collect();
+            status.add_uses(&row);
+            status.held(5)
+        };
+        assert_eq!(
+            held(&[true, true]).unwrap(),
+            "spring waits for its limit of pairs (1/min to one person: 18 sends wait, the first for 12.0 s, because \
+             earlier calls are not known). 0 of 9 done."
+        );
+        assert_eq!(held(&[true, false]), None, "one of its pages goes on");
+        assert_eq!(held(&[true]), None, "of the other one nothing is known here");
     }
 }

@@ -112,10 +112,13 @@ pub struct PageLine {
     /// such rate, or its owner is another process.
     #[serde(default)]
     pub rate_for_ms: Option<u64>,
-    /// People of the campaign who wait since this page called them a moment ago, and how long the first of them does;
-    /// `None`: nobody, as far as is known here.
+    /// People of the campaign who wait since this page called them a moment ago, or may have, and how long the first of
+    /// them does; `None`: nobody, as far as is known here.
     #[serde(default)]
     pub pairs_for_ms: Option<(usize, u64)>,
+    /// Whom the page called before is not known, so everybody waits.
+    #[serde(default)]
+    pub pairs_unknown: bool,
 }
 
 /// Reads the status of a campaign.
@@ -191,6 +194,7 @@ pub fn page_line(page: &str, status: &PageStatus, campaign: Option<CampaignId>, 
         speed_percent: status.speed_percent,
         rate_for_ms: own.and_then(|own| own.next_call).map(left),
         pairs_for_ms: own.and_then(|own| Some((own.people, left(own.next_person?)))),
+        pairs_unknown: own.is_some_and(|own| own.people_unknown),
     }
 }
 

@@ -269,6 +269,7 @@ mod tests {
             speed_percent: Some(50),
             rate_for_ms: None,
             pairs_for_ms: None,
+            pairs_unknown: false,
         };
         let facts = |line| PageFacts::of(&PageId::from("a"), 0, None, None, Some(line), 0);
         let waits = facts(line.clone());
