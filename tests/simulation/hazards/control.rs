@@ -37,7 +37,7 @@ fn g7_a_pause_at_any_time_of_a_bad_day_holds_and_a_resume_loses_nobody() {
     for_each("paused after ms", (0..3_600).step_by(150), |after| async move {
         let provider = ProviderFaults { webhook_late_ms_max: 40_000, ..ProviderFaults::hostile() };
         let scenario =
-            Scenario { faults: Faults::latency(), provider, page_rate: Some("20/s"), ..Scenario::default() };
+            Scenario { faults: Faults::latency(), provider, page_rate: Some("5/s"), ..Scenario::default() };
         let mut run = Run::started(after, &scenario).await;
         run.until("the campaign", |cluster| !cluster.store.snapshot().campaigns.is_empty()).await;
         for _ in 0..2 {
@@ -125,7 +125,7 @@ fn hazard_23_a_cancel_at_any_time_of_a_bad_day_ends_cancelled() {
     for_each("cancelled after ms", (0..3_000).step_by(110), |after| async move {
         let provider = ProviderFaults { webhook_late_ms_max: 40_000, ..ProviderFaults::hostile() };
         let scenario =
-            Scenario { faults: Faults::latency(), provider, page_rate: Some("20/s"), ..Scenario::default() };
+            Scenario { faults: Faults::latency(), provider, page_rate: Some("5/s"), ..Scenario::default() };
         let mut run = Run::started(after, &scenario).await;
         run.until("the campaign", |cluster| !cluster.store.snapshot().campaigns.is_empty()).await;
         tokio::time::sleep(ms(after)).await;

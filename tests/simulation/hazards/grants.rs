@@ -39,10 +39,18 @@ fn hazard_03_grants_that_hang_and_are_applied_later_claim_nobody_twice() {
             for round in 3..8 {
                 let seen = run.cluster.late_grants();
                 let sendable = run.cluster.audience.sendable() as usize;
+                // Whoever was granted by one that died may never be called.
+                let has_ended = |cluster: &Cluster| {
+                    let campaigns = cluster.store.snapshot().campaigns;
+                    campaigns.values().any(|row| row.state == CampaignState::Completed)
+                };
                 run.until("a late grant", |cluster| {
-                    cluster.late_grants() > seen || cluster.calls().len() + 5 > sendable
+                    cluster.late_grants() > seen || cluster.calls().len() + 5 > sendable || has_ended(cluster)
                 })
                 .await;
+                if has_ended(&run.cluster) {
+                    break;
+                }
                 woke_up.set(woke_up.get() + u32::from(run.cluster.late_grants() > seen));
                 if let Some(owner) = run.owner() {
                     run.kill(owner);

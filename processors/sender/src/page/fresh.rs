@@ -7,7 +7,7 @@
 use super::{Page, Ready, ReadySend, SharedContext, loading::skipped};
 use crate::shard::SenderError;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use sluice_core::{CampaignId, ChunkId, ChunkState};
+use sluice_core::{CampaignId, ChunkId, ChunkState, IndexSet};
 use sluice_runtime::ports::store::StoreError;
 use sluice_schemas::Channel;
 use std::collections::{BTreeMap, BTreeSet};
@@ -150,6 +150,9 @@ impl Page {
         let settle = self.ms(self.context.options.settle_ms);
         let Some(state) = self.lanes.get_mut(&campaign) else { return Ok(()) };
         let mut reports = Vec::new();
+        // A replica may show the state from before the failure that another attempt follows. Whether that is to be made is
+        // asked again when it is decoded again.
+        let mut again: BTreeMap<(ChunkId, u8), IndexSet> = BTreeMap::new();
         let settling = &mut self.settling;
         state.window.retain_mut(|ready| {
             let Some(is_suppressed) = found.people.get(&(ready.chunk, ready.index)) else { return true };
@@ -160,11 +163,17 @@ impl Page {
             let known = found.states.get(&ready.chunk);
             if known.is_some_and(|known| !known.recipient(ready.index).may_attempt(ready.attempt)) {
                 settling.look(ready.chunk, now, settle);
+                if ready.attempt > 1 {
+                    again.entry((ready.chunk, ready.attempt)).or_default().insert(ready.index);
+                }
                 return false;
             }
             ready.looked_at = ready.looked_at.max(began);
             true
         });
+        for ((chunk, attempt), indexes) in again {
+            state.lane.put_back(chunk, attempt, &indexes);
+        }
         let now_ms = self.context.ports.clock.wall_ms();
         for (chunk, index) in reports {
             self.report(chunk, skipped(index, now_ms));
