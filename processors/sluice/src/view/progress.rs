@@ -148,7 +148,7 @@ fn describe(status: &CampaignStatus, rate: f64) -> String {
         None => String::new(),
     };
     let mut parts = vec![format!("{:>3} %{of_run}", percent(done, all))];
-    if status.recipients == 0 {
+    if status.recipients == 0 && !status.expanded && !status.state.is_ended() {
         parts[0] = "reading the audience".to_owned();
     }
     parts.push(format!(" {} sent", thousands(counters.sent)));
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
     use crate::campaign::status::derived;
     use crate::campaign::stored::tests::{row, stored};
-    use sluice_core::Counters;
+    use sluice_core::{CampaignState, Counters};
 
     #[test]
     fn c6_f5_the_progress_of_a_later_run_is_its_own() {
@@ -188,6 +188,14 @@ mod tests {
         assert_eq!(describe(&status, 0.0), " 94 %   284 sent");
         (status.run, status.retried) = (2, Some(30));
         assert_eq!(describe(&status, 0.0), " 46 % of 30 in run 2   284 sent");
+    }
+
+    #[test]
+    fn b5_a5_nobody_is_read_of_a_campaign_without_recipients_that_has_ended() {
+        let mut status = derived(&stored(row("null", "{}"), &[]), 5);
+        assert_eq!(describe(&status, 0.0), "reading the audience   0 sent");
+        status.state = CampaignState::Completed;
+        assert_eq!(describe(&status, 0.0), "100 %   0 sent   completed");
     }
 
     #[test]
