@@ -4,7 +4,7 @@
 //! The looks go on beside the page, at whoever is next for some time together: calls wait for no answer of the store, and
 //! a page under a rate looks about once a second instead of once a call.
 
-use super::{Page, Ready, ReadySend, SharedContext, loading::skipped};
+use super::{Page, ReadySend, SharedContext, loading::skipped};
 use crate::shard::SenderError;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sluice_core::{CampaignId, ChunkId, ChunkState, IndexSet};
@@ -22,6 +22,10 @@ const SOON: Duration = Duration::from_millis(500);
 
 /// Then everybody is looked at who may be granted within this, and is fresh as long.
 const TOGETHER: Duration = Duration::from_millis(1_500);
+
+/// Whoever is not the very next is asked about no more often: a page at full speed decides a thousand times a second, and
+/// its window is long.
+const ASKED_EVERY: Duration = Duration::from_millis(50);
 
 /// Chunk states of one look that are read at once.
 const READS_MAX: usize = 8;
@@ -41,6 +45,8 @@ pub(super) struct Freshening {
     campaigns: BTreeSet<CampaignId>,
     /// None is begun before: the store gave no answer.
     from: Duration,
+    /// Whole windows are not gone through before.
+    asked_from: Duration,
 }
 
 /// A look that has ended.
@@ -108,17 +114,21 @@ impl Page {
         if soon == 0 {
             return;
         }
-        let together = self.grantable_until(now, now + ahead + TOGETHER);
+        let asks_all = now >= self.freshening.asked_from;
+        if asks_all {
+            self.freshening.asked_from = now + ASKED_EVERY;
+        }
         let ids: Vec<CampaignId> = self.lanes.keys().copied().collect();
         for id in ids {
             let Some(state) = self.lanes.get(&id) else { continue };
-            let is_due = |ready: &&Ready| !ready.is_fresh(now + SOON);
-            if self.freshening.campaigns.contains(&id)
-                || self.template_waits(&state.template, now)
-                || !state.window.iter().take(soon).any(|ready| is_due(&ready))
-            {
+            if self.is_looked_at(id) || self.template_waits(&state.template, now) {
                 continue;
             }
+            let asked = if asks_all { soon } else { 1 };
+            if !state.window.iter().take(asked).any(|ready| !ready.is_fresh(now + SOON)) {
+                continue;
+            }
+            let together = self.grantable_until(now, now + ahead + TOGETHER);
             let next = state.window.iter().take(together);
             let stale = next.filter(|ready| !ready.is_fresh(now + TOGETHER));
             let launch = &state.campaign.row.launch;
