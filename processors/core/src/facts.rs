@@ -245,15 +245,21 @@ impl Recipient {
                 _ => last > self.reopened(),
             };
         let cancelled = self.0 & CANCELLED != 0;
+        // Who opted out before the next attempt is not called again either.
+        let stopped = cancelled || self.0 & SKIPPED != 0;
         if unresolved > 0 {
             // Sent again on request: open until the newest attempt is settled, or nothing more is sent.
-            return if ended || cancelled { Status::Unknown } else { Status::Pending };
+            return if ended || stopped { Status::Unknown } else { Status::Pending };
         }
         // Opened for another attempt that is not made any more: what was known before stands.
-        if ended || cancelled && self.has_failed_for_good() {
+        if ended || stopped && self.has_failed_for_good() {
             return if self.0 & OPTED_OUT != 0 { Status::OptedOut } else { Status::Failed };
         }
-        if cancelled { Status::Cancelled } else { Status::Pending }
+        match stopped {
+            true if cancelled => Status::Cancelled,
+            true => Status::Skipped,
+            false => Status::Pending,
+        }
     }
 
     /// Whether links were followed.
@@ -389,6 +395,21 @@ mod tests {
         let state = of(&[(Fact::Failed, 1)]);
         assert_eq!(state.status(), Status::Pending);
         assert!(state.may_attempt(2) && !state.may_attempt(1) && !state.may_attempt(3));
+    }
+
+    #[test]
+    fn g8_a4_whoever_opts_out_between_two_attempts_is_final() {
+        let skipped = |facts: &[(Fact, u8)]| of(facts).join(of(&[(Fact::Skipped, 0)]));
+        let refused = skipped(&[(Fact::Failed, 1)]);
+        assert_eq!(refused.status(), Status::Skipped);
+        assert!(!refused.may_attempt(2));
+        assert_eq!(skipped(&[(Fact::FailedForGood, 1), (Fact::Reopened, 1)]).status(), Status::Failed);
+        assert_eq!(skipped(&[(Fact::Unresolved, 1), (Fact::Reopened, 1)]).status(), Status::Unknown);
+        assert_eq!(
+            refused.join(of(&[(Fact::Delivered, 0)])).status(),
+            Status::Delivered,
+            "it went out after all"
+        );
     }
 
     #[test]
