@@ -44,7 +44,10 @@ pub async fn preview_beside(sight: &Sight, valid: &ValidLaunch, counts: &[ClassC
         quotas: sight.quotas_of(launch).await?,
         shares: sight.shares,
     };
-    Ok(preview(valid, &planned, &circumstances, sight.now_ms))
+    // Years of many classes take a while to be walked through.
+    let (valid, now_ms) = (valid.clone(), sight.now_ms);
+    let walked = tokio::task::spawn_blocking(move || preview(&valid, &planned, &circumstances, now_ms));
+    walked.await.map_err(crate::error::storage)
 }
 
 /// The other campaigns that run on the pages of a launch.

@@ -10,7 +10,7 @@ use sluice_core::schedule::starts_ms;
 use sluice_core::window::{Opening, Window};
 use sluice_core::{CampaignRow, PageId};
 use sluice_schemas::GateClass;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// When a launch would start and end beside what its pages send already.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -91,6 +91,38 @@ pub struct Taken {
     pub says: String,
     /// It was launched with other words, so that this launch would be refused.
     pub differs: bool,
+}
+
+/// Classes of one question at most: a year of days in some fifty zones. More would be walked through for minutes.
+const CLASSES_MAX: usize = 20_000;
+
+/// Recipients of one class at most: more people than there are.
+const COUNT_MAX: u64 = 100_000_000_000;
+
+/// Checks what somebody else has counted for a launch.
+///
+/// # Errors
+/// A sentence about the first class that can't be.
+pub fn check_counts(valid: &ValidLaunch, counts: &[ClassCount]) -> Result<(), String> {
+    if counts.len() > CLASSES_MAX {
+        return Err(format!("{} classes, possible are {CLASSES_MAX}", counts.len()));
+    }
+    let pages: BTreeSet<&String> = valid.launch.pages.iter().collect();
+    for ClassCount { page, zone, day, count } in counts {
+        if !pages.contains(page) {
+            return Err(format!("page {page} is not one of the launch's"));
+        }
+        if let Some(zone) = zone.as_deref().filter(|zone| time_zone(zone).is_none()) {
+            return Err(format!("nobody knows the time zone {zone}"));
+        }
+        if let Some(day) = day.as_deref().filter(|day| moment::date(day).is_none()) {
+            return Err(format!("{day} is not a day, like 2026-11-25"));
+        }
+        if *count > COUNT_MAX {
+            return Err(format!("{count} recipients, possible are {COUNT_MAX}"));
+        }
+    }
+    Ok(())
 }
 
 /// The campaign that a launch at `now_ms` would make, with these recipients.
@@ -230,6 +262,27 @@ mod tests {
         refused.pages.get_mut(&PageId::from("a")).unwrap().held = Some("190: token expired".to_owned());
         let preview = of_beside(&refused, Value::Null, json!({}), &[(18, None)]);
         assert_eq!(preview.pages[0].held.as_deref(), Some("190: token expired"));
+    }
+
+    #[test]
+    fn a7_counts_that_can_not_be_are_refused_with_the_reason() {
+        let launch = json!({
+            "campaign": "c", "channel": "http", "pages": ["a"], "audience": {"path": "a.csv"},
+            "message": {"http": {"body": {}}},
+        });
+        let valid = validate(&parse_json(&launch.to_string()).unwrap()).unwrap();
+        let class = ClassCount { page: "a".to_owned(), zone: None, day: None, count: 1 };
+        let tokyo = ClassCount { zone: Some("Asia/Tokyo".to_owned()), ..class.clone() };
+        assert_eq!(check_counts(&valid, &[class.clone(), tokyo]), Ok(()));
+        for (wrong, says) in [
+            (ClassCount { page: "b".to_owned(), ..class.clone() }, "page b"),
+            (ClassCount { zone: Some("Mars/North".to_owned()), ..class.clone() }, "Mars/North"),
+            (ClassCount { day: Some("tomorrow".to_owned()), ..class.clone() }, "tomorrow"),
+            (ClassCount { count: u64::MAX, ..class.clone() }, "possible are"),
+        ] {
+            assert!(check_counts(&valid, &[wrong]).unwrap_err().contains(says));
+        }
+        assert!(check_counts(&valid, &vec![class; CLASSES_MAX + 1]).is_err());
     }
 
     #[test]

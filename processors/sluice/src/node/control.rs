@@ -6,7 +6,7 @@ use crate::campaign::explain::explain;
 use crate::campaign::known_chunks::KnownChunks;
 use crate::campaign::launched::Launched;
 use crate::campaign::place::Place;
-use crate::campaign::preview::{Answered, Asked};
+use crate::campaign::preview::{Answered, Asked, check_counts};
 use crate::campaign::status::CampaignStatus;
 use crate::campaign::{self, failures, recipients};
 use crate::config::pages::unnamed;
@@ -152,13 +152,16 @@ impl Control for NodeControl {
     }
 
     async fn preview(&self, asked_json: &[u8]) -> Result<Value, ApiError> {
-        let Asked { launch, recipients } = serde_json::from_slice(asked_json).map_err(|error| {
+        let invalid = |detail: String| {
             ApiError::new(400, "preview_invalid", "the question is not a launch with counted recipients")
-                .details(vec![error.to_string()])
+                .details(vec![detail])
                 .actionable("send {\"launch\": LAUNCH.json, \"recipients\": [{\"page\", \"zone\", \"day\", \"count\"}]}")
-        })?;
+        };
+        let Asked { launch, recipients } =
+            serde_json::from_slice(asked_json).map_err(|error| invalid(error.to_string()))?;
         let launch = launching::parse(&launch.to_string(), "the launch").map_err(api_error)?;
         let valid = launching::checked(&launch, "the launch").map_err(api_error)?;
+        check_counts(&valid, &recipients).map_err(invalid)?;
         let sight = self.sight();
         let answer = async {
             let taken = launching::taken(&self.engines, &launch).await?;
