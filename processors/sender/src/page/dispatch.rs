@@ -169,7 +169,7 @@ impl Page {
         if self.calling.len() >= self.in_flight_max() {
             return None;
         }
-        let page = ownership.slots.next(now);
+        let (page, far) = (ownership.slots.next(now), self.ahead());
         let after = |next: Duration, granted: usize, per_second: Option<f64>| {
             let apart = per_second.map_or(0.0, |per_second| granted as f64 / per_second.max(1e-3));
             next + Duration::from_secs_f64(apart)
@@ -183,7 +183,7 @@ impl Page {
             let is_next = state.has_next(now) && self.grant.is_none() && !self.is_looked_at(*id);
             let own = |gcra: Gcra| after(gcra.next(), state.granted.len(), Some(gcra.per_second()));
             let granted = gcra.map_or(grant_from, |gcra| own(gcra).max(grant_from));
-            let turns = [is_granted.then_some((next, ahead)), is_next.then_some((granted, self.ahead()))];
+            let turns = [is_granted.then_some((next, ahead)), is_next.then_some((granted, far))];
             let turns = turns.into_iter().flatten().filter(|_| !self.template_waits(&state.template, now));
             turns.filter(move |_| next > now).filter_map(move |(slot, ahead)| {
                 let has_tokens = self.tokens.has_each(&state.quotas, next);

@@ -4,7 +4,7 @@
 //! The looks go on beside the page, at whoever is next for some time together: calls wait for no answer of the store, and
 //! a page under a rate looks about once a second instead of once a call.
 
-use super::{Page, ReadySend, SharedContext, loading::skipped};
+use super::{LaneState, Page, ReadySend, SharedContext, loading::skipped};
 use crate::shard::SenderError;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sluice_core::{CampaignId, ChunkId, ChunkState, IndexSet};
@@ -27,6 +27,9 @@ const TOGETHER: Duration = Duration::from_millis(1_500);
 /// its window is long.
 const ASKED_EVERY: Duration = Duration::from_millis(50);
 
+/// Looks of one page under way at once: a page of many campaigns does not crowd out the others.
+const LOOKS_MAX: usize = 4;
+
 /// Chunk states of one look that are read at once.
 const READS_MAX: usize = 8;
 
@@ -43,6 +46,8 @@ pub(super) struct Freshening {
     pub(super) looks: JoinSet<Result<Look, SenderError>>,
     /// Whose they are.
     campaigns: BTreeSet<CampaignId>,
+    /// Whose turn it was last: after it the others come first.
+    last: Option<CampaignId>,
     /// None is begun before: the store gave no answer.
     from: Duration,
     /// Whole windows are not gone through before.
@@ -118,8 +123,13 @@ impl Page {
         if asks_all {
             self.freshening.asked_from = now + ASKED_EVERY;
         }
-        let ids: Vec<CampaignId> = self.lanes.keys().copied().collect();
-        for id in ids {
+        let until = now + ahead + TOGETHER;
+        let (before, after): (Vec<CampaignId>, Vec<CampaignId>) =
+            self.lanes.keys().partition(|id| self.freshening.last.is_some_and(|last| **id <= last));
+        for id in after.into_iter().chain(before) {
+            if self.freshening.looks.len() >= LOOKS_MAX {
+                return;
+            }
             let Some(state) = self.lanes.get(&id) else { continue };
             if self.is_looked_at(id) || self.template_waits(&state.template, now) {
                 continue;
@@ -128,7 +138,12 @@ impl Page {
             if !state.window.iter().take(asked).any(|ready| !ready.is_fresh(now + SOON)) {
                 continue;
             }
-            let together = self.grantable_until(now, now + ahead + TOGETHER);
+            let own = state.campaign.gcra.map_or(u64::MAX, |gcra| gcra.capacity(now, until));
+            let own = usize::try_from(own).unwrap_or(usize::MAX);
+            let together = self.grantable_until(now, until).min(own);
+            if together == 0 {
+                continue;
+            }
             let next = state.window.iter().take(together);
             let stale = next.filter(|ready| !ready.is_fresh(now + TOGETHER));
             let launch = &state.campaign.row.launch;
@@ -139,6 +154,7 @@ impl Page {
                 people: stale.map(|ready| ((ready.chunk, ready.index), ready.to.clone())).collect(),
             };
             self.freshening.campaigns.insert(id);
+            self.freshening.last = Some(id);
             self.freshening.looks.spawn(asked.look(self.context.clone()));
         }
     }
@@ -196,12 +212,25 @@ impl Page {
         self.freshening.campaigns.contains(&campaign)
     }
 
-    /// When somebody has to be looked at again, if that lies ahead.
+    /// When somebody has to be looked at again: a moment from now where somebody came back to the window.
     pub(super) fn next_fresh_look(&self, now: Duration) -> Option<Duration> {
         let slot = self.ownership.as_ref()?.slots.next(now);
-        let waits = self.lanes.values().any(|state| !state.window.is_empty());
+        if !self.lanes.values().any(|state| !state.window.is_empty()) {
+            return None;
+        }
         let next = slot.saturating_sub(self.ahead() + SOON).max(self.freshening.from);
-        (waits && next > now).then_some(next)
+        if next > now {
+            return Some(next);
+        }
+        let is_due = |id: &CampaignId, state: &LaneState| {
+            let front = state.window.front().is_some_and(|ready| !ready.is_fresh(now + SOON));
+            let has_slot = || state.campaign.gcra.is_none_or(|gcra| gcra.capacity(now, now + SOON) > 0);
+            front && has_slot() && !self.is_looked_at(*id) && !self.template_waits(&state.template, now)
+        };
+        let begins = self.freshening.looks.len() < LOOKS_MAX
+            && self.lanes.iter().any(|(id, state)| is_due(id, state))
+            && self.grantable_until(now, now + self.ahead() + SOON) > 0;
+        begins.then_some(now + Duration::from_millis(1))
     }
 
     /// The store gave no answer: says so, and waits a moment.

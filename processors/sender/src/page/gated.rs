@@ -50,8 +50,12 @@ impl LaneState {
     /// People who were called a moment ago make room for others; those whose time has come are next (hazard 31).
     fn defer_pairs(&mut self, pairs: &Pairs, now: Duration) {
         let later = self.deferred.split_off(&(now, ChunkId([u8::MAX; 16]), u16::MAX));
+        // Whoever has to be looked at first would hold up those who were looked at, so they go behind them.
         for (_, ready) in std::mem::replace(&mut self.deferred, later) {
-            self.window.push_front(ready);
+            match ready.is_fresh(now) {
+                true => self.window.push_front(ready),
+                false => self.window.push_back(ready),
+            }
         }
         let Some(interval) = self.campaign.gate.rules.pair_rate.map(pairs::interval) else { return };
         for ready in std::mem::take(&mut self.window) {

@@ -109,7 +109,7 @@ impl Page {
         self.leaving.kept = None;
         // What the states show concerns the next owner.
         self.settling = Default::default();
-        (self.looks, self.loads) = Default::default();
+        (self.looks, self.loads, self.freshening) = Default::default();
         self.context.board.remove(&self.id);
         Ok(())
     }

@@ -152,6 +152,7 @@ impl Page {
         self.ownership = None;
         self.grant = None;
         self.tokens.forget_more();
+        self.freshening = Default::default();
         for state in self.lanes.values_mut() {
             state.granted.clear();
             state.window.clear();

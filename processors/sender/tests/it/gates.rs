@@ -272,3 +272,24 @@ async fn b2_the_next_chunk_of_a_slow_source_does_not_wait_for_another_interval_o
     assert_eq!(bench.calls_of("paired").len(), 2 * SIZE as usize);
     running.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn b2_g6_people_whose_interval_is_over_do_not_hold_those_up_who_were_looked_at() {
+    let mut bench = Bench::new();
+    bench.chunk_size = 200;
+    bench.page_rate = Some("10/s".parse().unwrap());
+    let mut faults = Faults::none();
+    faults.store.distance_ms = 200;
+    bench.world.set_faults(faults);
+    let rules = || Rules { pair_rate: Some("1/min".to_owned()), ..Rules::default() };
+    bench.ruled_campaign("first", None, rules(), &plain()).await;
+    let running = bench.start("sender");
+    tokio::time::sleep(Duration::from_secs(90)).await;
+    let first = bench.calls_of("first");
+    assert_eq!(first.len(), 200);
+    // The same people again: each may be called a minute after the call before, one after the other.
+    bench.ruled_campaign("second", None, rules(), &plain()).await;
+    tokio::time::sleep(Duration::from_secs(58)).await;
+    assert_eq!(bench.calls_of("second").len(), 200);
+    running.stop().await;
+}
