@@ -164,8 +164,9 @@ pub struct Forecast {
 }
 
 impl Forecast {
-    fn done(now_ms: i64) -> Self {
-        Self { ends_ms: Some(now_ms), limited_by: Limit::Done, then_limited_by: Limit::Done }
+    /// Held up by the same all the time.
+    fn by(limit: Limit, ends_ms: Option<i64>) -> Self {
+        Self { ends_ms, limited_by: limit, then_limited_by: limit }
     }
 }
 
@@ -188,7 +189,7 @@ pub fn forecast(pages: &[PageLoad<'_>], campaign: CampaignId, now_ms: i64) -> Ca
         .collect();
     // A page that never ends is the last.
     let last = pages.iter().map(|(_, forecast)| *forecast).max_by_key(|of| of.ends_ms.unwrap_or(i64::MAX));
-    CampaignForecast { whole: last.unwrap_or_else(|| Forecast::done(now_ms)), pages }
+    CampaignForecast { whole: last.unwrap_or_else(|| Forecast::by(Limit::Done, Some(now_ms))), pages }
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ const STEPS_MAX: u32 = 50_000;
 pub(super) fn forecast(load: &PageLoad<'_>, campaign: CampaignId, now_ms: i64) -> Forecast {
     let mut page = Page::new(load, now_ms);
     let Some(target) = load.campaigns.iter().position(|of| of.campaign == campaign) else {
-        return Forecast::done(now_ms);
+        return Forecast::by(Limit::Done, Some(now_ms));
     };
     // A start that is far ahead is no wait without an end.
     let starts_ms = load.campaigns[target].start_at_ms.unwrap_or(now_ms).max(now_ms);
@@ -32,17 +32,16 @@ pub(super) fn forecast(load: &PageLoad<'_>, campaign: CampaignId, now_ms: i64) -
             return page.ends(page.now_ms);
         }
         if let Some(end_ms) = end_at_ms.filter(|end_ms| *end_ms <= page.now_ms) {
-            let (ends_ms, limited_by) = (Some(end_ms.max(now_ms)), Limit::EndAt);
-            return Forecast { ends_ms, limited_by, then_limited_by: limited_by };
+            return Forecast::by(Limit::EndAt, Some(end_ms.max(now_ms)));
         }
         let limit = page.limit_of(target);
-        let Some(turns_ms) = page.turns_ms() else { return page.never(limit) };
+        let Some(turns_ms) = page.turns_ms() else { return Forecast::by(limit, None) };
         page.flow(turns_ms.min(blocks.end_ms()), limit);
         if page.now_ms >= blocks.end_ms() && !blocks.finish(&mut page) || page.now_ms > horizon_ms {
-            return page.never(limit);
+            return Forecast::by(limit, None);
         }
     }
-    page.never(page.limit_of(target))
+    Forecast::by(page.limit_of(target), None)
 }
 
 /// A page on its way. Times in ms since 1970, rates in calls a ms.
@@ -271,9 +270,5 @@ impl<'a> Page<'a> {
         };
         let (limited_by, then_limited_by) = (most(|_| true), most(|limit| limit != Limit::StartAt));
         Forecast { ends_ms: Some(ends_ms), limited_by, then_limited_by }
-    }
-
-    fn never(&self, limit: Limit) -> Forecast {
-        Forecast { ends_ms: None, limited_by: limit, then_limited_by: limit }
     }
 }

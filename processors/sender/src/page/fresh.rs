@@ -4,7 +4,8 @@
 //! The looks go on beside the page, at whoever is next for some time together: calls wait for no answer of the store, and
 //! a page under a rate looks about once a second instead of once a call.
 
-use super::{LaneState, Page, ReadySend, SharedContext, loading::skipped};
+use super::loading::{self, skipped};
+use super::{LaneState, Page, ReadySend, SharedContext};
 use crate::shard::SenderError;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use sluice_core::{CampaignId, ChunkId, ChunkState, IndexSet};
@@ -95,10 +96,8 @@ impl Asked {
         let store = &context.ports.store;
         let addresses: Vec<&str> = self.people.iter().map(|(_, address)| address.as_str()).collect();
         let chunks: BTreeSet<ChunkId> = self.people.iter().map(|((chunk, _), _)| *chunk).collect();
-        let load = async |chunk: ChunkId| {
-            let found = store.load_chunk(chunk).await?;
-            Ok::<_, StoreError>((chunk, found.map(|(_, state)| state).unwrap_or_default()))
-        };
+        let load =
+            async |chunk: ChunkId| Ok::<_, StoreError>((chunk, loading::stored(&**store, chunk).await?));
         let states = stream::iter(chunks).map(load).buffer_unordered(READS_MAX).try_collect();
         let suppressed = store.suppressed(&self.tenant, self.channel, &addresses);
         let (suppressed, states) = tokio::try_join!(suppressed, states)?;
@@ -131,11 +130,8 @@ impl Page {
                 return;
             }
             let Some(state) = self.lanes.get(&id) else { continue };
-            if self.is_looked_at(id) || self.template_waits(&state.template, now) {
-                continue;
-            }
             let asked = if asks_all { soon } else { 1 };
-            if !state.window.iter().take(asked).any(|ready| !ready.is_fresh(now + SOON)) {
+            if !self.wants_look(id, state, asked, now) {
                 continue;
             }
             let own = state.campaign.gcra.map_or(u64::MAX, |gcra| gcra.capacity(now, until));
@@ -212,6 +208,13 @@ impl Page {
         self.freshening.campaigns.contains(&campaign)
     }
 
+    /// Whether one of the next `count` of a campaign would not be fresh soon, and nobody looks yet.
+    fn wants_look(&self, id: CampaignId, state: &LaneState, count: usize, now: Duration) -> bool {
+        !self.is_looked_at(id)
+            && !self.template_waits(&state.template, now)
+            && state.window.iter().take(count).any(|ready| !ready.is_fresh(now + SOON))
+    }
+
     /// When somebody has to be looked at again: a moment from now where somebody came back to the window.
     pub(super) fn next_fresh_look(&self, now: Duration) -> Option<Duration> {
         let slot = self.ownership.as_ref()?.slots.next(now);
@@ -223,9 +226,8 @@ impl Page {
             return Some(next);
         }
         let is_due = |id: &CampaignId, state: &LaneState| {
-            let front = state.window.front().is_some_and(|ready| !ready.is_fresh(now + SOON));
             let has_slot = || state.campaign.gcra.is_none_or(|gcra| gcra.capacity(now, now + SOON) > 0);
-            front && has_slot() && !self.is_looked_at(*id) && !self.template_waits(&state.template, now)
+            self.wants_look(*id, state, 1, now) && has_slot()
         };
         let begins = self.freshening.looks.len() < LOOKS_MAX
             && self.lanes.iter().any(|(id, state)| is_due(id, state))

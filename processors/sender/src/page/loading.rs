@@ -8,7 +8,7 @@ use sluice_core::ids::EchoTag;
 use sluice_core::{ChunkId, ChunkState, IndexSet, SendId};
 use sluice_runtime::ports::log::{LogError, Partition, Position, ReadLimit, Topic};
 use sluice_runtime::ports::messages::MessagePlan;
-use sluice_runtime::ports::store::StoreError;
+use sluice_runtime::ports::store::{Store, StoreError, StoreResult};
 use sluice_schemas::{Channel, Fact, GateClass, ReceiptEntry, SendRequest, decode};
 use std::sync::Arc;
 use tracing::{debug, error, warn};
@@ -61,13 +61,16 @@ impl From<Seen> for Loaded {
 
 /// The chunk's state.
 pub(super) async fn state(context: SharedContext, chunk: ChunkId) -> Result<Seen, SenderError> {
-    match context.ports.store.load_chunk(chunk).await {
-        Ok(found) => {
-            Ok(Seen::State(Arc::new(found.map(|(_, state)| state).unwrap_or_else(ChunkState::default))))
-        }
+    match stored(&*context.ports.store, chunk).await {
+        Ok(state) => Ok(Seen::State(Arc::new(state))),
         Err(StoreError::Unavailable(reason)) => Ok(Seen::Away(reason)),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The state as it is stored; of a chunk that nothing was told of, an empty one.
+pub(super) async fn stored(store: &dyn Store, chunk: ChunkId) -> StoreResult<ChunkState> {
+    Ok(store.load_chunk(chunk).await?.map(|(_, state)| state).unwrap_or_default())
 }
 
 /// Records `first..until` of a span that ends at `end`, as far as they are `wanted`.
