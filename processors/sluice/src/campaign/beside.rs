@@ -2,11 +2,12 @@
 
 use super::estimate::{Circumstances, PageNow, Sends};
 use super::preview::{ClassCount, Preview, planned, preview};
+use super::quotas::QuotaUse;
 use super::stored::Stored;
 use crate::error::Outcome;
 use crate::page::sight::Sight;
 use sluice_core::launch::ValidLaunch;
-use sluice_core::{CampaignId, CampaignState, PageId};
+use sluice_core::{CampaignId, CampaignRow, CampaignState, PageId};
 use sluice_runtime::ports::store::LedgerRow;
 use sluice_schemas::CampaignLaunch;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,40 +15,38 @@ use std::time::Duration;
 
 /// Beside a campaign that is there.
 pub async fn beside(sight: &Sight, stored: &Stored) -> Outcome<Circumstances> {
-    let row = &stored.row;
-    let others = others(sight, row.id, &row.launch).await?;
-    let pages = row.launch.pages.iter().map(|page| PageId::from(page.as_str()));
-    let now = |page: PageId| {
-        let now = page_now(sight, &row.launch, &page, stored.ledgers.get(&page));
-        (page, now)
-    };
-    Ok(Circumstances {
-        others,
-        pages: pages.map(now).collect(),
-        quotas: stored.quotas.clone(),
-        shares: sight.shares,
-    })
+    circumstances(sight, &stored.row, &stored.ledgers, stored.quotas.clone()).await
 }
 
 /// Previews a launch beside what is on its pages.
 pub async fn preview_beside(sight: &Sight, valid: &ValidLaunch, counts: &[ClassCount]) -> Outcome<Preview> {
     let planned = planned(valid, counts, sight.now_ms);
-    let launch = &valid.launch;
-    let mut pages = BTreeMap::new();
+    let mut ledgers = BTreeMap::new();
     for page in planned.waiting.keys() {
         let ledger = sight.store.ledger(page).await?;
-        pages.insert(page.clone(), page_now(sight, launch, page, ledger.as_ref()));
+        ledgers.extend(ledger.map(|ledger| (page.clone(), ledger)));
     }
-    let circumstances = Circumstances {
-        others: others(sight, planned.row.id, launch).await?,
-        pages,
-        quotas: sight.quotas_of(launch).await?,
-        shares: sight.shares,
-    };
+    let quotas = sight.quotas_of(&valid.launch).await?;
+    let circumstances = circumstances(sight, &planned.row, &ledgers, quotas).await?;
     // Years of many classes take a while to be walked through.
     let (valid, now_ms) = (valid.clone(), sight.now_ms);
     let walked = tokio::task::spawn_blocking(move || preview(&valid, &planned, &circumstances, now_ms));
     walked.await.map_err(crate::error::storage)
+}
+
+async fn circumstances(
+    sight: &Sight,
+    row: &CampaignRow,
+    ledgers: &BTreeMap<PageId, LedgerRow>,
+    quotas: Vec<QuotaUse>,
+) -> Outcome<Circumstances> {
+    let others = others(sight, row.id, &row.launch).await?;
+    let pages = row.launch.pages.iter().map(|page| {
+        let page = PageId::from(page.as_str());
+        let now = page_now(sight, &row.launch, &page, ledgers.get(&page));
+        (page, now)
+    });
+    Ok(Circumstances { others, pages: pages.collect(), quotas, shares: sight.shares })
 }
 
 /// The other campaigns that run on the pages of a launch.

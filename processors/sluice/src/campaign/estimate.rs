@@ -242,7 +242,8 @@ impl Estimate<'_> {
 
     /// A limit for people: `its window`, `page shop's 80/s`, `quota acme's 100/s`.
     pub fn says(&self, limit: Limit, page: &PageId) -> String {
-        let now = self.circumstances.pages.get(page).cloned().unwrap_or_default();
+        let plain = PageNow::default();
+        let now = self.circumstances.pages.get(page).unwrap_or(&plain);
         match limit {
             Limit::Done => "nothing".to_owned(),
             Limit::StartAt => "its start".to_owned(),
