@@ -29,9 +29,11 @@ pub fn summary(seed: u64, outcome: &Outcome) -> String {
     outcome.campaigns.iter().for_each(|campaign| line(campaign));
     outcome.slow.iter().for_each(|slow| line(&format!("slow: {slow}")));
     outcome.violations.iter().for_each(|violation| line(&format!("BROKEN {violation}")));
-    match &outcome.kept {
-        Some(kept) => line(&format!("logs, schedules and what the providers noted: {}", kept.display())),
-        None => line("every guarantee held"),
+    if let Some(kept) = &outcome.kept {
+        line(&format!("logs, schedules and what the providers noted: {}", kept.display()));
+    }
+    if outcome.violations.is_empty() {
+        line("every guarantee held");
     }
     text
 }
