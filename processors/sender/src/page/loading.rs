@@ -11,6 +11,7 @@ use sluice_runtime::ports::messages::MessagePlan;
 use sluice_runtime::ports::store::{Store, StoreError, StoreResult};
 use sluice_schemas::{Channel, Fact, GateClass, ReceiptEntry, SendRequest, decode};
 use std::sync::Arc;
+use std::time::Duration;
 use tracing::{debug, error, warn};
 
 /// Records of `sends` of one read: about 400 KiB, half a window of a page at full speed. Each read brings a look at who
@@ -95,19 +96,20 @@ pub(super) async fn span(
         Err(error) => return Err(error.into()),
     };
     let read_to = records.last().map_or(end, |record| record.offset.0 + 1).min(end);
-    let mut sends = Vec::with_capacity(records.len());
+    let mut rendered = rendering.begin(records.len());
     for record in records.iter().filter(|record| record.offset.0 < end) {
         match decode::<SendRequest>(&record.value) {
             Ok(send) if send.chunk.as_slice() == chunk.0 => {
-                let is_wanted = u16::try_from(send.index).is_ok_and(|index| wanted.contains(index));
-                sends.extend(is_wanted.then_some(send));
+                if u16::try_from(send.index).is_ok_and(|index| wanted.contains(index)) {
+                    rendered.push(send);
+                }
             }
             // Another producer's record in between.
             Ok(_) => {}
             Err(error) => warn!(offset = record.offset.0, %error, "record of sends can't be read"),
         }
     }
-    rendering.render(sends, Vec::new(), Some(read_to)).await
+    rendered.finish(Vec::new(), Some(read_to)).await
 }
 
 /// The recipient rows of `wanted`. Somebody whose row is missing or damaged can never be sent to: a failure by name,
@@ -120,9 +122,9 @@ pub(super) async fn rows(rendering: Rendering, wanted: IndexSet) -> Result<Loade
         Err(error) => return Err(error.into()),
     };
     let mut missing = wanted;
-    let mut sends = Vec::with_capacity(rows.len());
-    let mut reports = Vec::new();
     let now_ms = rendering.context.ports.clock.wall_ms();
+    let mut rendered = rendering.begin(rows.len());
+    let mut reports = Vec::new();
     let lost = |first, last, message: String| ReceiptEntry {
         reason: Some("recipient_lost".to_owned()),
         message: Some(message),
@@ -134,7 +136,7 @@ pub(super) async fn rows(rendering: Rendering, wanted: IndexSet) -> Result<Loade
             continue;
         }
         match decode::<SendRequest>(&row.payload) {
-            Ok(send) => sends.push(send),
+            Ok(send) => rendered.push(send),
             Err(error) => {
                 error!(%chunk, index = row.index, %error, "recipient row can't be read");
                 reports.push(lost(row.index, row.index, format!("its row can't be read: {error}")));
@@ -145,56 +147,90 @@ pub(super) async fn rows(rendering: Rendering, wanted: IndexSet) -> Result<Loade
         error!(%chunk, first, last, "recipient rows are missing");
         reports.push(lost(first, last, "its row is missing in the store".to_owned()));
     }
-    rendering.render(sends, reports, None).await
+    rendered.finish(reports, None).await
 }
 
 impl Rendering {
-    /// Renders the requests. Who can't be sent to becomes a failure by name; who opted out meanwhile is skipped.
-    async fn render(
+    /// For so many sends. Opt-outs are looked at after this moment.
+    fn begin(self, sends: usize) -> Rendered {
+        let looked_at = self.context.ports.clock.monotonic();
+        let now_ms = self.context.ports.clock.wall_ms();
+        Rendered { rendering: self, looked_at, now_ms, sends: Vec::with_capacity(sends) }
+    }
+}
+
+/// Sends of one chunk, each rendered as soon as it is decoded: what was decoded of it is a kilobyte in a dozen pieces,
+/// and of a thousand sends no processor keeps those at hand.
+struct Rendered {
+    rendering: Rendering,
+    looked_at: Duration,
+    now_ms: i64,
+    sends: Vec<Result<Ready, Unsendable>>,
+}
+
+/// Who can't be sent to, unless they opted out and are not to be sent to anyway.
+struct Unsendable {
+    to: String,
+    index: u16,
+    report: ReceiptEntry,
+}
+
+impl Rendered {
+    fn push(&mut self, send: SendRequest) {
+        let Rendering { plan, chunk, attempt, class, known, .. } = &self.rendering;
+        let (chunk, attempt) = (*chunk, *attempt);
+        let Ok(index) = u16::try_from(send.index) else { return };
+        let rendered = plan.render(&send, EchoTag { send: SendId { chunk, index }, attempt });
+        let to = send.address;
+        self.sends.push(match rendered {
+            Ok(request) => Ok(Box::new(ReadySend {
+                chunk,
+                index,
+                attempt,
+                attempts_before_run: known.as_ref().map_or(0, |state| state.recipient(index).reopened()),
+                request,
+                to,
+                by_person: plan.correlation().by_person,
+                looked_at: self.looked_at,
+                class: class.clone(),
+                booked: Booked::default(),
+            })),
+            Err(problem) => {
+                let report = ReceiptEntry {
+                    reason: Some(problem.code),
+                    message: Some(problem.message),
+                    ..entry(Fact::FailedForGood, index, index, attempt, self.now_ms)
+                };
+                Err(Unsendable { to, index, report })
+            }
+        });
+    }
+
+    /// Looks at who opted out: they are skipped. Who can't be sent to otherwise becomes a failure by name.
+    async fn finish(
         self,
-        sends: Vec<SendRequest>,
         mut reports: Vec<ReceiptEntry>,
         read_to: Option<u64>,
     ) -> Result<Loaded, SenderError> {
-        let (chunk, attempt) = (self.chunk, self.attempt);
-        let ports = &self.context.ports;
-        let looked_at = ports.clock.monotonic();
-        let addresses: Vec<&str> = sends.iter().map(|send| send.address.as_str()).collect();
-        let suppressed = match ports.store.suppressed(&self.tenant, self.channel, &addresses).await {
+        let Rendering { context, tenant, channel, .. } = &self.rendering;
+        let to = self.sends.iter().map(|send| match send {
+            Ok(ready) => ready.to.as_str(),
+            Err(unsendable) => unsendable.to.as_str(),
+        });
+        let addresses: Vec<&str> = to.collect();
+        let suppressed = match context.ports.store.suppressed(tenant, *channel, &addresses).await {
             Ok(suppressed) => suppressed,
             Err(StoreError::Unavailable(reason)) => return Ok(Loaded::Away(reason)),
             Err(error) => return Err(error.into()),
         };
-        let now_ms = ports.clock.wall_ms();
-        let by_person = self.plan.correlation().by_person;
-        let mut ready = Vec::with_capacity(sends.len());
-        for (send, suppressed) in sends.into_iter().zip(suppressed) {
-            let Ok(index) = u16::try_from(send.index) else { continue };
-            if suppressed {
-                reports.push(skipped(index, now_ms));
-                continue;
-            }
-            match self.plan.render(&send, EchoTag { send: SendId { chunk, index }, attempt }) {
-                Ok(request) => ready.push(Box::new(ReadySend {
-                    chunk,
-                    index,
-                    attempt,
-                    attempts_before_run: self
-                        .known
-                        .as_ref()
-                        .map_or(0, |state| state.recipient(index).reopened()),
-                    request,
-                    to: send.address,
-                    by_person,
-                    looked_at,
-                    class: self.class.clone(),
-                    booked: Booked::default(),
-                })),
-                Err(problem) => reports.push(ReceiptEntry {
-                    reason: Some(problem.code),
-                    message: Some(problem.message),
-                    ..entry(Fact::FailedForGood, index, index, attempt, now_ms)
-                }),
+        let now_ms = context.ports.clock.wall_ms();
+        let mut ready = Vec::with_capacity(self.sends.len());
+        for (send, suppressed) in self.sends.into_iter().zip(suppressed) {
+            match send {
+                Ok(send) if suppressed => reports.push(skipped(send.index, now_ms)),
+                Err(unsendable) if suppressed => reports.push(skipped(unsendable.index, now_ms)),
+                Ok(send) => ready.push(send),
+                Err(Unsendable { report, .. }) => reports.push(report),
             }
         }
         Ok(Loaded::Sends { ready, reports, read_to })
