@@ -13,14 +13,16 @@
 //!
 //! No redirects, no proxies, no retries, no compression.
 
-mod answer;
+mod chunked;
 mod connect;
+mod exchange;
 mod gate;
 mod job;
 mod mailbox;
 mod options;
 mod origin;
 mod prepared;
+mod reply;
 mod slot;
 mod thread;
 mod watchdog;

@@ -1,5 +1,6 @@
 //! The calls to one host and port, on one thread.
 
+use super::exchange::Scratch;
 use super::job::Job;
 use super::mailbox::Mailbox;
 use super::prepared::Authority;
@@ -15,6 +16,7 @@ use std::time::Duration;
 pub(super) struct Origin {
     pub(super) authority: Authority,
     pub(super) shared: Arc<Shared>,
+    pub(super) scratch: Rc<Scratch>,
     /// Calls that found no slot, oldest first.
     waiting: RefCell<VecDeque<Job>>,
     /// Slots that wait for a call; the last one used is used next, so that the others grow old and close.
@@ -23,10 +25,11 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    pub(super) fn new(authority: Authority, shared: Arc<Shared>) -> Rc<Self> {
+    pub(super) fn new(authority: Authority, shared: Arc<Shared>, scratch: Rc<Scratch>) -> Rc<Self> {
         Rc::new(Self {
             authority,
             shared,
+            scratch,
             waiting: RefCell::default(),
             idle: RefCell::default(),
             slots: Cell::new(0),

@@ -4,11 +4,12 @@ use super::origin::Origin;
 use http::header::{CONTENT_TYPE, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use rustls::pki_types::ServerName;
-use sluice_runtime::ports::caller::Endpoint;
+use sluice_runtime::ports::caller::{CallRequest, Endpoint};
 use std::rc::Rc;
 use std::sync::Arc;
 
 const USER_AGENT_VALUE: HeaderValue = HeaderValue::from_static(concat!("sluice/", env!("CARGO_PKG_VERSION")));
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Where to connect.
@@ -24,10 +25,8 @@ pub(super) struct Authority {
 /// The parsed parts of an endpoint.
 pub(super) struct Parts {
     pub(super) authority: Authority,
-    pub(super) method: Method,
-    /// Path and query, the form a request line has.
-    pub(super) target: Uri,
-    pub(super) headers: HeaderMap,
+    /// The request line, and the headers that all calls have.
+    head: Vec<u8>,
 }
 
 /// An endpoint ready for calls.
@@ -72,13 +71,37 @@ impl Parts {
             value.set_sensitive(true);
             headers.insert(name, value);
         }
+        let method = Method::from_bytes(endpoint.method.as_bytes());
+        let method = method.map_err(|_| "the method can't be written".to_owned())?;
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
-        Ok(Self {
-            authority: Authority { host, port, tls_name },
-            method: Method::from_bytes(endpoint.method.as_bytes())
-                .map_err(|_| "the method can't be written".to_owned())?,
-            target: target.parse().map_err(|_| "the url's path can't be written".to_owned())?,
-            headers,
-        })
+        let mut head = format!("{method} {target} HTTP/1.1\r\n").into_bytes();
+        for (name, value) in &headers {
+            line(name.as_str(), value.as_bytes(), &mut head);
+        }
+        Ok(Self { authority: Authority { host, port, tls_name }, head })
+    }
+
+    /// Writes the request as it goes over the wire (RFC 9112, 3).
+    pub(super) fn write(&self, call: &CallRequest, request: &mut Vec<u8>) {
+        request.extend_from_slice(&self.head);
+        if let Some(tag) = &call.tag {
+            line(IDEMPOTENCY_KEY, tag, request);
+        }
+        request.extend_from_slice(b"content-length: ");
+        request.extend_from_slice(call.body.len().to_string().as_bytes());
+        request.extend_from_slice(b"\r\n\r\n");
+        request.extend_from_slice(&call.body);
+    }
+}
+
+/// Whether a tag can be the value of a header: anything else would end the line.
+pub(super) fn can_be_value(tag: &[u8]) -> bool {
+    tag.iter().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
+/// A header.
+fn line(name: &str, value: &[u8], head: &mut Vec<u8>) {
+    for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+        head.extend_from_slice(part);
     }
 }

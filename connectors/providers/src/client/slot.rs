@@ -1,24 +1,18 @@
 //! A slot: one task, one connection, one call at a time.
 
-use super::answer;
 use super::connect::{Connection, connect};
+use super::exchange::{exchange, is_quiet};
 use super::gate::Passed;
 use super::job::{Job, Open};
 use super::mailbox::Mailbox;
 use super::origin::Origin;
-use super::prepared::Prepared;
+use super::prepared::{Prepared, can_be_value};
 use super::watchdog::Watchdog;
-use bytes::Bytes;
-use http::header::HeaderName;
-use http::{HeaderMap, HeaderValue, Request};
-use http_body_util::Full;
 use sluice_core::throttle::HoldReason;
-use sluice_runtime::ports::caller::{CallRequest, CallResult, Failure};
+use sluice_runtime::ports::caller::{CallResult, Failure};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::Instant;
-
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// A wait for a connection that took at least this long counts as "no connection"; a shorter one, cut off by
 /// the end of the grant, says nothing.
@@ -29,8 +23,6 @@ struct Slot {
     mailbox: Rc<Mailbox>,
     watchdog: Watchdog,
     connection: Option<Connection>,
-    /// The empty map of the last answer, for the headers of the next request.
-    spare: HeaderMap,
 }
 
 impl Drop for Slot {
@@ -44,7 +36,7 @@ impl Drop for Slot {
 /// Starts a slot with its first call.
 pub(super) fn spawn(origin: Rc<Origin>, first: Job) {
     let mailbox = Rc::new(Mailbox::default());
-    let slot = Slot { origin, mailbox, watchdog: Watchdog::new(), connection: None, spare: HeaderMap::new() };
+    let slot = Slot { origin, mailbox, watchdog: Watchdog::new(), connection: None };
     tokio::task::spawn_local(slot.run(first));
 }
 
@@ -103,12 +95,12 @@ impl Slot {
         if now >= latest_start {
             return Err(late());
         }
-        if let Some(connection) = self.connection.take_if(|_| reuse) {
+        if let Some(mut connection) = self.connection.take_if(|_| reuse) {
             // Lets the runtime look at the sockets first, so that a connection closed by the other side is known
             // to be closed. Costs some 2 % of the calls a second; without it, a server that closes without
             // saying so leaves outcomes unknown.
             tokio::task::yield_now().await;
-            if !connection.requests.is_closed() {
+            if is_quiet(&mut connection, &self.origin.scratch).await {
                 self.connection = Some(connection);
                 return Ok(());
             }
@@ -146,31 +138,18 @@ impl Slot {
             self.connection = Some(connection);
             return Went::Ended(open, CallResult::NotCalled { reason: None });
         }
-        match self.watchdog.within(left, connection.requests.ready()).await {
-            Some(Ok(())) => {}
-            Some(Err(_)) => return Went::Stale(open),
-            None => return Went::Ended(open, CallResult::NotCalled { reason: None }),
+        let request = &call.request;
+        if !request.tag.as_deref().is_none_or(can_be_value) {
+            self.connection = Some(connection);
+            return Went::Ended(open, unusable("the tag can't be a header".to_owned()));
         }
-        let Some(call) = open.call() else { return Went::Stale(open) };
-        let headers = std::mem::take(&mut self.spare);
-        let request = match request(prepared, headers, &call.request) {
-            Ok(request) => request,
-            Err(problem) => {
-                self.connection = Some(connection);
-                return Went::Ended(open, unusable(problem));
-            }
-        };
         let deadline = Instant::now() + Duration::from_millis(prepared.endpoint.timeout_ms);
         open.start();
         connection.gate.arm(latest_start);
-        let sending = connection.requests.try_send_request(request);
-        let answered = async {
-            match sending.await {
-                Ok(response) => Ok(answer::read(response, &*prepared.endpoint.answers).await),
-                Err(problem) => Err(problem.into_error()),
-            }
-        };
-        let ended = self.watchdog.until(deadline, answered).await;
+        let write = |bytes: &mut Vec<u8>| prepared.parts.write(request, bytes);
+        let rules = &*prepared.endpoint.answers;
+        let exchanged = exchange(&mut connection, &self.origin.scratch, write, rules);
+        let ended = self.watchdog.until(deadline, exchanged).await;
         let passed = connection.gate.passed();
         match ended {
             Some(Ok(answer)) => {
@@ -178,7 +157,6 @@ impl Slot {
                     connection.gate.disarm();
                     self.connection = Some(connection);
                 }
-                self.spare = answer.headers;
                 open.uses(answer.used_percent);
                 Went::Ended(open, answer.result)
             }
@@ -206,25 +184,6 @@ impl Slot {
             }
         }
     }
-}
-
-/// The request, with its headers in the empty map `headers`.
-fn request(
-    prepared: &Prepared,
-    mut headers: HeaderMap,
-    call: &CallRequest,
-) -> Result<Request<Full<Bytes>>, String> {
-    let parts = &prepared.parts;
-    headers.extend(parts.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
-    if let Some(tag) = call.tag.clone() {
-        let value = HeaderValue::from_maybe_shared(tag);
-        headers.insert(IDEMPOTENCY_KEY, value.map_err(|_| "the tag can't be a header".to_owned())?);
-    }
-    let mut request = Request::new(Full::new(call.body.clone()));
-    *request.method_mut() = parts.method.clone();
-    *request.uri_mut() = parts.target.clone();
-    *request.headers_mut() = headers;
-    Ok(request)
 }
 
 /// The endpoint can't be called, whoever the recipient is.

@@ -1,5 +1,6 @@
 //! A thread of the client: takes batches of calls, starts each at its time.
 
+use super::exchange::Scratch;
 use super::job::{Job, Open};
 use super::options::{HttpCallerOptions, StartError};
 use super::origin::Origin;
@@ -54,6 +55,7 @@ fn default_tls() -> Result<ClientConfig, rustls::Error> {
 /// One thread's state.
 pub(super) struct Worker {
     shared: Arc<Shared>,
+    scratch: Rc<Scratch>,
     origins: HashMap<Authority, Rc<Origin>>,
     /// By the address of the endpoint, which each entry keeps alive.
     prepared: HashMap<usize, Rc<Prepared>>,
@@ -84,6 +86,7 @@ impl Worker {
             let Some(runtime) = runtime else { return };
             let worker = Worker {
                 shared,
+                scratch: Rc::new(Scratch::new()),
                 origins: HashMap::new(),
                 prepared: HashMap::new(),
                 early: BTreeMap::new(),
@@ -174,10 +177,10 @@ impl Worker {
             return Ok(Rc::clone(prepared));
         }
         let parts = Parts::parse(endpoint)?;
-        let origin = self
-            .origins
-            .entry(parts.authority.clone())
-            .or_insert_with(|| Origin::new(parts.authority.clone(), Arc::clone(&self.shared)));
+        let origin = self.origins.entry(parts.authority.clone()).or_insert_with(|| {
+            let (shared, scratch) = (Arc::clone(&self.shared), Rc::clone(&self.scratch));
+            Origin::new(parts.authority.clone(), shared, scratch)
+        });
         let prepared = Rc::new(Prepared { endpoint: Arc::clone(endpoint), parts, origin: Rc::clone(origin) });
         if self.prepared.len() >= PREPARED_MAX {
             self.prepared.clear();

@@ -9,7 +9,6 @@ use sluice_runtime::ports::caller::Answer;
 
 /// One header.
 struct UsageHeader {
-    /// In lower case.
     name: &'static str,
     /// The figures that are percentages.
     figures: &'static [&'static str],
@@ -34,7 +33,7 @@ static HEADERS: &[UsageHeader] = &[
 
 /// The highest figure of all usage headers, at most 100; `None` where none says anything.
 pub(crate) fn used_percent(answer: &Answer<'_>) -> Option<u32> {
-    let known = |name: &str| HEADERS.iter().find(|header| header.name == name);
+    let known = |name: &str| HEADERS.iter().find(|header| header.name.eq_ignore_ascii_case(name));
     let told = answer.headers.iter().filter_map(|(name, value)| highest(known(name)?, value));
     told.max()
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 /// Longest wait that is believed: an answer must not stop a page for days.
 const WAIT_MAX: Duration = Duration::from_secs(86_400);
 
-/// The value of a header; names are compared in lower case.
+/// The value of a header, however its name is written.
 pub(crate) fn header<'a>(answer: &Answer<'a>, name: &str) -> Option<&'a str> {
-    answer.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+    answer.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| *value)
 }
 
 /// `Retry-After` in seconds, or as a date, counted from the answer's own `Date`.

@@ -12,6 +12,7 @@ use sluice_runtime::ports::caller::{
 };
 use sluice_runtime::{Clock, SystemClock};
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -224,6 +225,73 @@ async fn a_long_answer_is_cut_and_still_understood() {
         assert_eq!(failure.code, "http_400");
     }
     assert_eq!(server.connections(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_in_chunks_is_read_and_its_connection_used_again() {
+    let server = Server::start(|_, _| {
+        let head = "HTTP/1.1 103 X\r\n\r\nHTTP/1.1 200 X\r\nTransfer-Encoding: chunked\r\n\r\n";
+        Reaction::Answer(format!("{head}5\r\n{{\"id\"\r\n5\r\n:\"m\"}}\r\n0\r\n\r\n"))
+    });
+    let (mut rig, endpoint) = (Rig::one_thread(), endpoint(&server.url(), 1_000));
+    for _ in 0..3 {
+        assert_eq!(rig.one(&endpoint).await, accepted("m"));
+    }
+    assert_eq!((server.requests().len(), server.connections()), (3, 1));
+}
+
+#[tokio::test]
+async fn a_connection_on_which_more_came_than_was_asked_for_is_not_used_again() {
+    let answer = json(200, "{\"id\":\"m\"}");
+    let server = Server::start(move |_, _| Reaction::Answer(format!("{answer}{answer}")));
+    let (mut rig, endpoint) = (Rig::one_thread(), endpoint(&server.url(), 1_000));
+    for _ in 0..3 {
+        assert_eq!(rig.one(&endpoint).await, accepted("m"));
+    }
+    assert_eq!((server.requests().len(), server.connections()), (3, 3));
+}
+
+#[tokio::test]
+async fn a_request_that_does_not_fit_into_the_socket_is_sent_whole() {
+    let server = Server::start(|_, request| {
+        let (_, body) = request.split_once("\r\n\r\n").unwrap();
+        Reaction::Answer(json(200, &format!("{{\"id\":\"{}\"}}", body.len())))
+    });
+    let (mut rig, endpoint) = (Rig::one_thread(), endpoint(&server.url(), 20_000));
+    for length in [3_000_000, 10, 9_000_000] {
+        let mut call = rig.call(&endpoint, 1, 0, 20_000);
+        call.request.body = Bytes::from("x".repeat(length));
+        rig.caller.call(vec![call]);
+        assert_eq!(rig.outcome().await.result, accepted(&length.to_string()));
+    }
+    assert_eq!((server.requests().len(), server.connections()), (3, 1));
+}
+
+#[tokio::test]
+async fn an_answer_to_half_a_request_counts_and_its_connection_is_not_used_again() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    // The first connection stays open, the second one is closed after the answer.
+    let server = std::thread::spawn(move || {
+        let answered = || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.read_exact(&mut [0; 100]).unwrap();
+            stream.write_all(json(413, "").as_bytes()).unwrap();
+            stream
+        };
+        let first = answered();
+        drop(answered());
+        drop(first);
+    });
+    let (mut rig, endpoint) = (Rig::one_thread(), endpoint(&url, 5_000));
+    for _ in 0..2 {
+        let mut call = rig.call(&endpoint, 1, 0, 5_000);
+        call.request.body = Bytes::from(vec![b'x'; 50_000_000]);
+        rig.caller.call(vec![call]);
+        let result = rig.outcome().await.result;
+        assert!(matches!(&result, CallResult::Failed(failure) if failure.code == "http_413"), "{result:?}");
+    }
+    server.join().unwrap();
 }
 
 #[tokio::test]

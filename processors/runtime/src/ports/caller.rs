@@ -70,7 +70,7 @@ pub trait AnswerRules: Send + Sync {
 pub struct Answer<'a> {
     /// HTTP status.
     pub status: u16,
-    /// Names in lower case.
+    /// Names as the provider writes them: upper and lower case mean the same.
     pub headers: &'a [(&'a str, &'a str)],
     /// At most 64 KiB; a longer one is cut.
     pub body: &'a [u8],
