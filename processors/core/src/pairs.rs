@@ -40,6 +40,14 @@ pub struct Pairs {
     sweep_at: usize,
 }
 
+/// One call that was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    at: Duration,
+    /// The call before it to the same person, as far as it is remembered.
+    before: Option<Duration>,
+}
+
 impl Pairs {
     /// Whether campaigns with such a limit are open. Calls before were not told.
     pub fn needed(&mut self, is_needed: bool, now: Duration) {
@@ -51,22 +59,30 @@ impl Pairs {
         }
     }
 
-    /// A call to the person takes the slot at `start`. Gives the slot of the one before it, as far as it is remembered,
-    /// for [`Pairs::not_called`].
-    pub fn called(&mut self, person: &str, start: Duration) -> Option<Duration> {
+    /// A call to the person takes the slot at `start`. Gives what [`Pairs::not_called`] asks for; `None`: nobody asks
+    /// for calls.
+    pub fn called(&mut self, person: &str, start: Duration) -> Option<Told> {
         self.since?;
         if self.last.len() >= self.sweep_at {
             self.last.retain(|_, last| *last + INTERVAL_MAX + LATE_MAX > start);
             self.sweep_at = (self.last.len() * 2).max(1_024);
         }
-        self.last.insert(self.hasher.hash_one(person), start)
+        let person = self.hasher.hash_one(person);
+        let before = self.last.get(&person).copied();
+        // Campaigns without such a limit may call somebody in the slot of another one's call: each is told apart.
+        let at = match before {
+            Some(before) if before == start => start + Duration::from_nanos(1),
+            _ => start,
+        };
+        self.last.insert(person, at);
+        Some(Told { at, before })
     }
 
-    /// The call in the slot at `start` was certainly not made: what was known `before` it stands.
-    pub fn not_called(&mut self, person: &str, start: Duration, before: Option<Duration>) {
+    /// The call that was told was certainly not made: what was known before it stands, unless another one was told since.
+    pub fn not_called(&mut self, person: &str, told: Told) {
         let person = self.hasher.hash_one(person);
-        if self.last.get(&person) == Some(&start) {
-            match before {
+        if self.last.get(&person) == Some(&told.at) {
+            match told.before {
                 Some(before) => self.last.insert(person, before),
                 None => self.last.remove(&person),
             };
@@ -129,10 +145,10 @@ mod tests {
                 let is_free = pairs.free_at(&name, interval) <= now;
                 prop_assert_eq!(is_free, now >= known + interval + LATE_MAX, "only calls that were made count");
                 if is_free {
-                    let before = pairs.called(&name, now);
+                    let told = pairs.called(&name, now).unwrap();
                     match is_made {
                         true => drop(last.insert(person, now)),
-                        false => pairs.not_called(&name, now, before),
+                        false => pairs.not_called(&name, told),
                     }
                 }
             }
@@ -145,6 +161,19 @@ mod tests {
         pairs.needed(true, Duration::from_secs(100));
         let minute = Duration::from_secs(60);
         assert_eq!(pairs.free_at("a", minute), Duration::from_secs(160) + LATE_MAX);
+    }
+
+    #[test]
+    fn g4_a_call_in_the_slot_of_one_that_was_not_made_counts() {
+        let (interval, slot) = (Duration::from_secs(5), Duration::from_secs(100));
+        let mut pairs = Pairs::default();
+        pairs.needed(true, Duration::ZERO);
+        for is_first_made in [true, false] {
+            let first = pairs.called("a", slot).unwrap();
+            let second = pairs.called("a", slot).unwrap();
+            pairs.not_called("a", if is_first_made { second } else { first });
+            assert!(pairs.free_at("a", interval) >= slot + interval + LATE_MAX, "{is_first_made}");
+        }
     }
 
     #[test]

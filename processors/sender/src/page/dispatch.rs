@@ -110,7 +110,7 @@ impl Page {
                 if pair.is_some() {
                     start_by = start_by.min(start + pairs::LATE_MAX);
                 }
-                let before = self.pairs.called(&ready.to, start);
+                let told = self.pairs.called(&ready.to, start);
                 slots.reserve(start);
                 self.meter.add(start);
                 let mut late = slots.tolerance(now).into_iter().chain(self.tokens.late(&state.quotas)).min();
@@ -132,7 +132,7 @@ impl Page {
                     outcomes,
                 });
                 let key = (ready.chunk, ready.index);
-                let calling = Calling { slot: start, start_by, not_after, begun, ready, before, tokens };
+                let calling = Calling { slot: start, start_by, not_after, begun, ready, told, tokens };
                 self.calling.insert(key, calling);
             }
         }
@@ -273,7 +273,9 @@ impl Page {
             }
             CallResult::NotCalled { reason } => {
                 self.release_slot(chunk.campaign(), calling.slot);
-                self.pairs.not_called(&calling.ready.to, calling.slot, calling.before);
+                if let Some(told) = calling.told {
+                    self.pairs.not_called(&calling.ready.to, told);
+                }
                 if let Some(reason) = reason {
                     self.hold(reason, None, now);
                 }

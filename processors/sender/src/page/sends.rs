@@ -2,6 +2,7 @@
 
 use crate::quotas::CallTokens;
 use sluice_core::ChunkId;
+use sluice_core::pairs::Told;
 use sluice_core::usage::Bucket;
 use sluice_runtime::ports::caller::{Begun, CallRequest};
 use sluice_schemas::GateClass;
@@ -57,8 +58,8 @@ pub(super) struct Calling {
     pub(super) not_after: Duration,
     pub(super) begun: Begun,
     pub(super) ready: Ready,
-    /// The slot of the call before it to the same person, as far as it is remembered.
-    pub(super) before: Option<Duration>,
+    /// What is remembered of it because a limit of pairs asks for it.
+    pub(super) told: Option<Told>,
     /// What it uses of limits above the page.
     pub(super) tokens: CallTokens,
 }
