@@ -153,6 +153,8 @@ impl Page {
                 self.ramp.granted(grant.batch.len(), calling, waiting, self.in_flight_max());
                 for (id, ready) in grant.batch {
                     match self.lanes.get_mut(&id) {
+                        // Asked for again and again while the store was away: whoever opted out meanwhile is not called.
+                        Some(_) if !ready.is_fresh(began) => self.not_called(id, ready),
                         Some(state) => state.granted.push_back(GrantedSend { ready, not_after }),
                         // The campaign was cancelled meanwhile: its claims would stay for ever.
                         None => self.not_called(id, ready),

@@ -1,6 +1,7 @@
 //! The store is away.
 
-use crate::support::{Bench, page};
+use crate::support::{Bench, SIZE, page};
+use sluice_schemas::Fact;
 use sluice_simulation::{Faults, StoreFaults};
 use std::time::Duration;
 
@@ -41,4 +42,27 @@ async fn hazard_34_a_stop_is_heard_wherever_a_page_waits_for_the_store() {
         let took = bench.world.now() - at;
         assert!(took < Duration::from_secs(10), "after {after_ms} ms: {took:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn g7_a_grant_that_was_asked_for_through_an_outage_is_looked_at_again() {
+    let bench = Bench::new();
+    bench.limited_campaign("600/min").await;
+    let running = bench.start("sender");
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    let mut faults = away();
+    faults.store.ambiguous_ppm = 1_000_000;
+    bench.world.set_faults(faults);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let before = bench.calls();
+    assert!(before > 0 && before < 9, "{before}");
+    bench.world.set_faults(Faults::none());
+    bench.opt_out().await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(bench.calls(), before);
+    let receipts = bench.receipts_of("limited");
+    let skipped = receipts.iter().filter(|entry| entry.fact == Fact::Skipped);
+    let skipped: i32 = skipped.map(|entry| entry.last - entry.first + 1).sum();
+    assert_eq!(before + skipped as usize, SIZE as usize);
+    running.stop().await;
 }

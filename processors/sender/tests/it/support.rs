@@ -321,9 +321,28 @@ impl Bench {
     }
 
     pub(crate) fn receipts(&self) -> Vec<ReceiptEntry> {
-        let partition = Partition(u32::from(chunk().receipts_partition()));
-        let records = self.log.inspect(Topic::Receipts, partition);
-        records.iter().flat_map(|record| decode::<Receipt>(&record.value).unwrap().entries).collect()
+        self.receipts_of_chunk(chunk())
+    }
+
+    /// What was told of a campaign's first chunk.
+    pub(crate) fn receipts_of(&self, name: &str) -> Vec<ReceiptEntry> {
+        self.receipts_of_chunk(ChunkId::new(CampaignId::of("t", name), 0, 1, 0))
+    }
+
+    fn receipts_of_chunk(&self, chunk: ChunkId) -> Vec<ReceiptEntry> {
+        let partition = Partition(u32::from(chunk.receipts_partition()));
+        let records = self.log.inspect(Topic::Receipts, partition).into_iter();
+        let receipts = records.map(|record| decode::<Receipt>(&record.value).unwrap());
+        receipts
+            .filter(|receipt| receipt.chunk.as_slice() == chunk.0)
+            .flat_map(|receipt| receipt.entries)
+            .collect()
+    }
+
+    /// Everybody opts out.
+    pub(crate) async fn opt_out(&self) {
+        let people = (0..self.chunk_size).map(|index| (format!("+1{index}"), "said so".to_owned()));
+        self.store().suppress("t", Channel::Http, people.collect()).await.unwrap();
     }
 
     /// What the receipt processor stores when it has merged these, all that there is up to a position.
