@@ -10,6 +10,8 @@ const TRAILER_BYTES_MAX: usize = 16 * 1024;
 /// Headers after the last chunk.
 const TRAILERS_MAX: usize = 16;
 
+const NO_LENGTH: NoAnswer = NoAnswer("a chunk has no length");
+
 /// What was read of a chunked body.
 #[derive(Debug, Default)]
 pub(super) struct Chunked {
@@ -38,11 +40,15 @@ impl Chunked {
             let rest = &all[self.at..];
             let (bytes, next) = match self.next {
                 Next::Nothing => return Ok(()),
+                Next::Length if rest.first().is_some_and(|first| !first.is_ascii_hexdigit()) => {
+                    return Err(NO_LENGTH);
+                }
                 Next::Length => match httparse::parse_chunk_size(rest) {
+                    Ok(Status::Complete((bytes, _))) if bytes > LINE_BYTES_MAX => return Err(NO_LENGTH),
                     Ok(Status::Complete((bytes, 0))) => (bytes, Next::Trailers),
                     Ok(Status::Complete((bytes, length))) => (bytes, Next::Data(length)),
                     Ok(Status::Partial) if rest.len() <= LINE_BYTES_MAX => return Ok(()),
-                    Ok(Status::Partial) | Err(_) => return Err(NoAnswer("a chunk has no length")),
+                    Ok(Status::Partial) | Err(_) => return Err(NO_LENGTH),
                 },
                 Next::Data(_) if rest.is_empty() || self.body.len() >= bytes_max => return Ok(()),
                 Next::Data(length) => {

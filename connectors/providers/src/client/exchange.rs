@@ -89,10 +89,11 @@ fn answer(
     let mut place = scratch.answer.borrow_mut();
     loop {
         let mut buffer = ReadBuf::new(&mut place);
-        ready!(connection.stream.as_mut().poll_read(context, &mut buffer)).map_err(text)?;
-        let read = match buffer.filled() {
-            [] => Some(reply.end().map_err(text)?),
-            bytes => reply.take(bytes).map_err(text)?,
+        let came = ready!(connection.stream.as_mut().poll_read(context, &mut buffer));
+        let read = match (came, buffer.filled()) {
+            (Err(problem), _) => Some(reply.broken().ok_or_else(|| text(problem))?),
+            (Ok(()), []) => Some(reply.end().map_err(text)?),
+            (Ok(()), bytes) => reply.take(bytes).map_err(text)?,
         };
         if let Some(read) = read {
             return Poll::Ready(Ok(read));

@@ -73,8 +73,10 @@ impl Parts {
         }
         let method = Method::from_bytes(endpoint.method.as_bytes());
         let method = method.map_err(|_| "the method can't be written".to_owned())?;
-        let target = uri.path_and_query().map_or("/", |target| target.as_str());
-        let mut head = format!("{method} {target} HTTP/1.1\r\n").into_bytes();
+        let target = uri.path_and_query().map_or("", |target| target.as_str());
+        // `https://host?key=1` has no path.
+        let root = if target.starts_with('/') { "" } else { "/" };
+        let mut head = format!("{method} {root}{target} HTTP/1.1\r\n").into_bytes();
         for (name, value) in &headers {
             line(name.as_str(), value.as_bytes(), &mut head);
         }

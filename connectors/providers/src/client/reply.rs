@@ -7,8 +7,12 @@ use std::mem::MaybeUninit;
 
 /// Bytes of a body that are read; the rest is cut, and the connection closed.
 const BODY_BYTES_MAX: usize = 64 * 1024;
-/// Bytes of a head, and of everything that is not the body: providers send one or two thousand.
+/// Bytes of a head, with interim answers before it: providers send one or two thousand.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Bytes that are not the body, while it comes: what chunks need beside what they hold.
 const OTHER_BYTES_MAX: usize = 256 * 1024;
+/// Interim answers before the answer.
+const INTERIM_MAX: usize = 16;
 /// Headers of an answer; providers send some twenty.
 const HEADERS_MAX: usize = 100;
 /// Headers that are looked at.
@@ -29,11 +33,26 @@ pub(super) struct Read {
 #[error("{0}")]
 pub(super) struct NoAnswer(pub(super) &'static str);
 
+const NOT_HTTP: NoAnswer = NoAnswer("it is not HTTP/1.1");
+
+/// How much of an answer there is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Come {
+    /// More may come.
+    More,
+    /// The other side has ended it.
+    All,
+    /// The connection broke.
+    Part,
+}
+
 /// An answer on its way.
 pub(super) struct Reply<'r> {
     rules: &'r dyn AnswerRules,
     /// All that came, unless it came in one piece.
     held: Vec<u8>,
+    /// Interim answers, which come before the answer, and their bytes.
+    interim: (usize, usize),
     /// Once it is whole.
     head: Option<Head>,
     chunked: Chunked,
@@ -46,8 +65,6 @@ struct Head {
     length: Length,
     /// The other side keeps the connection open.
     keep: bool,
-    /// Where it begins: interim answers may come before it.
-    from: usize,
     /// Where its body begins.
     until: usize,
 }
@@ -64,44 +81,59 @@ type Slots<'b> = [MaybeUninit<Header<'b>>; HEADERS_MAX];
 
 impl<'r> Reply<'r> {
     pub(super) fn new(rules: &'r dyn AnswerRules) -> Self {
-        Self { rules, held: Vec::new(), head: None, chunked: Chunked::default() }
+        Self { rules, held: Vec::new(), interim: (0, 0), head: None, chunked: Chunked::default() }
     }
 
     /// More bytes came. `Some`: they were the last.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Result<Option<Read>, NoAnswer> {
         if self.held.is_empty() {
             // Nearly every answer comes in one piece: no copy.
-            let read = self.look(bytes, false)?;
+            let read = self.look(bytes, Come::More)?;
             if read.is_none() {
                 self.held.extend_from_slice(bytes);
             }
             return Ok(read);
         }
-        let mut held = std::mem::take(&mut self.held);
-        held.extend_from_slice(bytes);
-        let read = self.look(&held, false)?;
+        let known = self.held.len();
+        self.held.extend_from_slice(bytes);
+        if self.head.is_none() && self.held.len() <= HEAD_BYTES_MAX && !ends_head(&self.held, known) {
+            // A head in tiny pieces is not gone through again with each.
+            return Ok(None);
+        }
+        let held = std::mem::take(&mut self.held);
+        let read = self.look(&held, Come::More);
         self.held = held;
-        Ok(read)
+        read
     }
 
     /// The other side sends no more.
     pub(super) fn end(&mut self) -> Result<Read, NoAnswer> {
         let held = std::mem::take(&mut self.held);
-        self.look(&held, true)?.ok_or(NoAnswer("the connection was closed before the answer"))
+        self.look(&held, Come::All)?.ok_or(NoAnswer("the connection was closed before the answer"))
     }
 
-    fn look(&mut self, all: &[u8], mut is_end: bool) -> Result<Option<Read>, NoAnswer> {
+    /// The connection broke. `Some`: what had come was an answer all the same.
+    pub(super) fn broken(&mut self) -> Option<Read> {
+        let held = std::mem::take(&mut self.held);
+        self.look(&held, Come::Part).ok().flatten()
+    }
+
+    fn look(&mut self, all: &[u8], come: Come) -> Result<Option<Read>, NoAnswer> {
         let mut slots: Slots<'_> = [const { MaybeUninit::uninit() }; HEADERS_MAX];
         let (head, headers) = match self.head {
             Some(head) => (head, None),
-            None => match Head::parse(all, &mut slots)? {
-                Some((head, headers)) => (head, Some(headers)),
-                None if all.len() > OTHER_BYTES_MAX => return Err(NoAnswer("its head does not end")),
-                None => return Ok(None),
-            },
+            None => {
+                self.pass_interim(all)?;
+                match Head::parse(all, self.interim.1, &mut slots)? {
+                    Some((head, headers)) => (head, Some(headers)),
+                    None if all.len() > HEAD_BYTES_MAX => return Err(NoAnswer("its head does not end")),
+                    None => return Ok(None),
+                }
+            }
         };
         self.head = Some(head);
         let rest = &all[head.until..];
+        let mut is_end = come != Come::More;
         let (body, is_whole, is_more) = match head.length {
             Length::Bytes(length) => {
                 let known = usize::try_from(length).unwrap_or(usize::MAX).min(rest.len());
@@ -113,7 +145,7 @@ impl<'r> Reply<'r> {
                 let end = self.chunked.end();
                 (self.chunked.body(), end.is_some(), end.is_some_and(|end| rest.len() > end))
             }
-            Length::UntilClose => (rest, is_end, false),
+            Length::UntilClose => (rest, come == Come::All, false),
         };
         let is_cut = body.len() >= BODY_BYTES_MAX;
         // Chunks of a byte each.
@@ -132,7 +164,7 @@ impl<'r> Reply<'r> {
             Some(headers) => self.classify(head.status, headers, body),
             None => {
                 let mut slots: Slots<'_> = [const { MaybeUninit::uninit() }; HEADERS_MAX];
-                let headers = Head::parse(&all[head.from..], &mut slots)?.map(|(_, headers)| headers);
+                let headers = Head::parse(all, self.interim.1, &mut slots)?.map(|(_, headers)| headers);
                 self.classify(head.status, headers.unwrap_or_default(), body)
             }
         };
@@ -152,29 +184,40 @@ impl<'r> Reply<'r> {
     }
 }
 
+impl Reply<'_> {
+    /// Interim answers, e.g. 103, say nothing about the call (RFC 9110, 15.2).
+    fn pass_interim(&mut self, all: &[u8]) -> Result<(), NoAnswer> {
+        let (count, from) = &mut self.interim;
+        while let Some(bytes) = interim(&all[*from..])? {
+            *count += 1;
+            *from += bytes;
+            if *count > INTERIM_MAX {
+                return Err(NoAnswer("it has too many interim answers"));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Head {
-    /// The head of the final answer, when it is there.
+    /// The head that begins at `from`, when it is whole.
     fn parse<'h, 'b>(
         all: &'b [u8],
+        from: usize,
         slots: &'h mut Slots<'b>,
     ) -> Result<Option<(Self, &'h [Header<'b>])>, NoAnswer> {
-        let mut from = 0;
-        // Interim answers, e.g. 103, say nothing about the call (RFC 9110, 15.2).
-        while let Some((status, bytes)) = interim(&all[from..])? {
-            if status == 101 {
-                return Err(NoAnswer("the server changed the protocol"));
-            }
-            from += bytes;
-        }
         let mut response = httparse::Response::new(&mut []);
         let parsed = ParserConfig::default()
             .parse_response_with_uninit_headers(&mut response, &all[from..], slots)
-            .map_err(|_| NoAnswer("it is not HTTP/1.1"))?;
+            .map_err(|_| NOT_HTTP)?;
         let (Status::Complete(bytes), Some(status), Some(version)) =
             (parsed, response.code, response.version)
         else {
             return Ok(None);
         };
+        if status < 200 {
+            return Err(NoAnswer("its status is none of an answer"));
+        }
         let headers: &'h [Header<'b>] = response.headers;
         let (length, is_ambiguous) = length(status, version, headers)?;
         let keep = match length {
@@ -182,52 +225,72 @@ impl Head {
             _ if is_ambiguous || has_token(headers, "connection", "close") => false,
             _ => version == 1 || has_token(headers, "connection", "keep-alive"),
         };
-        Ok(Some((Self { status, length, keep, from, until: from + bytes }, headers)))
+        Ok(Some((Self { status, length, keep, until: from + bytes }, headers)))
     }
 }
 
-/// Status and length of an interim answer, if one comes next and is whole.
-fn interim(bytes: &[u8]) -> Result<Option<(u16, usize)>, NoAnswer> {
-    // `HTTP/1.1 1xx`
-    if bytes.get(9) != Some(&b'1') {
-        return Ok(None);
+/// The length of an interim answer, if one comes next and is whole.
+fn interim(bytes: &[u8]) -> Result<Option<usize>, NoAnswer> {
+    let mut line = httparse::Response::new(&mut []);
+    // Without room for headers it ends with an error, once it has read the status.
+    let _no_headers = line.parse(bytes);
+    match line.code {
+        Some(101) => return Err(NoAnswer("the server changed the protocol")),
+        Some(100..200) => {}
+        _ => return Ok(None),
     }
     let mut slots: Slots<'_> = [const { MaybeUninit::uninit() }; HEADERS_MAX];
     let mut response = httparse::Response::new(&mut []);
     let parsed = ParserConfig::default()
         .parse_response_with_uninit_headers(&mut response, bytes, &mut slots)
-        .map_err(|_| NoAnswer("it is not HTTP/1.1"))?;
-    match (parsed, response.code) {
-        (Status::Complete(length), Some(status @ 100..200)) => Ok(Some((status, length))),
-        _ => Ok(None),
-    }
+        .map_err(|_| NOT_HTTP)?;
+    Ok(match parsed {
+        Status::Complete(length) => Some(length),
+        Status::Partial => None,
+    })
+}
+
+/// Whether an empty line ends in what came after the first `known` bytes.
+fn ends_head(held: &[u8], known: usize) -> bool {
+    let new = &held[known.saturating_sub(2)..];
+    new.windows(2).any(|two| two == b"\n\n") || new.windows(3).any(|three| three == b"\n\r\n")
 }
 
 /// How long the body is, and whether it could be read in two ways: then nothing else is read from the connection.
 fn length(status: u16, version: u8, headers: &[Header<'_>]) -> Result<(Length, bool), NoAnswer> {
-    if matches!(status, 204 | 304) {
-        return Ok((Length::Bytes(0), false));
-    }
-    let mut told: Option<u64> = None;
-    let mut transfer = None;
-    for header in headers {
-        if header.name.eq_ignore_ascii_case("content-length") {
-            for length in values(header) {
-                let length = number(length).ok_or(NoAnswer("its content-length is no number"))?;
-                if told.replace(length).is_some_and(|other| other != length) {
-                    return Err(NoAnswer("it has two lengths"));
-                }
-            }
-        } else if header.name.eq_ignore_ascii_case("transfer-encoding") {
-            transfer = values(header).last();
+    let transfer = named(headers, "transfer-encoding").flat_map(values).last();
+    let told = match transfer {
+        // It overrides any length.
+        Some(_) => None,
+        None => told_length(named(headers, "content-length").flat_map(values))?,
+    };
+    let has_length = || named(headers, "content-length").next().is_some();
+    Ok(match (status, transfer) {
+        // They have no body, whatever they say.
+        (204, _) => (Length::Bytes(0), transfer.is_some() || told.is_some_and(|bytes| bytes > 0)),
+        (304, _) => (Length::Bytes(0), transfer.is_some()),
+        (_, Some(last)) if last.eq_ignore_ascii_case(b"chunked") => {
+            (Length::Chunked, has_length() || version == 0)
+        }
+        (_, Some(_)) => (Length::UntilClose, true),
+        (_, None) => told.map_or((Length::UntilClose, true), |bytes| (Length::Bytes(bytes), false)),
+    })
+}
+
+/// The one length that is told, however often.
+fn told_length<'b>(told: impl Iterator<Item = &'b [u8]>) -> Result<Option<u64>, NoAnswer> {
+    let mut known = None;
+    for length in told {
+        let length = number(length).ok_or(NoAnswer("its content-length is no number"))?;
+        if known.replace(length).is_some_and(|other| other != length) {
+            return Err(NoAnswer("it has two lengths"));
         }
     }
-    let is_chunked = transfer.map(|last| last.eq_ignore_ascii_case(b"chunked"));
-    Ok(match (is_chunked, told) {
-        (Some(true), told) => (Length::Chunked, told.is_some() || version == 0),
-        (Some(false), _) | (None, None) => (Length::UntilClose, true),
-        (None, Some(bytes)) => (Length::Bytes(bytes), false),
-    })
+    Ok(known)
+}
+
+fn named<'h, 'b>(headers: &'h [Header<'b>], name: &'h str) -> impl Iterator<Item = &'h Header<'b>> {
+    headers.iter().filter(move |header| header.name.eq_ignore_ascii_case(name))
 }
 
 /// The elements of a list.
@@ -236,8 +299,8 @@ fn values<'b>(header: &Header<'b>) -> impl Iterator<Item = &'b [u8]> {
 }
 
 fn has_token(headers: &[Header<'_>], name: &str, token: &str) -> bool {
-    let mut named = headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name));
-    named.any(|header| values(header).any(|value| value.eq_ignore_ascii_case(token.as_bytes())))
+    named(headers, name)
+        .any(|header| values(header).any(|value| value.eq_ignore_ascii_case(token.as_bytes())))
 }
 
 /// Digits alone: neither a sign nor nothing.
@@ -334,6 +397,15 @@ mod tests {
         // Two ways to find the end: the connection is not read on (RFC 9112, 6.3, request smuggling).
         let both = "HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
         assert!(!whole(both).unwrap().unwrap().1);
+        for head in [
+            "204 X\r\ntransfer-encoding: chunked",
+            "204 X\r\ncontent-length: 1",
+            "304 X\r\ntransfer-encoding: x",
+        ] {
+            assert!(!whole(&format!("HTTP/1.1 {head}\r\n\r\n")).unwrap().unwrap().1, "{head}");
+        }
+        // How long it would be.
+        assert!(whole("HTTP/1.1 304 X\r\ncontent-length: 1\r\n\r\n").unwrap().unwrap().1);
     }
 
     #[test]
@@ -342,6 +414,10 @@ mod tests {
         let last = "HTTP/1.1 201 X\r\ncontent-length: 1\r\n\r\n1";
         assert_eq!(whole(early), Ok(None));
         assert_eq!(whole(&format!("{early}{last}")), ok(r#"201 [("content-length", "1")] 1"#, true));
+        // An empty line before it is passed over too (RFC 9112, 2.2).
+        assert_eq!(whole(&format!("\n{early}{last}")), ok(r#"201 [("content-length", "1")] 1"#, true));
+        let many = format!("{}{last}", "HTTP/1.1 100 X\r\n\r\n".repeat(17));
+        assert_eq!(whole(&many), Err(NoAnswer("it has too many interim answers")));
         let changed = NoAnswer("the server changed the protocol");
         assert_eq!(whole("HTTP/1.1 101 Switching\r\nupgrade: x\r\n\r\n"), Err(changed));
     }
@@ -354,9 +430,14 @@ mod tests {
         for length in ["-1", "+1", "", "1x", "99999999999999999999"] {
             assert_eq!(wrong(&format!("content-length: {length}\r\n")), "its content-length is no number");
         }
+        for status in ["000", "099"] {
+            let text = format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n");
+            assert_eq!(whole(&text), Err(NoAnswer("its status is none of an answer")));
+        }
         assert_eq!(whole("SSH-2.0-x\r\n"), Err(NoAnswer("it is not HTTP/1.1")));
-        let endless = format!("HTTP/1.1 200 OK\r\nx: {}", "y".repeat(OTHER_BYTES_MAX));
+        let endless = format!("HTTP/1.1 200 OK\r\nx: {}", "y".repeat(HEAD_BYTES_MAX));
         assert_eq!(whole(&endless), Err(NoAnswer("its head does not end")));
+        assert_eq!(read(endless.as_bytes().chunks(1), false), Err(NoAnswer("its head does not end")));
         let closed = NoAnswer("the connection was closed before the answer");
         assert_eq!(read([b"HTTP/1.1 20".as_slice()], true), Err(closed));
         assert_eq!(read([], true), Err(closed));
@@ -369,10 +450,27 @@ mod tests {
         assert!(success.ends_with(" ok") && !kept, "{success}");
         let (error, kept) = broken("HTTP/1.1 500 X\r\ncontent-length: 9\r\n\r\nno");
         assert_eq!((error.as_str(), kept), ("unknown: the answer with status 500 broke off", false));
-        for wrong in ["x\r\n", "2\r\nabc", "2\r\nab!!", "0\r\n:\r\n\r\n"] {
+        let long = format!("1;{}\r\nx\r\n", "y".repeat(5_000));
+        for wrong in [&long, "\r\n", ";x\r\n", "x\r\n", "2\r\nabc", "2\r\nab!!", "0\r\n:\r\n\r\n"] {
             let text = format!("HTTP/1.1 400 X\r\ntransfer-encoding: chunked\r\n\r\n{wrong}");
             let expected = ("unknown: the answer with status 400 broke off".to_owned(), false);
             assert_eq!(broken(&text), expected, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_broken_connection_brought_counts_only_where_it_said_success() {
+        for (head, result) in [
+            ("200 X\r\ncontent-length: 9", Some("200 [(\"content-length\", \"9\")] part")),
+            ("200 X\r\n", Some("200 [] part")),
+            ("500 X\r\n", Some("unknown: the answer with status 500 broke off")),
+            ("500 X", None),
+        ] {
+            let mut reply = Reply::new(&Echo);
+            let end = if result.is_some() && !head.ends_with('\n') { "\r\n\r\n" } else { "\r\n" };
+            assert_eq!(reply.take(format!("HTTP/1.1 {head}{end}part").as_bytes()), Ok(None));
+            let broken = reply.broken().map(told);
+            assert_eq!(broken, result.map(|result| (result.to_owned(), false)), "{head}");
         }
     }
 

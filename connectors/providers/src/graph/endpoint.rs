@@ -67,11 +67,27 @@ pub(crate) fn check_url(url: &str) -> Result<(), &'static str> {
     }
 }
 
+/// Headers that Sluice writes itself, or that say how the connection is used: a second one would contradict it.
+pub(crate) const CONNECTION_HEADERS: [&str; 9] = [
+    "connection",
+    "content-length",
+    "expect",
+    "idempotency-key",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
 /// Whether headers can be written; the problem names the header, never its value.
 pub(crate) fn check_headers(headers: &[(String, String)]) -> Result<(), String> {
     for (name, value) in headers {
         if http::HeaderName::try_from(name.as_str()).is_err() {
             return Err(format!("header {name:?}: not a header name"));
+        }
+        if CONNECTION_HEADERS.iter().any(|own| name.eq_ignore_ascii_case(own)) {
+            return Err(format!("header {name}: Sluice writes what the connection needs, leave it out"));
         }
         if http::HeaderValue::try_from(value.as_str()).is_err() {
             return Err(format!("header {name}: its value holds a line break or another control character"));

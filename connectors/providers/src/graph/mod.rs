@@ -5,7 +5,7 @@ mod envelope;
 mod quota;
 mod usage;
 
-pub(crate) use endpoint::{check_headers, check_url, endpoint};
+pub(crate) use endpoint::{CONNECTION_HEADERS, check_headers, check_url, endpoint};
 pub(crate) use envelope::{Accepted, classify};
 pub(crate) use quota::used_percent;
 pub(crate) use usage::retry_after;

@@ -4,7 +4,7 @@
 
 use super::response::HttpAnswers;
 use crate::config::PageConfig;
-use crate::graph::{check_headers, check_url};
+use crate::graph::{CONNECTION_HEADERS, check_headers, check_url};
 use crate::plan::{PlanError, RenderError};
 use crate::tag::{TAG_BYTES_MAX, push_tag};
 use crate::variables::lookup;
@@ -17,20 +17,8 @@ use sluice_schemas::{HttpMessage, SendRequest, StringMap};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Headers that belong to the connection or to Sluice.
-const RESERVED_HEADERS: [&str; 11] = [
-    "connection",
-    "content-length",
-    "expect",
-    "host",
-    "idempotency-key",
-    "keep-alive",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "proxy-authorization",
-];
+/// Headers that are the page's, beside [`CONNECTION_HEADERS`].
+const PAGE_HEADERS: [&str; 2] = ["host", "proxy-authorization"];
 
 /// Room for a recipient's values, before the first one is written: enough for most.
 const VARIABLES_BYTES: usize = 96;
@@ -70,7 +58,7 @@ pub(crate) fn compile(
     for (name, value) in &message.headers {
         let part = format!("headers.{name}");
         let name = name.to_ascii_lowercase();
-        if RESERVED_HEADERS.contains(&name.as_str()) {
+        if CONNECTION_HEADERS.contains(&name.as_str()) || PAGE_HEADERS.contains(&name.as_str()) {
             return Err(problem(&part, "this header can't be set by a launch".to_owned()));
         }
         let template = Template::text(value)

@@ -114,6 +114,14 @@ async fn a_call_is_answered_and_looks_as_it_should() {
 }
 
 #[tokio::test]
+async fn an_address_with_a_query_and_no_path_is_the_root() {
+    let server = Server::start(|_, _| Reaction::Answer(json(200, "{\"id\":\"m\"}")));
+    let url = format!("http://{}?key=1", server.address);
+    assert_eq!(Rig::one_thread().one(&endpoint(&url, 1_000)).await, accepted("m"));
+    assert!(server.requests()[0].starts_with("POST /?key=1 HTTP/1.1\r\n"), "{}", server.requests()[0]);
+}
+
+#[tokio::test]
 async fn b6_what_an_answer_says_of_the_limit_comes_with_the_outcome() {
     let server = Server::start(|number, _| {
         let usage =

@@ -242,6 +242,15 @@ fn a_page_that_can_not_be_called_says_why() {
     assert!(problem(&whatsapp, "1065", &config("ftp://localhost")).contains("http://"));
     assert!(problem(&whatsapp, "1065", &config("http://user:pass@localhost")).contains("credentials"));
     assert!(problem(&http, "1065", &PageConfig::default()).contains("no url"));
+    // A second length, or a key that is the same for everybody.
+    for name in ["Content-Length", "transfer-encoding", "Idempotency-Key", "connection"] {
+        let headers = [(name.to_owned(), Secret::from("1"))].into();
+        let with = PageConfig { headers, ..config("http://localhost") };
+        for launch in [&whatsapp, &http] {
+            let said = problem(launch, "1065", &with);
+            assert!(said.to_lowercase().contains(&format!("header {}", name.to_lowercase())), "{said}");
+        }
+    }
 }
 
 #[test]

@@ -19,8 +19,13 @@ fn certificate() -> CertificateDer<'static> {
     CertificateDer::from_pem_slice(CERTIFICATE).unwrap()
 }
 
-/// Answers each connection once; gives its port.
+/// Answers whatever it is asked; gives its port.
 fn https_server() -> u16 {
+    https_server_of(json(200, "{\"id\":\"m\"}"), false)
+}
+
+/// The same with this answer; `closes`: it closes the socket after each, without a word of TLS.
+fn https_server_of(answer: String, closes: bool) -> u16 {
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -34,7 +39,7 @@ fn https_server() -> u16 {
             let mut tls = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), stream);
             let mut buffer = [0; 4_096];
             while matches!(tls.read(&mut buffer), Ok(count) if count > 0) {
-                if tls.write_all(json(200, "{\"id\":\"m\"}").as_bytes()).is_err() {
+                if tls.write_all(answer.as_bytes()).is_err() || closes {
                     break;
                 }
             }
@@ -67,6 +72,20 @@ async fn a_call_goes_over_tls() {
     let endpoint = endpoint(&format!("https://localhost:{}/", https_server()), 5_000);
     for _ in 0..3 {
         assert_eq!(rig.one(&endpoint).await, CallResult::Accepted { message_id: Some("m".to_owned()) });
+    }
+}
+
+#[tokio::test]
+async fn what_breaks_off_without_a_word_of_tls_counts_only_where_it_said_success() {
+    let mut rig = Rig::new(trusting());
+    for (status, length) in [(200, ""), (200, "content-length: 99\r\n"), (500, "")] {
+        let answer = format!("HTTP/1.1 {status} X\r\n{length}\r\n{{\"id\":\"m\"}}");
+        let url = format!("https://localhost:{}/", https_server_of(answer, true));
+        let result = rig.one(&endpoint(&url, 5_000)).await;
+        match status {
+            200 => assert_eq!(result, CallResult::Accepted { message_id: Some("m".to_owned()) }, "{length}"),
+            _ => assert!(matches!(result, CallResult::Unknown { .. }), "{result:?}"),
+        }
     }
 }
 
