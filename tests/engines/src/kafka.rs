@@ -56,7 +56,7 @@ pub struct Kafka {
     // Dropped in this order: first the processes, last the directory that they write to.
     brokers: Vec<Broker>,
     security: Security,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 #[derive(Debug)]
@@ -134,7 +134,7 @@ impl Kafka {
                 _controller: controller,
             });
         }
-        let mut kafka = Self { brokers, security, _directory: directory };
+        let mut kafka = Self { brokers, security, directory };
         for node in 0..kafka.brokers.len() {
             kafka.await_broker(node, kafka.brokers.len())?;
         }
@@ -207,6 +207,25 @@ impl Kafka {
     pub fn restart(&mut self, broker: usize) -> Result<(), EngineError> {
         self.process(broker)?.relaunch()?;
         self.await_broker(broker, 1)
+    }
+
+    /// Takes from a killed broker what it has of groups: their members and their positions.
+    ///
+    /// # Errors
+    /// There is no such broker, or its files can't be removed.
+    pub fn lose_groups(&mut self, broker: usize) -> Result<(), EngineError> {
+        self.process(broker)?;
+        let data = self.directory.path().join(format!("node-{}/data", broker + 1));
+        let lost = || {
+            for entry in std::fs::read_dir(&data)? {
+                let entry = entry?;
+                if entry.file_name().to_string_lossy().starts_with("__consumer_offsets-") {
+                    std::fs::remove_dir_all(entry.path())?;
+                }
+            }
+            Ok(())
+        };
+        lost().map_err(EngineError::io("remove what a broker has of groups"))
     }
 
     /// Suspends a broker (SIGSTOP): connections stay open, nothing answers.

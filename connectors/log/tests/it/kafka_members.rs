@@ -4,12 +4,14 @@ use crate::kafka::{Lives, Own};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::{Offset as ClientOffset, TopicPartitionList};
+use sluice_engines::{Kafka, KafkaOptions as BrokerOptions};
 use sluice_log::KafkaLog;
-use sluice_log::kafka::{GroupProtocol, KafkaOptions};
+use sluice_log::kafka::{GroupProtocol, KafkaOptions, topics};
 use sluice_runtime::ports::log::{
     Deliveries, Delivery, Log, LogError, NewRecord, Partition, Position, Topic,
 };
 use sluice_runtime::{Clock, SystemClock};
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -115,6 +117,77 @@ async fn a_membership_that_is_dropped_hands_over_before_its_session_ends() {
     assert!(matches!(committer.commit(ZERO, Position(1)).await, Err(LogError::Fenced { .. })));
     drop(second);
     own.tidy_up().await;
+}
+
+/// As after the loss of `__consumer_offsets`, or of a group that somebody deleted.
+async fn a_group_that_the_brokers_have_lost_is_joined_again(protocol: GroupProtocol) {
+    let starting = tokio::task::spawn_blocking(|| Kafka::start(BrokerOptions::default()));
+    let mut kafka = starting.await.unwrap().unwrap();
+    let mut own = Own::on(&kafka.bootstrap());
+    own.options.group_protocol = protocol;
+    (own.options.session_timeout_ms, own.options.drain_ms) = (6_000, 5_000);
+    topics::create(&own.options).await.unwrap();
+    let log = own.log().await;
+    log.append(Topic::Chunks, ZERO, records(10)).await.unwrap();
+    let mut member = log.join("group", Topic::Chunks).await.unwrap();
+    assigned(&mut member.deliveries, 4).await;
+    let mut idle = log.join("group", Topic::Chunks).await.unwrap();
+    while !matches!(next(&mut member.deliveries).await.unwrap(), Delivery::Revoking { .. }) {}
+    assigned(&mut idle.deliveries, 2).await;
+
+    kafka.kill(0).unwrap();
+    kafka.lose_groups(0).unwrap();
+    // One has something to commit all the time, as receipts have, the other one never.
+    let committer = member.committer.clone();
+    let commits = tokio::spawn(async move {
+        loop {
+            for partition in (0..4).map(Partition) {
+                match committer.commit(partition, Position(0)).await {
+                    Ok(()) | Err(LogError::Fenced { .. }) => {}
+                    Err(error) => return error,
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    let restarting = tokio::task::spawn_blocking(move || kafka.restart(0).map(|()| kafka));
+    let _kafka = restarting.await.unwrap().unwrap();
+    // Each is told what it has lost, and what it has.
+    let mut held: [BTreeSet<Partition>; 2] = Default::default();
+    let mut told = [false; 2];
+    while !(told == [true; 2] && held[0].len() + held[1].len() == 4 && held[0].is_disjoint(&held[1])) {
+        let (at, delivery) = tokio::select! {
+            delivery = next(&mut member.deliveries) => (0, delivery.unwrap()),
+            delivery = next(&mut idle.deliveries) => (1, delivery.unwrap()),
+        };
+        match delivery {
+            Delivery::Assigned { partition, .. } => {
+                told[at] = true;
+                held[at].insert(partition);
+            }
+            Delivery::Revoking { partitions, .. } | Delivery::Lost { partitions } => {
+                held[at].retain(|partition| !partitions.contains(partition));
+            }
+            Delivery::Records { .. } => {}
+        }
+    }
+    assert!(!commits.is_finished(), "{}", commits.await.unwrap());
+    commits.abort();
+    for (member, held) in [(&member, &held[0]), (&idle, &held[1])] {
+        for partition in held {
+            assert_eq!(member.committer.commit(*partition, Position(0)).await, Ok(()));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g8_a_group_that_the_brokers_have_lost_is_joined_again() {
+    a_group_that_the_brokers_have_lost_is_joined_again(GroupProtocol::Consumer).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn g8_a_group_that_the_brokers_have_lost_is_joined_again_with_the_classic_protocol_too() {
+    a_group_that_the_brokers_have_lost_is_joined_again(GroupProtocol::Classic).await;
 }
 
 const CHILD: &str = "SLUICE_TEST_KAFKA_MEMBER";

@@ -115,6 +115,11 @@ impl Commits {
             | Code::FencedMemberEpoch
             | Code::FencedInstanceId
             | Code::AssignmentLost => Answer::Fenced,
+            // The member is told by nobody else: librdkafka goes on with its heartbeats.
+            Code::GroupIdNotFound => {
+                self.seat.group_is_gone();
+                Answer::Fenced
+            }
             // The member has not heard of the group's newest state: it will, and then it has the partition or not.
             Code::StaleMemberEpoch | Code::RebalanceInProgress => Answer::Again(SETTLING),
             Code::DestroyBroker | Code::State => Answer::Fenced,

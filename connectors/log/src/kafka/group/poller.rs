@@ -58,6 +58,8 @@ pub(crate) struct Poller {
     full: BTreeSet<Partition>,
     /// While the member waits for partitions of others; `None` where asking does not help.
     hurry: Option<Hurry>,
+    /// It has left a group that is gone, and joins it again when it has let go of all that it had.
+    is_rejoining: bool,
     /// A further step of a rebalance may come until then.
     stepping_until: Duration,
     /// Positions are not asked for before: the last question had no answer.
@@ -100,6 +102,7 @@ impl Poller {
             next,
             full,
             hurry,
+            is_rejoining: false,
             stepping_until,
             ask_from: Duration::ZERO,
         }
@@ -108,6 +111,7 @@ impl Poller {
     /// Until the member has left. Gives both clients back, to be closed in this order.
     pub(crate) fn run(mut self) -> (Arc<BaseConsumer<MemberContext>>, Arc<BaseConsumer<Events>>) {
         while !self.seat.has_left() {
+            self.rejoin();
             self.hurry();
             self.gather();
             while let Some(rebalance) = self.consumer.context().next_rebalance() {
@@ -120,11 +124,32 @@ impl Poller {
         self.leave()
     }
 
+    /// Joins again where the brokers have lost the group, with its members and positions, or somebody deleted it:
+    /// librdkafka takes no notice of what its heartbeats are answered then. The first one that joins makes the group
+    /// anew, and the others hear that they are no members of it.
+    fn rejoin(&mut self) {
+        if self.seat.heard_that_group_is_gone() && !self.is_rejoining {
+            tracing::warn!(topic = self.info.name, "the brokers know nothing of the group: joining it again");
+            self.consumer.unsubscribe();
+            self.is_rejoining = true;
+        }
+        let has_let_go = || self.consumer.assignment().is_ok_and(|assigned| assigned.count() == 0);
+        if self.is_rejoining
+            && self.revoking.is_none()
+            && self.rebalances.is_empty()
+            && has_let_go()
+            && self.consumer.subscribe(&[&self.info.name]).is_ok()
+        {
+            self.is_rejoining = false;
+            self.hurry = self.hurry.map(|_| Hurry::new(SystemClock.monotonic()));
+        }
+    }
+
     /// Asks the group whether there is something for this member, if it is time to: subscribing once more to the same
     /// has librdkafka send a heartbeat at once, and changes nothing for the broker.
     fn hurry(&mut self) {
         let now = SystemClock.monotonic();
-        if self.hurry.as_mut().is_some_and(|hurry| hurry.asks(now)) {
+        if !self.is_rejoining && self.hurry.as_mut().is_some_and(|hurry| hurry.asks(now)) {
             // A member that can't ask hears of it with its next heartbeat.
             drop(self.consumer.subscribe(&[&self.info.name]));
         }

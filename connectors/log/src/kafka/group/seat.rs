@@ -48,6 +48,8 @@ struct State {
     failed: Option<LogError>,
     served_last: Option<Partition>,
     commits_under_way: usize,
+    /// The brokers know nothing of the group.
+    is_group_gone: bool,
     has_left: bool,
 }
 
@@ -131,8 +133,20 @@ impl Seat {
         self.state().has_left
     }
 
+    /// Whether somebody heard that the brokers know nothing of the group, since it was asked last.
+    pub(crate) fn heard_that_group_is_gone(&self) -> bool {
+        std::mem::take(&mut self.state().is_group_gone)
+    }
+
     pub(crate) fn commits_under_way(&self) -> usize {
         self.state().commits_under_way
+    }
+
+    // The committing thread.
+
+    /// The brokers know nothing of the group.
+    pub(crate) fn group_is_gone(&self) {
+        self.state().is_group_gone = true;
     }
 
     // The member.
