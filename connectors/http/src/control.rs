@@ -94,6 +94,20 @@ pub struct EventsQuery {
     pub after: Option<String>,
 }
 
+/// Which dead letters.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct LettersQuery {
+    /// Only those that came from this topic.
+    pub topic: Option<String>,
+    /// At most so many, the newest.
+    #[serde(default = "some_letters")]
+    pub limit: usize,
+}
+
+fn some_letters() -> usize {
+    50
+}
+
 /// The campaigns of the service. Answers are JSON documents as the API shows them.
 #[async_trait]
 pub trait Control: Send + Sync + 'static {
@@ -115,6 +129,12 @@ pub trait Control: Send + Sync + 'static {
     async fn errors(&self, tenant: &str, name: &str, query: &ErrorsQuery) -> Result<Value, ApiError>;
     /// What downstream systems were told, and where the next part begins, now or later.
     async fn events(&self, query: &EventsQuery) -> Result<Value, ApiError>;
+    /// The newest records that no step could use, with the reasons.
+    async fn dead_letters(&self, query: &LettersQuery) -> Result<Value, ApiError>;
+    /// One of them, `partition/offset`, with all that it holds; 404 when there is none.
+    async fn dead_letter(&self, letter: &str) -> Result<Value, ApiError>;
+    /// Puts some back where they came from: `{"letters": ["0/17"]}`. 422 where one can't be.
+    async fn replay(&self, letters_json: &[u8]) -> Result<Value, ApiError>;
     /// Who has a page, what limits it, what waits on it; 404 when nothing was ever sent from it.
     async fn page(&self, page: &str) -> Result<Value, ApiError>;
     /// A person says that what a page waits for is over: one call finds out. 404 when nothing was ever sent from it.

@@ -1,6 +1,6 @@
 //! The router, its state, and how it is served.
 
-use crate::control::{Action, Control, ErrorsQuery, EventsQuery, RecipientsQuery};
+use crate::control::{Action, Control, ErrorsQuery, EventsQuery, LettersQuery, RecipientsQuery};
 use crate::error::ApiError;
 use crate::metrics::GatewayMetrics;
 use crate::nearby;
@@ -88,6 +88,7 @@ pub fn router(gateway: Gateway) -> Router {
         let people = Router::new()
             .route("/v1/campaigns/{name}/recipients", get(recipients))
             .route("/v1/campaigns/{name}/errors", get(errors))
+            .route("/v1/dead-letters/{partition}/{offset}", get(dead_letter))
             .layer(middleware::from_fn(move |request, next| nearby::only(is_asked, request, next)));
         let control = Router::new()
             .route("/v1/campaigns", post(launch).get(list))
@@ -99,6 +100,8 @@ pub fn router(gateway: Gateway) -> Router {
             .route("/v1/pages/{page}/lift", post(lift))
             .route("/v1/queue", get(queue))
             .route("/v1/events", get(events))
+            .route("/v1/dead-letters", get(dead_letters))
+            .route("/v1/dead-letters/replay", post(replay))
             .merge(people)
             .layer(DefaultBodyLimit::max(gateway.options.launch_bytes_max))
             .layer(middleware::from_fn(move |request, next| authorise(asked.clone(), request, next)))
@@ -216,6 +219,24 @@ async fn events(
     query: Result<Query<EventsQuery>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
     control.events(&understood(query)?).await.map(Json)
+}
+
+async fn dead_letters(
+    State(control): State<Arc<dyn Control>>,
+    query: Result<Query<LettersQuery>, QueryRejection>,
+) -> Result<Json<Value>, ApiError> {
+    control.dead_letters(&understood(query)?).await.map(Json)
+}
+
+async fn dead_letter(
+    State(control): State<Arc<dyn Control>>,
+    Path((partition, offset)): Path<(String, String)>,
+) -> Result<Json<Value>, ApiError> {
+    control.dead_letter(&format!("{partition}/{offset}")).await.map(Json)
+}
+
+async fn replay(State(control): State<Arc<dyn Control>>, body: Bytes) -> Result<Json<Value>, ApiError> {
+    control.replay(&body).await.map(Json)
 }
 
 fn understood<Q>(query: Result<Query<Q>, QueryRejection>) -> Result<Q, ApiError> {

@@ -4,6 +4,7 @@
 
 use crate::error::{Failure, Outcome};
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sluice_runtime::ports::log::{
     Log, LogError, NewRecord, Offset, Partition, Position, ReadLimit, StoredRecord, Topic,
@@ -92,6 +93,18 @@ pub async fn list(log: &dyn Log, topic: Option<Topic>, limit: usize) -> Outcome<
     Ok(all.split_off(surplus))
 }
 
+/// The same as they are shown, without their content.
+pub async fn shown(log: &dyn Log, topic: Option<Topic>, limit: usize) -> Outcome<Letters> {
+    let found = list(log, topic, limit).await?;
+    Ok(Letters { letters: found.iter().map(|found| Shown::of(found, false)).collect() })
+}
+
+/// The topic that letters came from, by its name; `Err` says which there are.
+pub fn topic(name: &str) -> Result<Topic, String> {
+    let found = Topic::ALL.into_iter().find(|topic| topic.name() == name);
+    found.ok_or_else(|| format!("there are {}", Topic::ALL.map(Topic::name).join(", ")))
+}
+
 /// One letter.
 pub async fn one(log: &dyn Log, id: LetterId) -> Outcome<Found> {
     let limit = ReadLimit { records_max: 1, bytes_max: STEP.bytes_max };
@@ -136,22 +149,97 @@ pub async fn replay(log: &dyn Log, id: LetterId, letter: &DeadLetter) -> Outcome
     Ok(())
 }
 
-/// A letter for programs; `whole` adds key and content.
-pub fn json(found: &Found, whole: bool) -> Value {
-    let id = found.id.to_string();
-    let letter = match &found.letter {
-        Ok(letter) => letter,
-        Err(unreadable) => return json!({ "id": id, "reason": format!("unreadable itself: {unreadable}") }),
-    };
-    let mut object = json!({
-        "id": id, "topic": letter.topic, "partition": letter.partition, "offset": letter.offset,
-        "reason": letter.reason, "at_ms": letter.at_ms, "bytes": letter.value.len(),
-    });
-    if whole && let Some(object) = object.as_object_mut() {
-        object.insert("key".to_owned(), json!(text_or_hex(&letter.key)));
-        object.insert("value".to_owned(), content(letter));
+/// The same of several: all are looked at before the first is replayed. Gives how many there were.
+pub async fn replay_all(log: &dyn Log, ids: &[LetterId]) -> Outcome<Replayed> {
+    let mut letters = Vec::with_capacity(ids.len());
+    for id in ids {
+        let letter = one(log, *id).await?.letter.map_err(|unreadable| {
+            let message = format!("dead letter {id} can't be read");
+            Failure::refused("not_replayable", message, "leave it out").with(unreadable)
+        })?;
+        letters.push((*id, letter));
     }
-    object
+    for (id, letter) in &letters {
+        replay(log, *id, letter).await?;
+    }
+    Ok(Replayed { replayed: letters.len() as u64 })
+}
+
+/// How many letters' records are back where they came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replayed {
+    /// So many.
+    pub replayed: u64,
+}
+
+/// Letters as they are shown.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Letters {
+    /// Oldest first.
+    pub letters: Vec<Shown>,
+}
+
+/// A letter as it is shown, to people and to programs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Shown {
+    /// Its name.
+    pub id: String,
+    /// Why no step could use it; of a letter that can't be read itself, that.
+    pub reason: String,
+    /// Where it came from; `None` where that can't be read.
+    #[serde(flatten)]
+    pub from: Option<From>,
+    /// What it holds, where that was asked for.
+    #[serde(flatten)]
+    pub content: Option<Content>,
+}
+
+/// Where a record came from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct From {
+    /// Its topic.
+    pub topic: String,
+    /// Below 0: it was a fact and no record.
+    pub partition: i32,
+    /// In that partition.
+    pub offset: i64,
+    /// When it was put aside, in ms since 1970.
+    pub at_ms: i64,
+    /// Of its value.
+    pub bytes: usize,
+}
+
+/// What a record holds.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Content {
+    /// As text, otherwise hexadecimal.
+    pub key: String,
+    /// What [`content`] reads.
+    pub value: Value,
+}
+
+impl Shown {
+    /// `whole` adds key and content.
+    pub fn of(found: &Found, whole: bool) -> Self {
+        let id = found.id.to_string();
+        match &found.letter {
+            Ok(letter) => Self {
+                id,
+                reason: letter.reason.clone(),
+                from: Some(From {
+                    topic: letter.topic.clone(),
+                    partition: letter.partition,
+                    offset: letter.offset,
+                    at_ms: letter.at_ms,
+                    bytes: letter.value.len(),
+                }),
+                content: whole.then(|| Content { key: text_or_hex(&letter.key), value: content(letter) }),
+            },
+            Err(unreadable) => {
+                Self { id, reason: format!("unreadable itself: {unreadable}"), from: None, content: None }
+            }
+        }
+    }
 }
 
 /// What the record says: its fields where some schema reads it, text where it is text, otherwise hexadecimal.

@@ -8,7 +8,7 @@ use axum::extract::ConnectInfo;
 use axum::http::Request;
 use serde_json::{Value, json};
 use sluice_http::{
-    Action, ApiError, Control, ErrorsQuery, EventsQuery, Gateway, RecipientsQuery, Token, serve,
+    Action, ApiError, Control, ErrorsQuery, EventsQuery, Gateway, LettersQuery, RecipientsQuery, Token, serve,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -51,6 +51,18 @@ impl Control for OneCampaign {
 
     async fn events(&self, query: &EventsQuery) -> Result<Value, ApiError> {
         Ok(json!([query.campaign, query.after]))
+    }
+
+    async fn dead_letters(&self, query: &LettersQuery) -> Result<Value, ApiError> {
+        Ok(json!([query.topic, query.limit]))
+    }
+
+    async fn dead_letter(&self, letter: &str) -> Result<Value, ApiError> {
+        Ok(json!({"letter": letter}))
+    }
+
+    async fn replay(&self, letters_json: &[u8]) -> Result<Value, ApiError> {
+        Ok(json!({"replayed": String::from_utf8_lossy(letters_json)}))
     }
 
     async fn page(&self, page: &str) -> Result<Value, ApiError> {
@@ -165,6 +177,9 @@ async fn d2_recipients_errors_and_events_are_asked_for_in_parts() {
         ("/v1/campaigns/x/errors", json!(["default", "x", 3, null])),
         ("/v1/campaigns/x/errors?tenant=shop&samples=9&after=0.1", json!(["shop", "x", 9, "0.1"])),
         ("/v1/events?campaign=x&after=1,2", json!(["x", "1,2"])),
+        ("/v1/dead-letters", json!([null, 50])),
+        ("/v1/dead-letters?topic=receipts&limit=7", json!(["receipts", 7])),
+        ("/v1/dead-letters/0/17", json!({"letter": "0/17"})),
     ] {
         assert_eq!(json(answer(&gateway, from("127.0.0.1:4711", path, &[])).await).await, shown);
     }
@@ -176,7 +191,7 @@ async fn d2_recipients_errors_and_events_are_asked_for_in_parts() {
 #[tokio::test]
 async fn people_are_named_to_other_machines_only_with_the_token() {
     let (open, closed) = (controlled(""), controlled("t0ken"));
-    for path in ["/v1/campaigns/x/recipients", "/v1/campaigns/x/errors"] {
+    for path in ["/v1/campaigns/x/recipients", "/v1/campaigns/x/errors", "/v1/dead-letters/0/17"] {
         let elsewhere = answer(&open, from("203.0.113.7:4711", path, &[])).await;
         assert_eq!(elsewhere.status(), 403);
         assert_eq!(json(elsewhere).await["code"], "token_needed");

@@ -1,9 +1,11 @@
 //! `sluice dead-letters`: records that no step could use.
 
 use super::Common;
-use crate::dead_letters::{self, Found, LetterId};
-use crate::error::{Exit, Failure, Outcome};
-use crate::node::Engines;
+use super::campaign::source::{SourceArgs, read};
+use super::look::Look;
+use super::remote::escaped;
+use crate::dead_letters::{self, From, LetterId, Letters, Replayed, Shown};
+use crate::error::{Exit, Outcome};
 use crate::view::moment::at_second;
 use crate::view::numbers::{counted, thousands};
 use crate::view::out;
@@ -30,11 +32,14 @@ A record that was worked off meanwhile counts once: replaying is safe.")]
 #[derive(Debug, Clone, Args)]
 pub struct ListArgs {
     /// Only those that came from this topic
-    #[arg(long, value_parser = topic)]
+    #[arg(long, value_parser = dead_letters::topic)]
     pub topic: Option<Topic>,
     /// As many at most
     #[arg(long, default_value_t = 50)]
     pub limit: usize,
+    /// Where to look.
+    #[command(flatten)]
+    pub source: SourceArgs,
 }
 
 /// Which one.
@@ -42,6 +47,9 @@ pub struct ListArgs {
 pub struct ShowArgs {
     /// As `list` names it, for example 0/17
     pub letter: LetterId,
+    /// Where to look.
+    #[command(flatten)]
+    pub source: SourceArgs,
 }
 
 /// Which ones.
@@ -50,59 +58,77 @@ pub struct ReplayArgs {
     /// As `list` names them, for example 0/17
     #[arg(required = true)]
     pub letters: Vec<LetterId>,
+    /// Where they are.
+    #[command(flatten)]
+    pub source: SourceArgs,
 }
 
-fn topic(text: &str) -> Result<Topic, String> {
-    let names = || Topic::ALL.map(Topic::name).join(", ");
-    let found = Topic::ALL.into_iter().find(|topic| topic.name() == text);
-    found.ok_or_else(|| format!("there are {}", names()))
+impl DeadLettersCommand {
+    fn source(&self) -> &SourceArgs {
+        match self {
+            Self::List(args) => &args.source,
+            Self::Show(args) => &args.source,
+            Self::Replay(args) => &args.source,
+        }
+    }
 }
 
 pub(super) async fn run(common: Common, command: DeadLettersCommand) -> Outcome {
-    let config = common.load(&[], "warn")?.config;
-    let engines = Engines::open(&config).await?;
-    let done = act(&common, &engines, command).await;
-    engines.close().await;
+    let look = Look::open(&common, command.source()).await?;
+    let done = act(&common, &look, command).await;
+    look.close().await;
     done
 }
 
-async fn act(common: &Common, engines: &Engines, command: DeadLettersCommand) -> Outcome {
-    let log = engines.log();
+async fn act(common: &Common, look: &Look, command: DeadLettersCommand) -> Outcome {
     match command {
-        DeadLettersCommand::List(args) => {
-            let letters = dead_letters::list(log.as_ref(), args.topic, args.limit).await?;
-            list(common, &letters);
+        DeadLettersCommand::List(ListArgs { topic, limit, .. }) => {
+            let letters: Letters = match look {
+                Look::Service(remote) => {
+                    let topic = topic.map(|topic| format!("&topic={}", escaped(topic.name())));
+                    let path = format!("/v1/dead-letters?limit={limit}{}", topic.unwrap_or_default());
+                    read(remote.get(&path).await?)?
+                }
+                Look::Engines(engines, _) => {
+                    dead_letters::shown(engines.log().as_ref(), topic, limit).await?
+                }
+            };
+            list(common, &letters.letters);
         }
         DeadLettersCommand::Show(args) => {
-            let found = dead_letters::one(log.as_ref(), args.letter).await?;
-            show(common, &found);
+            let shown: Shown = match look {
+                Look::Service(remote) => {
+                    read(remote.get(&format!("/v1/dead-letters/{}", args.letter)).await?)?
+                }
+                Look::Engines(engines, _) => {
+                    Shown::of(&dead_letters::one(engines.log().as_ref(), args.letter).await?, true)
+                }
+            };
+            show(common, &shown);
         }
         DeadLettersCommand::Replay(args) => {
-            // All are looked at before the first is replayed.
-            let mut letters = Vec::with_capacity(args.letters.len());
-            for id in args.letters {
-                let letter = dead_letters::one(log.as_ref(), id).await?.letter.map_err(|unreadable| {
-                    let message = format!("dead letter {id} can't be read");
-                    Failure::refused("not_replayable", message, "leave it out").with(unreadable)
-                })?;
-                letters.push((id, letter));
-            }
-            for (id, letter) in &letters {
-                dead_letters::replay(log.as_ref(), *id, letter).await?;
-            }
-            let count = letters.len() as u64;
+            let Replayed { replayed } = match look {
+                Look::Service(remote) => {
+                    let letters: Vec<String> = args.letters.iter().map(LetterId::to_string).collect();
+                    let body = json!({ "letters": letters }).to_string().into_bytes();
+                    read(remote.post("/v1/dead-letters/replay", body).await?)?
+                }
+                Look::Engines(engines, _) => {
+                    dead_letters::replay_all(engines.log().as_ref(), &args.letters).await?
+                }
+            };
             match common.json {
-                true => out::line(json!({ "replayed": count })),
-                false => out::line(format_args!("{} replayed", counted(count, "record", "records"))),
+                true => out::line(json!({ "replayed": replayed })),
+                false => out::line(format_args!("{} replayed", counted(replayed, "record", "records"))),
             }
         }
     }
     Ok(Exit::Done)
 }
 
-fn list(common: &Common, letters: &[Found]) {
+fn list(common: &Common, letters: &[Shown]) {
     if common.json {
-        letters.iter().for_each(|found| out::line(dead_letters::json(found, false)));
+        letters.iter().for_each(|shown| out::line(json!(shown)));
         return;
     }
     if letters.is_empty() {
@@ -110,44 +136,37 @@ fn list(common: &Common, letters: &[Found]) {
         return;
     }
     let mut table = Table::new(5, ["letter", "from", "at", "when", "reason"]);
-    for found in letters {
-        table.row(match &found.letter {
-            Ok(letter) => [
-                found.id.to_string(),
-                letter.topic.clone(),
-                place(letter.partition, letter.offset),
-                at_second(letter.at_ms, None),
-                letter.reason.clone(),
-            ],
-            Err(unreadable) => {
-                let unknown = || "?".to_owned();
-                [found.id.to_string(), unknown(), unknown(), unknown(), unreadable.clone()]
+    for Shown { id, reason, from, .. } in letters {
+        let unknown = || "?".to_owned();
+        table.row(match from {
+            Some(from) => {
+                [id.clone(), from.topic.clone(), place(from), at_second(from.at_ms, None), reason.clone()]
             }
+            None => [id.clone(), unknown(), unknown(), unknown(), reason.clone()],
         });
     }
     table.lines().iter().for_each(out::line);
 }
 
-fn place(partition: i32, offset: i64) -> String {
-    if partition < 0 { "-".to_owned() } else { format!("{partition}/{offset}") }
+fn place(from: &From) -> String {
+    if from.partition < 0 { "-".to_owned() } else { format!("{}/{}", from.partition, from.offset) }
 }
 
-fn show(common: &Common, found: &Found) {
-    let object = dead_letters::json(found, true);
-    let letter = match &found.letter {
-        Ok(letter) if !common.json => letter,
-        _ => return out::line(object),
+fn show(common: &Common, shown: &Shown) {
+    let (from, content) = match (&shown.from, &shown.content) {
+        (Some(from), Some(content)) if !common.json => (from, content),
+        _ => return out::line(json!(shown)),
     };
     let mut facts = Table::plain(2);
     let mut fact = |name: &str, value: String| facts.row([name.to_owned(), value]);
-    fact("letter", found.id.to_string());
-    fact("from", format!("{} {}", letter.topic, place(letter.partition, letter.offset)));
-    fact("when", at_second(letter.at_ms, None));
-    fact("reason", letter.reason.clone());
-    fact("bytes", thousands(letter.value.len() as u64));
-    fact("key", object["key"].as_str().unwrap_or_default().to_owned());
+    fact("letter", shown.id.clone());
+    fact("from", format!("{} {}", from.topic, place(from)));
+    fact("when", at_second(from.at_ms, None));
+    fact("reason", shown.reason.clone());
+    fact("bytes", thousands(from.bytes as u64));
+    fact("key", content.key.clone());
     facts.lines().iter().for_each(out::line);
-    match dead_letters::content(letter) {
+    match &content.value {
         serde_json::Value::String(text) => out::line(text),
         fields => out::line(format_args!("{fields:#}")),
     }

@@ -10,6 +10,7 @@ use crate::campaign::preview::{Answered, Asked, check_counts};
 use crate::campaign::status::CampaignStatus;
 use crate::campaign::{self, failures, recipients};
 use crate::config::pages::unnamed;
+use crate::dead_letters::{self, LetterId, Shown};
 use crate::error::{Exit, Failure};
 use crate::events;
 use crate::page::lift::lift;
@@ -17,12 +18,13 @@ use crate::page::queue::queue;
 use crate::page::report::report;
 use crate::page::sight::Sight;
 use async_trait::async_trait;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use sluice_completion::{CompletionPorts, StalledCampaigns};
 use sluice_core::launch::ValidLaunch;
 use sluice_core::schedule::starts_ms;
 use sluice_core::{CampaignRow, ChunkRow, PageId};
-use sluice_http::{Action, ApiError, Control, ErrorsQuery, EventsQuery, RecipientsQuery};
+use sluice_http::{Action, ApiError, Control, ErrorsQuery, EventsQuery, LettersQuery, RecipientsQuery};
 use sluice_providers::ProviderMessages;
 use sluice_runtime::Clock;
 use sluice_runtime::ports::messages::Messages;
@@ -35,6 +37,9 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Recipients that are named for each reason at most, in an answer.
 const SAMPLES_MAX: usize = 1_000;
+
+/// Dead letters of an answer at most.
+const LETTERS_MAX: usize = 10_000;
 
 /// Answers from the store and the board.
 pub struct NodeControl {
@@ -218,6 +223,32 @@ impl Control for NodeControl {
         Ok(json!(self.soon(part).await?))
     }
 
+    async fn dead_letters(&self, query: &LettersQuery) -> Result<Value, ApiError> {
+        let topic = query.topic.as_deref().map(dead_letters::topic).transpose().map_err(|which| {
+            ApiError::new(400, "query_invalid", "the topic is none of Sluice's").details(vec![which])
+        })?;
+        let log = self.engines.log();
+        Ok(json!(self.soon(dead_letters::shown(log.as_ref(), topic, query.limit.min(LETTERS_MAX))).await?))
+    }
+
+    async fn dead_letter(&self, letter: &str) -> Result<Value, ApiError> {
+        let id = letter_id(letter)?;
+        let log = self.engines.log();
+        let shown = async { Ok(Shown::of(&dead_letters::one(log.as_ref(), id).await?, true)) };
+        Ok(json!(self.soon(shown).await?))
+    }
+
+    async fn replay(&self, letters_json: &[u8]) -> Result<Value, ApiError> {
+        let Replay { letters } = serde_json::from_slice(letters_json).map_err(|error| {
+            ApiError::new(400, "replay_invalid", "the body does not name dead letters")
+                .details(vec![error.to_string()])
+                .actionable("send {\"letters\": [\"0/17\"]}")
+        })?;
+        let letters = letters.iter().map(|letter| letter_id(letter)).collect::<Result<Vec<_>, _>>()?;
+        let log = self.engines.log();
+        Ok(json!(self.soon(dead_letters::replay_all(log.as_ref(), &letters)).await?))
+    }
+
     async fn page(&self, page: &str) -> Result<Value, ApiError> {
         let sight = self.sight();
         Ok(json!(self.soon(report(&sight, &PageId::from(page))).await?))
@@ -250,12 +281,22 @@ impl Control for NodeControl {
     }
 }
 
+/// Which dead letters are to be replayed.
+#[derive(Deserialize)]
+struct Replay {
+    letters: Vec<String>,
+}
+
+fn letter_id(letter: &str) -> Result<LetterId, ApiError> {
+    letter.parse().map_err(|problem: String| ApiError::new(400, "letter_invalid", problem))
+}
+
 /// The same failure in the API's words.
 fn api_error(failure: Failure) -> ApiError {
     let status = match failure.exit {
         Exit::Usage => 400,
         Exit::Refused => match failure.code.as_str() {
-            "no_such_campaign" | "no_such_page" => 404,
+            "no_such_campaign" | "no_such_page" | "no_such_dead_letter" => 404,
             "launched_differently" | "wrong_state" | "nothing_failed" => 409,
             _ => 422,
         },

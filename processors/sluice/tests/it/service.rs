@@ -2,6 +2,8 @@
 
 use crate::support::{Place, object, sink, text, url};
 use serde_json::json;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 #[test]
@@ -38,19 +40,21 @@ fn c7_a_launch_through_the_service_runs_to_its_end_and_sigterm_is_clean() {
 }
 
 /// What a command says of the service, and of the directory when the service is gone.
-const LISTS: [&[&str]; 6] = [
+const LISTS: [&[&str]; 8] = [
     &["campaign", "recipients", "spring", "--limit", "7"],
     &["campaign", "recipients", "spring", "--status", "sent", "--after", "0.290", "--json"],
     &["campaign", "errors", "spring"],
     &["campaign", "export", "spring"],
     &["campaign", "events"],
     &["campaign", "events", "--campaign", "autumn", "--json"],
+    &["dead-letters", "list", "--topic", "webhooks.raw"],
+    &["dead-letters", "list", "--limit", "1", "--json"],
 ];
 
 #[test]
 fn d2_d4_lists_are_the_same_from_the_running_service_and_from_the_directory() {
     let (place, sink) = (Place::new(), sink());
-    place.write("sluice.toml", &format!("data_dir = \"data\"\n[channels.http]\nurl = \"{}\"\n", url(&sink)));
+    place.write("sluice.toml", &hearing(&url(&sink)));
     let service = place.serve();
     let server = service.server.clone();
     let of_service = |arguments: &[&str]| {
@@ -63,7 +67,15 @@ fn d2_d4_lists_are_the_same_from_the_running_service_and_from_the_directory() {
     }
     of_service(&["campaign", "watch", "spring"]);
     of_service(&["campaign", "watch", "autumn"]);
+    webhook(&server, "\"is this one?\"");
+    let letters = || of_service(&["dead-letters", "list", "--json"]).lines().map(object).next();
+    let letter = waited_for("the dead letter", letters)["id"].as_str().unwrap().to_owned();
+    let show = ["dead-letters", "show", &letter];
+    let shown = of_service(&show);
+    assert!(shown.contains("webhooks.raw") && shown.contains("is this one?"), "{shown}");
     let live = LISTS.map(of_service);
+    assert!(live[6].contains(&letter) && live[6].lines().count() == 2, "{}", live[6]);
+    assert_eq!(object(&live[7])["topic"], "webhooks.raw");
     assert_eq!(live[0].lines().count(), 8, "{}", live[0]);
     assert!(live[0].contains("p6@example.com") && live[0].contains(" UTC"), "{}", live[0]);
     assert_eq!((live[1].lines().count(), live[2].as_str()), (9, "Nothing failed in spring.\n"));
@@ -82,6 +94,64 @@ fn d2_d4_lists_are_the_same_from_the_running_service_and_from_the_directory() {
         let said = place.run(arguments);
         assert_eq!((said.exit, said.out), (0, live), "{arguments:?}");
     }
+    assert_eq!(place.run(&show).out, shown);
+}
+
+/// What comes within half a minute.
+fn waited_for<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
+    for _ in 0..600 {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("{what} does not come")
+}
+
+/// A configuration that takes webhooks as they come.
+fn hearing(url: &str) -> String {
+    format!("data_dir = \"data\"\n[gateway]\nallow_unsigned = true\n[channels.http]\nurl = \"{url}\"\n")
+}
+
+/// A webhook of page `shop`, which is taken.
+fn webhook(server: &str, body: &str) {
+    let address = server.strip_prefix("http://").unwrap();
+    let mut stream = TcpStream::connect(address).unwrap();
+    let length = body.len();
+    let head = format!("POST /webhooks/http/shop HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
+    write!(stream, "{head}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[test]
+fn d9_a_dead_letter_is_replayed_by_the_running_service() {
+    let (place, sink) = (Place::new(), sink());
+    place.write("sluice.toml", &hearing(&url(&sink)));
+    let service = place.serve();
+    webhook(&service.server, "[1,");
+    let letters = || {
+        let said = place.run(&["dead-letters", "list", "--json", "--server", &service.server]);
+        assert_eq!(said.exit, 0, "{said:?}");
+        said.out.lines().map(object).collect::<Vec<_>>()
+    };
+    let letter = waited_for("the dead letter", || letters().pop())["id"].as_str().unwrap().to_owned();
+    let replay = |letters: &[&str]| {
+        place.run(&[&["dead-letters", "replay", "--server", &service.server], letters].concat())
+    };
+    // All of them or none.
+    let missing = replay(&[&letter, "0/700"]);
+    assert_eq!(missing.exit, 3, "{missing:?}");
+    assert!(missing.err.contains("there is no dead letter 0/700"), "{missing:?}");
+    assert_eq!(letters().len(), 1);
+    let replayed = replay(&[&letter]);
+    assert_eq!((replayed.exit, replayed.out.as_str()), (0, "1 record replayed\n"), "{replayed:?}");
+    // It is refused again.
+    waited_for("the second refusal", || (letters().len() == 2).then_some(()));
+    let wrong = place.run(&["dead-letters", "list", "--topic", "sent", "--server", &service.server]);
+    assert_eq!(wrong.exit, 2, "{wrong:?}");
+    assert_eq!(service.stop().exit, 0);
 }
 
 #[test]
