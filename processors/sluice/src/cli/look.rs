@@ -1,7 +1,7 @@
 //! Where commands look that want to know what is waited for: a running service, or the engines themselves.
 
 use super::Common;
-use super::campaign::source::{SourceArgs, instead, service};
+use super::campaign::source::{SourceArgs, instead, named};
 use super::remote::Remote;
 use crate::config::Config;
 use crate::error::{Failure, Outcome};
@@ -41,7 +41,7 @@ impl Place {
     pub(super) async fn open(&self) -> Outcome<Look> {
         let config = &self.config;
         if let Some(server) = &self.server {
-            return Ok(Look::Service(service(config, Some(server))));
+            return Ok(Look::Service(named(config, server)));
         }
         match engines(config).await {
             Ok(engines) => {

@@ -23,7 +23,7 @@ pub(super) struct LiftArgs {
 
 pub(super) async fn run(common: &Common, args: &LiftArgs) -> Outcome {
     let config = common.load(&[], "warn")?.config;
-    let remote = service(&config, args.server.as_deref());
+    let remote = service(common, &config, args.server.as_deref())?;
     let path = format!("/v1/pages/{}/lift", escaped(&args.page));
     let lifted: Lifted = read(remote.post(&path, b"{}".to_vec()).await?)?;
     match common.json {

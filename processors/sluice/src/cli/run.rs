@@ -3,7 +3,7 @@
 use super::Common;
 use super::signals::Signals;
 use crate::error::{Exit, Outcome};
-use crate::node::{Assignment, Node, NodeOptions};
+use crate::node::{Assignment, Node, NodeOptions, service_file};
 use crate::view::numbers::counted;
 use crate::view::out;
 use clap::Args;
@@ -33,9 +33,15 @@ pub(super) async fn run(common: Common, args: RunArgs) -> Outcome {
     let listen = args.listen.unwrap_or(config.gateway.listen);
     let work = args.roles.unwrap_or_else(Assignment::all);
     let metrics = args.metrics_listen.or(config.metrics.enabled.then_some(config.metrics.listen));
+    let data_dir = (!config.engines.is_cluster()).then(|| config.data_dir.clone());
     let options =
         NodeOptions { listen: Some(listen), metrics, work: work.clone(), ..NodeOptions::new(config) };
     let mut node = Node::start(options).await?;
+    if let (Some(data_dir), Some(address)) = (&data_dir, node.address())
+        && let Err(error) = service_file::tell(data_dir, address)
+    {
+        tracing::warn!(%error, "commands do not find this service by its data directory");
+    }
     if !common.quiet {
         out::note(format_args!("sluice runs on {}", node.engines().describe()));
         if !work.is_all() {
@@ -64,6 +70,7 @@ pub(super) async fn run(common: Common, args: RunArgs) -> Outcome {
             stop.await
         }
     };
+    data_dir.iter().for_each(|data_dir| service_file::forget(data_dir));
     if let Some(failure) = failure.or(stopped.failure) {
         return Err(failure);
     }

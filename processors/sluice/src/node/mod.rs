@@ -22,6 +22,7 @@ pub mod launching;
 pub mod only;
 mod quota_sampler;
 pub mod roles;
+pub mod service_file;
 mod telemetry;
 pub mod webhooks;
 

@@ -82,6 +82,17 @@ fn d2_d4_lists_are_the_same_from_the_running_service_and_from_the_directory() {
     assert_eq!((live[3].lines().count(), live[5].lines().count()), (301, 2));
     assert!(live[4].contains("spring  completed  sent 300, total 300"), "{}", live[4]);
 
+    // The service is found by the directory that it has open, wherever it listens; nobody else is asked.
+    for (arguments, live) in LISTS.into_iter().zip(&live) {
+        let said = place.run(arguments);
+        assert_eq!((said.exit, &said.out), (0, live), "{arguments:?}: {said:?}");
+    }
+    let paused = place.run(&["campaign", "pause", "spring"]);
+    assert!(paused.err.contains("spring is completed"), "{paused:?}");
+    let elsewhere = place.run(&["campaign", "pause", "spring", "--data-dir", "elsewhere"]);
+    assert_eq!(elsewhere.exit, 75, "{elsewhere:?}");
+    assert!(elsewhere.err.contains("no service has the data directory elsewhere open"), "{elsewhere:?}");
+
     // What is wrong is told alike.
     let wrong = place.run(&["campaign", "recipients", "sprint", "--server", &server]);
     assert_eq!(wrong.exit, 3, "{wrong:?}");

@@ -200,7 +200,7 @@ async fn act(common: &Common, args: &ActArgs, action: Action, details: &impl Ser
     let (campaign, tenant) = (escaped(campaign), escaped(tenant));
     let path = format!("/v1/campaigns/{campaign}/{}?tenant={tenant}", action.as_str());
     let body = json!(details).to_string().into_bytes();
-    let answer: Value = service(&config, args.server.as_deref()).post(&path, body).await?;
+    let answer: Value = service(common, &config, args.server.as_deref())?.post(&path, body).await?;
     if common.json {
         out::line(answer);
         return Ok(Exit::Done);

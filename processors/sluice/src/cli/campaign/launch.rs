@@ -37,7 +37,7 @@ pub(super) async fn hand_over(common: &Common, args: &LaunchArgs, valid: &ValidL
     let config = common.load(&valid.launch.pages, "warn")?.config;
     let body = serde_json::to_vec(&valid.launch)
         .map_err(|error| Failure::usage("launch_invalid", error.to_string(), "correct the launch"))?;
-    let answer = service(&config, args.server.as_deref()).post("/v1/campaigns", body).await?;
+    let answer = service(common, &config, args.server.as_deref())?.post("/v1/campaigns", body).await?;
     if common.json {
         out::line(answer);
         return Ok(Exit::Done);

@@ -6,8 +6,9 @@ use crate::campaign::{self, failures, recipients, status, status::CampaignStatus
 use crate::cli::Common;
 use crate::cli::remote::{Remote, escaped};
 use crate::config::Config;
-use crate::error::{Failure, Outcome};
+use crate::error::{Exit, Failure, Outcome};
 use crate::node::engines::Rows;
+use crate::node::service_file;
 use clap::Args;
 use serde::Deserialize;
 use sluice_core::ChunkRow;
@@ -38,7 +39,7 @@ impl Source {
     pub(super) async fn open(common: &Common, args: &SourceArgs) -> Outcome<Self> {
         let config = common.load(&[], "warn")?.config;
         if let Some(server) = &args.server {
-            return Ok(Self::Service(service(&config, Some(server))));
+            return Ok(Self::Service(named(&config, server)));
         }
         match Rows::open(&config).await {
             Ok(stored) => Ok(Self::Rows(stored)),
@@ -134,26 +135,47 @@ fn after(path: String, place: Option<Place>) -> String {
     }
 }
 
-/// Who is asked where the data directory can't be opened: who has it open is most likely the service of the
-/// configuration.
+/// Who is asked where the data directory can't be opened: the service that has it open.
 pub(in crate::cli) async fn instead(config: &Config, failure: Failure) -> Outcome<Remote> {
     if failure.code != "data_dir_in_use" {
         return Err(failure);
     }
-    let remote = service(config, None);
-    if remote.answers().await {
-        return Ok(remote);
+    if let Some(url) = service_file::of(&config.data_dir) {
+        let remote = named(config, &url);
+        if remote.answers().await {
+            return Ok(remote);
+        }
     }
     let actionable = "if it is a service, name it with --server URL; otherwise wait for its end".to_owned();
     Err(Failure { actionable, ..failure })
 }
 
-/// The service of `server`, or that of the configuration.
-pub(in crate::cli) fn service(config: &Config, server: Option<&str>) -> Remote {
-    let token = config.gateway.control_token.clone();
-    match server {
-        Some(url) => Remote::new(url, token),
-        None => Remote::new(&format!("http://{}", config.gateway.listen), token),
+/// The service at a URL.
+pub(in crate::cli) fn named(config: &Config, url: &str) -> Remote {
+    Remote::new(url, config.gateway.control_token.clone())
+}
+
+/// The service of `server`, or the one that has the data directory open, or that of the configuration.
+pub(in crate::cli) fn service(common: &Common, config: &Config, server: Option<&str>) -> Outcome<Remote> {
+    let dir = &config.data_dir;
+    let url = match server {
+        Some(url) => return Ok(named(config, url)),
+        None if config.engines.is_cluster() => None,
+        None => service_file::of(dir),
+    };
+    match url {
+        Some(url) => Ok(named(config, &url)),
+        // Whose campaigns were asked for was said: another service may have campaigns of the same names.
+        None if common.data_dir.is_some() => Err(Failure::new(
+            Exit::TryAgain,
+            "service_unreachable",
+            format!("no service has the data directory {} open", dir.display()),
+            format!(
+                "start it with `sluice run --data-dir {}`, or name another one with --server URL",
+                dir.display()
+            ),
+        )),
+        None => Ok(named(config, &format!("http://{}", config.gateway.listen))),
     }
 }
 
