@@ -135,6 +135,11 @@ pub trait Control: Send + Sync + 'static {
     async fn dead_letter(&self, letter: &str) -> Result<Value, ApiError>;
     /// Puts some back where they came from: `{"letters": ["0/17"]}`. 422 where one can't be.
     async fn replay(&self, letters_json: &[u8]) -> Result<Value, ApiError>;
+    /// Puts addresses on a tenant's list of those who want no messages:
+    /// `{"channel": "whatsapp", "addresses": ["+5511987654321"], "tenant", "reason"}`.
+    async fn suppress(&self, asked_json: &[u8]) -> Result<Value, ApiError>;
+    /// Which of such addresses are on the list.
+    async fn suppressed(&self, asked_json: &[u8]) -> Result<Value, ApiError>;
     /// Who has a page, what limits it, what waits on it; 404 when nothing was ever sent from it.
     async fn page(&self, page: &str) -> Result<Value, ApiError>;
     /// A person says that what a page waits for is over: one call finds out. 404 when nothing was ever sent from it.

@@ -89,6 +89,8 @@ pub fn router(gateway: Gateway) -> Router {
             .route("/v1/campaigns/{name}/recipients", get(recipients))
             .route("/v1/campaigns/{name}/errors", get(errors))
             .route("/v1/dead-letters/{partition}/{offset}", get(dead_letter))
+            .route("/v1/suppressions", post(suppress))
+            .route("/v1/suppressions/check", post(suppressed))
             .layer(middleware::from_fn(move |request, next| nearby::only(is_asked, request, next)));
         let control = Router::new()
             .route("/v1/campaigns", post(launch).get(list))
@@ -144,7 +146,11 @@ async fn authorise(asked: Option<Token>, request: Request, next: Next) -> Respon
     let given = given.and_then(|value| value.strip_prefix("Bearer "));
     match asked {
         Some(token) if !given.is_some_and(|given| token.is(given)) => {
-            ApiError::new(401, "unauthorised", "the control API needs its token")
+            let problem = match given {
+                None => "the control API needs its token",
+                Some(_) => "the token that was given is not the one of the control API",
+            };
+            ApiError::new(401, "unauthorised", problem)
                 .actionable("send the configured token as `Authorization: Bearer …`")
                 .into_response()
         }
@@ -237,6 +243,14 @@ async fn dead_letter(
 
 async fn replay(State(control): State<Arc<dyn Control>>, body: Bytes) -> Result<Json<Value>, ApiError> {
     control.replay(&body).await.map(Json)
+}
+
+async fn suppress(State(control): State<Arc<dyn Control>>, body: Bytes) -> Result<Json<Value>, ApiError> {
+    control.suppress(&body).await.map(Json)
+}
+
+async fn suppressed(State(control): State<Arc<dyn Control>>, body: Bytes) -> Result<Json<Value>, ApiError> {
+    control.suppressed(&body).await.map(Json)
 }
 
 fn understood<Q>(query: Result<Query<Q>, QueryRejection>) -> Result<Q, ApiError> {

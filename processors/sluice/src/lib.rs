@@ -13,6 +13,7 @@
 //! - [`node`]: opens the engines and runs the processors over it.
 //! - [`campaign`]: what is stored about campaigns, as people ask for it.
 //! - [`page`]: what is known about pages and what waits on them.
+//! - [`suppressions`]: people who want no messages.
 //! - [`verify`]: recounts a campaign.
 //! - [`view`]: numbers, tables, progress.
 
@@ -26,6 +27,7 @@ pub mod error;
 pub mod events;
 pub mod node;
 pub mod page;
+pub mod suppressions;
 pub mod verify;
 pub mod view;
 

@@ -65,6 +65,14 @@ impl Control for OneCampaign {
         Ok(json!({"replayed": String::from_utf8_lossy(letters_json)}))
     }
 
+    async fn suppress(&self, asked_json: &[u8]) -> Result<Value, ApiError> {
+        Ok(json!({"suppressed": String::from_utf8_lossy(asked_json)}))
+    }
+
+    async fn suppressed(&self, asked_json: &[u8]) -> Result<Value, ApiError> {
+        Ok(json!({"addresses": String::from_utf8_lossy(asked_json)}))
+    }
+
     async fn page(&self, page: &str) -> Result<Value, ApiError> {
         Ok(json!({"page": page}))
     }

@@ -81,7 +81,13 @@ impl Commanded {
             (_, CampaignState::Cancelling | CampaignState::Cancelled)
                 if self.coming.starts_at_ms.is_some() =>
             {
-                return format!("{name} was cancelled{already} before its start: nobody is called.");
+                return match self.coming.recurring {
+                    // It calls nobody itself; each occurrence is a campaign of its own.
+                    Some(_) => format!(
+                        "{name} was cancelled{already}: it comes no more. Occurrences that have started go on."
+                    ),
+                    None => format!("{name} was cancelled{already} before its start: nobody is called."),
+                };
             }
             (_, CampaignState::Paused) => format!("{name} is paused{already}"),
             (_, CampaignState::Cancelling) => format!("{name} is being cancelled{already}"),
@@ -190,6 +196,11 @@ mod tests {
         assert_eq!(waits.sentence(), expected);
         let ended = Commanded { coming: starts(), ..commanded("unschedule", CampaignState::Cancelling) };
         assert_eq!(ended.sentence(), "spring-sale was cancelled before its start: nobody is called.");
+        // Its occurrences may have called people.
+        let recurring = Coming { recurring: Some("0 9 * * *".to_owned()), ..starts() };
+        let ended = Commanded { coming: recurring, ..ended };
+        let expected = "spring-sale was cancelled: it comes no more. Occurrences that have started go on.";
+        assert_eq!(ended.sentence(), expected);
     }
 
     #[test]

@@ -273,6 +273,14 @@ impl Estimate<'_> {
     }
 }
 
+/// What an estimate of this campaign does not know: who comes twice, and when the page called them last.
+pub fn without_pairs(row: &CampaignRow) -> &'static str {
+    match row.rules().pair_rate {
+        Some(_) => "; who waits for its pair rate is not counted",
+        None => "",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::quotas::tests::used;

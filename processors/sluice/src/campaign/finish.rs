@@ -1,6 +1,6 @@
 //! When a campaign will have ended. Pure.
 
-use super::estimate::{Circumstances, Sends, estimate};
+use super::estimate::{Circumstances, Sends, estimate, without_pairs};
 use super::stored::Stored;
 use crate::page::retries::Retries;
 use crate::view::moment::at;
@@ -63,7 +63,8 @@ pub fn finish(target: &Stored, circumstances: &Circumstances, now_ms: i64) -> Op
         return Some(Finish { ends_ms, limited_by, says: waits.says() });
     }
     let (page, of) = found.last()?;
-    let (limited_by, says) = (of.limited_by.as_str().to_owned(), found.says(of.limited_by, page));
+    let limited_by = of.limited_by.as_str().to_owned();
+    let says = format!("{}{}", found.says(of.limited_by, page), without_pairs(row));
     Some(Finish { ends_ms: found.forecast.whole.ends_ms, limited_by, says })
 }
 
@@ -112,6 +113,11 @@ mod tests {
     fn a7_f5_the_end_follows_from_what_limits_the_last_page() {
         let own = found(&running(r#""2/s""#, "{}", &[("a", 3_600), ("b", 600)]), &[]);
         assert_eq!(own.sentence(None), "about 2026-06-01 13:00 UTC, limited by its 2/s");
+        let paired =
+            found(&running(r#""2/s""#, r#"{"pair_rate": "2/min"}"#, &[("a", 3_600), ("b", 600)]), &[]);
+        let expected =
+            "about 2026-06-01 13:00 UTC, limited by its 2/s; who waits for its pair rate is not counted";
+        assert_eq!(paired.sentence(None), expected);
         let page = found(&running("null", "{}", &[("a", 18_000)]), &[]);
         assert_eq!(page.sentence(None), "about 2026-06-01 13:00 UTC, limited by page a's 5/s");
     }

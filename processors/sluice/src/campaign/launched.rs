@@ -19,7 +19,11 @@ impl Launched {
     /// What happened, then what to do next.
     pub fn lines(&self) -> [String; 2] {
         let (name, says) = (&self.status.campaign, self.status.sentence());
-        let follow = format!("Follow it:  sluice campaign watch {name}");
+        let tenant = match self.status.tenant.as_str() {
+            "default" => String::new(),
+            tenant => format!(" --tenant {tenant}"),
+        };
+        let follow = format!("Follow it:  sluice campaign watch {name}{tenant}");
         let state = self.status.state;
         match (self.already, state.is_ended() || state == CampaignState::Cancelling) {
             (false, _) => [says, follow],
@@ -48,6 +52,9 @@ mod tests {
         let follow = "Follow it:  sluice campaign watch spring";
         let [new, to_do] = lines(row("null", "{}"), false);
         assert!(new.starts_with("spring is running: ") && to_do == follow);
+        let mut of_tenant = row("null", "{}");
+        of_tenant.launch.tenant = "acme".to_owned();
+        assert_eq!(lines(of_tenant, false)[1], format!("{follow} --tenant acme"));
         let [again, to_do] = lines(row("null", "{}"), true);
         let expected = "It was launched before, and nothing was changed: spring is running: ";
         assert!(again.starts_with(expected) && to_do == follow, "{again}");

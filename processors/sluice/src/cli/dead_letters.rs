@@ -21,6 +21,7 @@ pub enum DeadLettersCommand {
     #[command(after_help = "Example:  sluice dead-letters list --topic campaign.launches")]
     List(ListArgs),
     /// One with its whole content
+    #[command(after_help = "Example:  sluice dead-letters show 0/17")]
     Show(ShowArgs),
     /// Put the record back where it came from, once what refused it is mended
     #[command(after_help = "Example:  sluice dead-letters replay 0/17 0/18

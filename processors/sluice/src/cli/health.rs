@@ -26,7 +26,12 @@ pub(super) async fn run(common: Common, args: HealthArgs) -> Outcome {
             out::line(answer);
             Ok(Exit::Done)
         }
-        Err(failure) => {
+        Err(mut failure) => {
+            if failure.code == "service_unreachable" {
+                failure.actionable =
+                    "start it with `sluice run`, or name the metrics port of another one with --url URL"
+                        .to_owned();
+            }
             failure.show(common.json);
             Ok(Exit::FoundWrong)
         }

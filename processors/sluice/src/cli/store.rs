@@ -17,6 +17,7 @@ pub enum StoreCommand {
     #[command(after_help = "Example:  sluice store migrate --replication datacenter1=3")]
     Migrate(MigrateArgs),
     /// Say whether the database is fit, and what to do where it is not; exit code 1 if it is not
+    #[command(after_help = "Example:  SLUICE_CQL_CONTACT_POINTS=scylla:9042 sluice store check")]
     Check,
 }
 

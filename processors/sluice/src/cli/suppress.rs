@@ -1,23 +1,30 @@
 //! `sluice suppress`: people who want no messages.
 
 use super::Common;
+use super::campaign::source::{SourceArgs, instead, named, read};
+use super::remote::Remote;
+use crate::config::Config;
 use crate::error::{Exit, Failure, Outcome};
 use crate::node::Engines;
+use crate::suppressions::{self, Asked, Checked, CheckedAddress, Suppressed};
 use crate::view::numbers::counted;
 use crate::view::out;
 use clap::{Args, Subcommand};
 use serde_json::json;
-use sluice_core::address::normalise;
 use sluice_schemas::Channel;
 use std::path::PathBuf;
 
-/// Keeps people out of later campaigns.
+/// Addresses of one question.
+const PART: usize = 1_000;
+
+/// Keeps people out of campaigns.
 #[derive(Debug, Subcommand)]
 pub enum SuppressCommand {
-    /// Add addresses: every later campaign of the tenant skips them
+    /// Add addresses: from now on no campaign of the tenant calls them
     #[command(after_help = "Example:  sluice suppress add --channel whatsapp +5511987654321")]
     Add(AddArgs),
     /// Say which of these addresses are suppressed
+    #[command(after_help = "Example:  sluice suppress check --channel whatsapp +5511987654321")]
     Check(ListArgs),
 }
 
@@ -35,6 +42,9 @@ pub struct ListArgs {
     pub file: Option<PathBuf>,
     /// As in an audience: they are normalised
     pub addresses: Vec<String>,
+    /// Where the list is.
+    #[command(flatten)]
+    pub source: SourceArgs,
 }
 
 /// What to add.
@@ -53,45 +63,99 @@ fn channel(text: &str) -> Result<Channel, String> {
     serde_json::from_value(json!(text)).map_err(|_| "use whatsapp, messenger, instagram or http".to_owned())
 }
 
+/// Where the list is.
+enum List {
+    Service(Remote),
+    Engines(Engines),
+}
+
+impl List {
+    async fn open(config: &Config, args: &SourceArgs) -> Outcome<Self> {
+        if let Some(server) = &args.server {
+            return Ok(Self::Service(named(config, server)));
+        }
+        match Engines::open(config).await {
+            Ok(engines) => Ok(Self::Engines(engines)),
+            Err(failure) => Ok(Self::Service(instead(config, failure).await?)),
+        }
+    }
+
+    async fn add(&self, asked: &Asked) -> Outcome<Suppressed> {
+        match self {
+            Self::Service(remote) => read(remote.post("/v1/suppressions", body(asked)).await?),
+            Self::Engines(engines) => suppressions::add(engines.store().as_ref(), asked).await,
+        }
+    }
+
+    async fn check(&self, asked: &Asked) -> Outcome<Checked> {
+        match self {
+            Self::Service(remote) => read(remote.post("/v1/suppressions/check", body(asked)).await?),
+            Self::Engines(engines) => suppressions::check(engines.store().as_ref(), asked).await,
+        }
+    }
+}
+
+fn body(asked: &Asked) -> Vec<u8> {
+    json!(asked).to_string().into_bytes()
+}
+
 pub(super) async fn run(common: Common, command: SuppressCommand) -> Outcome {
     let config = common.load(&[], "warn")?.config;
-    let (list, reason) = match command {
+    let (args, reason) = match command {
         SuppressCommand::Add(add) => (add.list, Some(add.reason)),
         SuppressCommand::Check(list) => (list, None),
     };
-    let addresses = addresses_of(&list)?;
-    let engines = Engines::open(&config).await?;
-    let store = engines.store();
-    if let Some(reason) = reason {
-        let count = addresses.len() as u64;
-        let rows = addresses.into_iter().map(|address| (address, reason.clone())).collect();
-        store.suppress(&list.tenant, list.channel, rows).await?;
-        if common.json {
-            out::line(json!({ "suppressed": count }));
-        } else {
-            out::line(format_args!(
-                "{} of {} suppressed",
-                counted(count, "address", "addresses"),
-                list.channel
-            ));
+    let addresses = addresses_of(&args)?;
+    let list = List::open(&config, &args.source).await?;
+    let done = parts(&common, &list, &args, reason.as_deref(), &addresses).await;
+    if let List::Engines(engines) = list {
+        engines.close().await;
+    }
+    done
+}
+
+/// In parts, so that no question is too long for a service.
+async fn parts(
+    common: &Common,
+    list: &List,
+    args: &ListArgs,
+    reason: Option<&str>,
+    addresses: &[String],
+) -> Outcome {
+    let mut count = 0;
+    for part in addresses.chunks(PART) {
+        let asked = Asked {
+            tenant: args.tenant.clone(),
+            channel: args.channel,
+            addresses: part.to_vec(),
+            reason: reason.unwrap_or_default().to_owned(),
+        };
+        match reason {
+            Some(_) => count += list.add(&asked).await?.suppressed,
+            None => list.check(&asked).await?.addresses.iter().for_each(|address| show(common, address)),
         }
-    } else {
-        let asked: Vec<&str> = addresses.iter().map(String::as_str).collect();
-        let suppressed = store.suppressed(&list.tenant, list.channel, &asked).await?;
-        for (address, suppressed) in addresses.iter().zip(suppressed) {
-            match common.json {
-                true => out::line(json!({ "address": address, "suppressed": suppressed })),
-                false => out::line(format_args!(
-                    "{address}  {}",
-                    if suppressed { "suppressed" } else { "not suppressed" }
-                )),
+    }
+    if reason.is_some() {
+        match common.json {
+            true => out::line(json!({ "suppressed": count })),
+            false => {
+                let addresses = counted(count, "address", "addresses");
+                out::line(format_args!("{addresses} of {} suppressed", args.channel));
             }
         }
     }
-    engines.close().await;
     Ok(Exit::Done)
 }
 
+fn show(common: &Common, checked: &CheckedAddress) {
+    let word = if checked.suppressed { "suppressed" } else { "not suppressed" };
+    match common.json {
+        true => out::line(json!(checked)),
+        false => out::line(format_args!("{}  {word}", checked.address)),
+    }
+}
+
+/// All that are named; that each is an address is seen before the first is put on the list.
 fn addresses_of(list: &ListArgs) -> Outcome<Vec<String>> {
     let mut given = list.addresses.clone();
     if let Some(file) = &list.file {
@@ -112,17 +176,5 @@ fn addresses_of(list: &ListArgs) -> Outcome<Vec<String>> {
             "name addresses, or a file with --file",
         ));
     }
-    let mut wrong = Failure::usage(
-        "invalid_address",
-        "some of these are no addresses",
-        "correct them; nothing was changed",
-    );
-    let mut addresses = Vec::with_capacity(given.len());
-    for raw in &given {
-        match normalise(list.channel, raw) {
-            Ok(address) => addresses.push(address.into_owned()),
-            Err(error) => wrong = wrong.with(format!("{raw}: {}", error.detail())),
-        }
-    }
-    if wrong.details.is_empty() { Ok(addresses) } else { Err(wrong) }
+    suppressions::normalised(list.channel, &given)
 }

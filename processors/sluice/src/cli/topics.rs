@@ -26,8 +26,10 @@ pub enum TopicsCommand {
 Partitions are never taken away, and copies of records are not added: `sluice topics check` names what is left.")]
     Create(CreateArgs),
     /// Say what differs from what the configuration wants; exit code 1 if anything does
+    #[command(after_help = "Example:  SLUICE_KAFKA_BROKERS=kafka:9092 sluice topics check")]
     Check,
     /// Every topic with its partitions, copies and settings
+    #[command(after_help = "Example:  sluice topics describe --json")]
     Describe,
 }
 

@@ -17,6 +17,7 @@ use crate::page::lift::lift;
 use crate::page::queue::queue;
 use crate::page::report::report;
 use crate::page::sight::Sight;
+use crate::suppressions::{self, Asked as Suppressions};
 use async_trait::async_trait;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -249,6 +250,16 @@ impl Control for NodeControl {
         Ok(json!(self.soon(dead_letters::replay_all(log.as_ref(), &letters)).await?))
     }
 
+    async fn suppress(&self, asked_json: &[u8]) -> Result<Value, ApiError> {
+        let (asked, store) = (suppressions_of(asked_json)?, self.engines.store());
+        Ok(json!(self.soon(suppressions::add(store.as_ref(), &asked)).await?))
+    }
+
+    async fn suppressed(&self, asked_json: &[u8]) -> Result<Value, ApiError> {
+        let (asked, store) = (suppressions_of(asked_json)?, self.engines.store());
+        Ok(json!(self.soon(suppressions::check(store.as_ref(), &asked)).await?))
+    }
+
     async fn page(&self, page: &str) -> Result<Value, ApiError> {
         let sight = self.sight();
         Ok(json!(self.soon(report(&sight, &PageId::from(page))).await?))
@@ -285,6 +296,14 @@ impl Control for NodeControl {
 #[derive(Deserialize)]
 struct Replay {
     letters: Vec<String>,
+}
+
+fn suppressions_of(asked_json: &[u8]) -> Result<Suppressions, ApiError> {
+    serde_json::from_slice(asked_json).map_err(|error| {
+        ApiError::new(400, "suppressions_invalid", "the body does not name addresses of a channel")
+            .details(vec![error.to_string()])
+            .actionable("send {\"channel\": \"whatsapp\", \"addresses\": [\"+5511987654321\"]}")
+    })
 }
 
 fn letter_id(letter: &str) -> Result<LetterId, ApiError> {

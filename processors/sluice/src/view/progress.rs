@@ -141,6 +141,9 @@ fn bar(name: &str) -> ProgressBar {
 /// `82 %   8,204 sent  7,911 delivered  4,120 read  19 failed   1,998/s   done in 1 s`; of a later run
 /// `40 % of 30 in run 2   …`, whoever was reached before.
 fn describe(status: &CampaignStatus, rate: f64) -> String {
+    if let Some(coming) = status.coming.says().filter(|_| !status.state.is_ended()) {
+        return coming;
+    }
     let counters = &status.counters;
     let (done, all) = status.of_run();
     let of_run = match status.retried {
@@ -188,6 +191,14 @@ mod tests {
         assert_eq!(describe(&status, 0.0), " 94 %   284 sent");
         (status.run, status.retried) = (2, Some(30));
         assert_eq!(describe(&status, 0.0), " 46 % of 30 in run 2   284 sent");
+    }
+
+    #[test]
+    fn b5_what_has_not_started_says_when_it_will() {
+        let launch = row("null", "{}").launch;
+        let later = sluice_core::CampaignRow::scheduled(launch, 0, 1_000);
+        let status = derived(&stored(later, &[]), 5);
+        assert_eq!(describe(&status, 0.0), "starts at 1969-12-31 21:00 America/Sao_Paulo");
     }
 
     #[test]

@@ -137,6 +137,29 @@ fn webhook(server: &str, body: &str) {
 }
 
 #[test]
+fn a4_an_opt_out_is_put_on_the_list_of_the_running_service() {
+    let (place, sink) = (Place::new(), sink());
+    place.write("sluice.toml", &hearing(&url(&sink)));
+    let service = place.serve();
+    let suppress = |arguments: &[&str]| place.run(&[&["suppress"], arguments].concat());
+    let added = suppress(&["add", "--channel", "http", "p1@example.com", " p2@example.com "]);
+    assert_eq!((added.exit, added.out.as_str()), (0, "2 addresses of http suppressed\n"), "{added:?}");
+    let check = ["check", "--channel", "http", "p2@example.com", "p3@example.com"];
+    let checked = suppress(&check);
+    let expected = "p2@example.com  suppressed\np3@example.com  not suppressed\n";
+    assert_eq!((checked.exit, checked.out.as_str()), (0, expected), "{checked:?}");
+    let wrong = suppress(&["add", "--channel", "whatsapp", "p4@example.com"]);
+    assert_eq!(wrong.exit, 2, "{wrong:?}");
+    let launched = place.run(&["campaign", "launch", text(&place.http_launch("spring", 3))]);
+    assert_eq!(launched.exit, 0, "{launched:?}");
+    let watched = place.run(&["campaign", "watch", "spring"]);
+    assert_eq!(watched.exit, 0, "{watched:?}");
+    assert_eq!(service.stop().exit, 0);
+    assert_eq!(sink.stats().distinct, 1);
+    assert_eq!(suppress(&check).out, expected, "from the directory");
+}
+
+#[test]
 fn d9_a_dead_letter_is_replayed_by_the_running_service() {
     let (place, sink) = (Place::new(), sink());
     place.write("sluice.toml", &hearing(&url(&sink)));

@@ -67,8 +67,12 @@ pub(super) async fn run(common: &Common, args: &CheckArgs) -> Outcome {
         }
         out::line(NOTHING_SENT);
     }
-    let can_be_sent = report.valid > 0 || report.rows == 0;
-    Ok(if can_be_sent && late.is_empty() { Exit::Done } else { Exit::FoundWrong })
+    Ok(if reaches_somebody(&report) && late.is_empty() { Exit::Done } else { Exit::FoundWrong })
+}
+
+/// Whether somebody would get a message: not where the template misspells a variable of everybody.
+pub(super) fn reaches_somebody(report: &CheckReport) -> bool {
+    report.valid > report.valid_without_variables
 }
 
 fn checked(

@@ -48,16 +48,17 @@ pub enum CampaignCommand {
     Resume(act::ReasonArgs),
     /// End a campaign before its time
     #[command(
-        after_help = "Example:  sluice campaign cancel spring-sale --reason \"wrong price\"\nWho was not called is counted as cancelled; what is in flight may still arrive."
+        after_help = "Example:  sluice campaign cancel spring-sale --reason \"wrong price\"\nWho waits for a call, or for another attempt, is counted as cancelled; what is in flight may still arrive."
     )]
     Cancel(act::ReasonArgs),
     /// Try the failed recipients of a completed campaign again
     RetryFailed(act::RetryArgs),
-    /// Change rate, priority, daily limit
+    /// Change rate, priority, daily limit, pair rate
     SetLimits(act::LimitArgs),
     /// Change hours and end, and the start of a scheduled campaign
     Reschedule(act::TimeArgs),
     /// All campaigns with their counts
+    #[command(after_help = "Example:  sluice campaign list --json")]
     List(source::SourceArgs),
     /// Where one campaign is, and what it waits for
     Status(OneArgs),

@@ -1,6 +1,6 @@
 //! `sluice campaign preview`: who would be called, from when to when (A7). Needs no service.
 
-use super::check::{LINES_SHOWN, NOTHING_SENT, lines};
+use super::check::{LINES_SHOWN, NOTHING_SENT, lines, reaches_somebody};
 use super::source::{SourceArgs, read};
 use crate::campaign::beside::preview_beside;
 use crate::campaign::estimate::{Circumstances, PageNow, UNLIMITED_PER_SECOND};
@@ -70,7 +70,7 @@ pub(super) async fn run(common: &Common, args: &PreviewArgs) -> Outcome {
     let late = valid.rules.too_late(&valid.launch.rules, now_ms);
     let is_taken = taken.as_ref().is_some_and(|taken| taken.differs);
     let can_launch = refused.is_none() && late.is_empty() && !is_taken;
-    let can_send = report.valid > 0 && can_launch && found.earliest_start_ms.is_some();
+    let can_send = reaches_somebody(&report) && can_launch && found.earliest_start_ms.is_some();
     if common.json {
         let late = late.first().map(ToString::to_string);
         let refused = refused.map(|failure| failure.message).or(late);

@@ -86,7 +86,9 @@ pub(super) async fn run(common: Common, args: DemoArgs) -> Outcome {
         let counted = format!("The simulator counted {} accepted calls, {twice}.", thousands(stats.accepted));
         if differences.is_empty() {
             out::line(format_args!("{counted} Counters, recount and simulator agree."));
-            out::line("Next: sluice send examples/whatsapp.json --data-dir ./mine   ·   docs/launch.md");
+            out::line(
+                "Next: sluice simulator --port 7401 & sluice send examples/whatsapp.json --data-dir ./mine --provider-url http://127.0.0.1:7401   ·   docs/launch.md",
+            );
         } else {
             out::line(format_args!("{counted} These do not agree:"));
             differences.iter().for_each(|difference| out::line(format_args!("  {difference}")));
