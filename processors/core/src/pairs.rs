@@ -69,11 +69,9 @@ impl Pairs {
         }
         let person = self.hasher.hash_one(person);
         let before = self.last.get(&person).copied();
-        // Campaigns without such a limit may call somebody in the slot of another one's call: each is told apart.
-        let at = match before {
-            Some(before) if before == start => start + Duration::from_nanos(1),
-            _ => start,
-        };
+        // Campaigns without such a limit may call somebody in the slot of another one's call, or before it: each is told
+        // apart, and the latest counts.
+        let at = before.map_or(start, |before| start.max(before + Duration::from_nanos(1)));
         self.last.insert(person, at);
         Some(Told { at, before })
     }
@@ -174,6 +172,18 @@ mod tests {
             pairs.not_called("a", if is_first_made { second } else { first });
             assert!(pairs.free_at("a", interval) >= slot + interval + LATE_MAX, "{is_first_made}");
         }
+    }
+
+    #[test]
+    fn g4_the_latest_of_several_calls_counts_in_whatever_order_they_are_told() {
+        let (interval, slot) = (Duration::from_secs(5), Duration::from_secs(100));
+        let mut pairs = Pairs::default();
+        pairs.needed(true, Duration::ZERO);
+        let told = [slot, slot, slot, slot - interval].map(|start| pairs.called("a", start).unwrap());
+        // The third is a call of its own, and the fourth, which starts earlier, takes nothing back.
+        pairs.not_called("a", told[0]);
+        pairs.not_called("a", told[1]);
+        assert!(pairs.free_at("a", interval) >= slot + interval + LATE_MAX);
     }
 
     #[test]
