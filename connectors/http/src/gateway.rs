@@ -241,16 +241,25 @@ async fn dead_letter(
     control.dead_letter(&format!("{partition}/{offset}")).await.map(Json)
 }
 
-async fn replay(State(control): State<Arc<dyn Control>>, body: Bytes) -> Result<Json<Value>, ApiError> {
-    control.replay(&body).await.map(Json)
+async fn replay(
+    State(control): State<Arc<dyn Control>>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Value>, ApiError> {
+    control.replay(&whole(body)?).await.map(Json)
 }
 
-async fn suppress(State(control): State<Arc<dyn Control>>, body: Bytes) -> Result<Json<Value>, ApiError> {
-    control.suppress(&body).await.map(Json)
+async fn suppress(
+    State(control): State<Arc<dyn Control>>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Value>, ApiError> {
+    control.suppress(&whole(body)?).await.map(Json)
 }
 
-async fn suppressed(State(control): State<Arc<dyn Control>>, body: Bytes) -> Result<Json<Value>, ApiError> {
-    control.suppressed(&body).await.map(Json)
+async fn suppressed(
+    State(control): State<Arc<dyn Control>>,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Value>, ApiError> {
+    control.suppressed(&whole(body)?).await.map(Json)
 }
 
 fn understood<Q>(query: Result<Query<Q>, QueryRejection>) -> Result<Q, ApiError> {

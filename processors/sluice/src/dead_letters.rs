@@ -188,7 +188,7 @@ pub struct Shown {
     pub reason: String,
     /// Where it came from; `None` where that can't be read.
     #[serde(flatten)]
-    pub from: Option<From>,
+    pub from: Option<Origin>,
     /// What it holds, where that was asked for.
     #[serde(flatten)]
     pub content: Option<Content>,
@@ -196,7 +196,7 @@ pub struct Shown {
 
 /// Where a record came from.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct From {
+pub struct Origin {
     /// Its topic.
     pub topic: String,
     /// Below 0: it was a fact and no record.
@@ -226,7 +226,7 @@ impl Shown {
             Ok(letter) => Self {
                 id,
                 reason: letter.reason.clone(),
-                from: Some(From {
+                from: Some(Origin {
                     topic: letter.topic.clone(),
                     partition: letter.partition,
                     offset: letter.offset,

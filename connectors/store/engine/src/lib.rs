@@ -29,6 +29,7 @@ mod tx;
 pub use engine::{Engine, Statistics};
 pub use error::EngineError;
 pub use keyspace::{Keyspace, Shape};
+pub use lock::holder;
 pub use options::EngineOptions;
 pub use queue::{Priority, Reservation};
 pub use snapshot::Snapshot;

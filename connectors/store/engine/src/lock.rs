@@ -2,7 +2,7 @@
 
 use crate::EngineError;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Seek, Write};
+use std::io::{Seek, Write};
 use std::path::Path;
 
 /// Held as long as the engine is open.
@@ -28,7 +28,9 @@ impl DirectoryLock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(EngineError::InUse { dir: dir.to_owned(), holder: holder(&mut file) });
+                let holder =
+                    holder(dir).map_or("another process".to_owned(), |process| format!("process {process}"));
+                return Err(EngineError::InUse { dir: dir.to_owned(), holder });
             }
             Err(TryLockError::Error(error)) => return Err(storage(error)),
         }
@@ -44,10 +46,7 @@ impl DirectoryLock {
     }
 }
 
-fn holder(file: &mut File) -> String {
-    let mut text = String::new();
-    match file.read_to_string(&mut text) {
-        Ok(_) if text.trim().parse::<u32>().is_ok() => format!("process {}", text.trim()),
-        _ => "another process".to_owned(),
-    }
+/// The process that opened the directory last: the one that has it open, as long as somebody has.
+pub fn holder(dir: &Path) -> Option<u32> {
+    std::fs::read_to_string(dir.join(FILE)).ok()?.trim().parse().ok()
 }

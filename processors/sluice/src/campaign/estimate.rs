@@ -240,6 +240,16 @@ impl Estimate<'_> {
         self.forecast.pages.iter().max_by_key(|(_, of)| of.ends_ms.unwrap_or(i64::MAX))
     }
 
+    /// The limit of the whole for people, with what the estimate does not know: who comes twice, and when the page called
+    /// them last.
+    pub fn says_of_whole(&self, limit: Limit, page: &PageId) -> String {
+        let pairs = match self.row.rules().pair_rate {
+            Some(_) => "; who waits for its pair rate is not counted",
+            None => "",
+        };
+        format!("{}{pairs}", self.says(limit, page))
+    }
+
     /// A limit for people: `its window`, `page shop's 80/s`, `quota acme's 100/s`.
     pub fn says(&self, limit: Limit, page: &PageId) -> String {
         let plain = PageNow::default();
@@ -270,14 +280,6 @@ impl Estimate<'_> {
     fn quota_says(&self, place: usize, kind: Kind) -> String {
         let used = self.circumstances.quotas.get(place);
         used.map_or_else(|| "a quota".to_owned(), |used| used.limit_says(kind))
-    }
-}
-
-/// What an estimate of this campaign does not know: who comes twice, and when the page called them last.
-pub fn without_pairs(row: &CampaignRow) -> &'static str {
-    match row.rules().pair_rate {
-        Some(_) => "; who waits for its pair rate is not counted",
-        None => "",
     }
 }
 

@@ -1,6 +1,6 @@
 //! When a campaign will have ended. Pure.
 
-use super::estimate::{Circumstances, Sends, estimate, without_pairs};
+use super::estimate::{Circumstances, Sends, estimate};
 use super::stored::Stored;
 use crate::page::retries::Retries;
 use crate::view::moment::at;
@@ -63,8 +63,7 @@ pub fn finish(target: &Stored, circumstances: &Circumstances, now_ms: i64) -> Op
         return Some(Finish { ends_ms, limited_by, says: waits.says() });
     }
     let (page, of) = found.last()?;
-    let limited_by = of.limited_by.as_str().to_owned();
-    let says = format!("{}{}", found.says(of.limited_by, page), without_pairs(row));
+    let (limited_by, says) = (of.limited_by.as_str().to_owned(), found.says_of_whole(of.limited_by, page));
     Some(Finish { ends_ms: found.forecast.whole.ends_ms, limited_by, says })
 }
 

@@ -1,6 +1,6 @@
 //! When a launch would start and end, before it is sent (A7). Pure: what is on its pages and the time are arguments.
 
-use super::estimate::{Circumstances, Sends, estimate, without_pairs};
+use super::estimate::{Circumstances, Sends, estimate};
 use super::stored::Waiting;
 use serde::{Deserialize, Serialize};
 use sluice_core::launch::ValidLaunch;
@@ -168,7 +168,7 @@ pub fn preview(valid: &ValidLaunch, planned: &Sends, circumstances: &Circumstanc
         earliest_start_ms: opens_ms(valid, planned, starts_at_ms),
         estimated_end_ms: found.forecast.whole.ends_ms,
         limited_by: limit.as_str().to_owned(),
-        says: format!("{}{}", found.says(limit, &page), without_pairs(&planned.row)),
+        says: found.says_of_whole(limit, &page),
         pages: pages.collect(),
     }
 }

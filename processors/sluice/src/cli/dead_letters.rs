@@ -4,7 +4,7 @@ use super::Common;
 use super::campaign::source::{SourceArgs, read};
 use super::look::Look;
 use super::remote::escaped;
-use crate::dead_letters::{self, From, LetterId, Letters, Replayed, Shown};
+use crate::dead_letters::{self, LetterId, Letters, Origin, Replayed, Shown};
 use crate::error::{Exit, Outcome};
 use crate::view::moment::at_second;
 use crate::view::numbers::{counted, thousands};
@@ -149,7 +149,7 @@ fn list(common: &Common, letters: &[Shown]) {
     table.lines().iter().for_each(out::line);
 }
 
-fn place(from: &From) -> String {
+fn place(from: &Origin) -> String {
     if from.partition < 0 { "-".to_owned() } else { format!("{}/{}", from.partition, from.offset) }
 }
 

@@ -1,6 +1,7 @@
 //! Where the service listens that has a data directory open. Its configuration may be another one than that of a command
 //! that looks at the directory, and the service of the command's may have another directory with campaigns of the same names.
 
+use sluice_engine::holder;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -8,9 +9,6 @@ use std::path::Path;
 
 /// Beside the lock: the process and its URL, in two lines.
 const FILE: &str = "sluice.service";
-
-/// The lock of the directory; it holds the process that has it.
-const LOCK: &str = "sluice.lock";
 
 /// Notes that this process serves the directory. A process that died leaves it behind: then the lock is another one's.
 ///
@@ -30,8 +28,7 @@ pub fn forget(data_dir: &Path) {
 pub fn of(data_dir: &Path) -> Option<String> {
     let noted = fs::read_to_string(data_dir.join(FILE)).ok()?;
     let (process, url) = noted.trim_end().split_once('\n')?;
-    let holder = fs::read_to_string(data_dir.join(LOCK)).ok()?;
-    (holder.trim() == process).then(|| url.to_owned())
+    (holder(data_dir)?.to_string() == process).then(|| url.to_owned())
 }
 
 /// Whoever listens everywhere is asked at home.
@@ -51,7 +48,7 @@ mod tests {
     #[test]
     fn only_who_has_the_directory_is_its_service() {
         let dir = tempfile::tempdir().unwrap();
-        let lock = |holder: &str| fs::write(dir.path().join(LOCK), holder).unwrap();
+        let lock = |holder: &str| fs::write(dir.path().join("sluice.lock"), holder).unwrap();
         assert_eq!(of(dir.path()), None);
         tell(dir.path(), "0.0.0.0:7400".parse().unwrap()).unwrap();
         assert_eq!(of(dir.path()), None);

@@ -141,8 +141,13 @@ impl Poller {
             && self.consumer.subscribe(&[&self.info.name]).is_ok()
         {
             self.is_rejoining = false;
-            self.hurry = self.hurry.map(|_| Hurry::new(SystemClock.monotonic()));
+            self.hurry_again();
         }
+    }
+
+    /// The member joins again, and others have its partitions meanwhile.
+    fn hurry_again(&mut self) {
+        self.hurry = self.hurry.map(|_| Hurry::new(SystemClock.monotonic()));
     }
 
     /// Asks the group whether there is something for this member, if it is time to: subscribing once more to the same
@@ -220,8 +225,7 @@ impl Poller {
                 }
                 Rebalance::Revoke { partitions, is_lost } if is_lost || partitions.is_empty() => {
                     if is_lost {
-                        // It joins again, and others have its partitions meanwhile.
-                        self.hurry = self.hurry.map(|_| Hurry::new(SystemClock.monotonic()));
+                        self.hurry_again();
                     }
                     self.seat.lose(&partitions, true);
                     self.unassign(&partitions);
