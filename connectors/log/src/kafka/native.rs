@@ -2,9 +2,12 @@
 //! single settings of a topic (KIP-339; the safe crate's `alter_configs` resets all that is not named), adding brokers.
 //! And one of OpenSSL, before librdkafka uses it.
 //!
-//! Everything unsafe of the log is in this file: calls into librdkafka whose results are copied before they are
-//! freed.
+//! Everything unsafe of the log is here: calls into librdkafka whose results are copied before they are freed, and a mend of
+//! librdkafka itself in [`leaders`].
 #![allow(unsafe_code, reason = "librdkafka's C interface, wrapped once")]
+
+#[cfg(librdkafka_mended)]
+mod leaders;
 
 use rdkafka::bindings as native;
 use rdkafka::client::{Client, ClientContext};
