@@ -66,7 +66,9 @@ unsafe extern "C" fn __wrap_rd_kafkap_leader_discovery_set_CurrentLeader(
 ) {
     // SAFETY: the caller's arguments, as they came.
     unsafe {
-        __real_rd_kafkap_leader_discovery_set_CurrentLeader(memory, metadata, topic, place, partition, leader);
+        __real_rd_kafkap_leader_discovery_set_CurrentLeader(
+            memory, metadata, topic, place, partition, leader,
+        );
     };
     // SAFETY: as below.
     unsafe { written(metadata, topic, place + 1) };
@@ -144,7 +146,13 @@ mod tests {
             if partition % 2 == 0 {
                 // SAFETY: as above.
                 unsafe {
-                    native::rd_kafka_mock_partition_push_leader_response(cluster, name.as_ptr(), partition, -1, -1);
+                    native::rd_kafka_mock_partition_push_leader_response(
+                        cluster,
+                        name.as_ptr(),
+                        partition,
+                        -1,
+                        -1,
+                    );
                 }
             }
             lead(partition, 2);
