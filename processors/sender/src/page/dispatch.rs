@@ -180,7 +180,10 @@ impl Page {
             let gcra = state.campaign.gcra;
             let next = gcra.map_or(page, |gcra| gcra.next().max(page));
             let is_granted = !state.granted.is_empty();
-            let is_next = state.has_next(now) && self.grant.is_none() && !self.is_looked_at(*id);
+            let is_next = state.has_next(now)
+                && self.grant.is_none()
+                && !self.is_looked_at(*id)
+                && self.has_day(*id, state);
             let own = |gcra: Gcra| after(gcra.next(), state.granted.len(), Some(gcra.per_second()));
             let granted = gcra.map_or(grant_from, |gcra| own(gcra).max(grant_from));
             let turns = [is_granted.then_some((next, ahead)), is_next.then_some((granted, far))];

@@ -212,6 +212,7 @@ impl Page {
     fn wants_look(&self, id: CampaignId, state: &LaneState, count: usize, now: Duration) -> bool {
         !self.is_looked_at(id)
             && !self.template_waits(&state.template, now)
+            && self.has_day(id, state)
             && state.window.iter().take(count).any(|ready| !ready.is_fresh(now + SOON))
     }
 

@@ -4,6 +4,7 @@ use crate::support::{Bench, SIZE, page};
 use sluice_core::{CampaignState, Terms};
 use sluice_schemas::{GateClass, OpenHours, Priority, Rules, SendWindow, WindowClock};
 use sluice_simulation::{Faults, ProviderFaults};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -90,6 +91,28 @@ async fn g4_hazard_10_no_24_hours_hold_more_than_the_limit_of_the_day_also_after
         assert!(pair[4].0 - pair[0].0 >= DAY, "{calls:?}");
     }
     assert!(calls[SIZE as usize - 1].0 < 2 * DAY + HOUR, "and all of it is used: {calls:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn b3_a_campaign_whose_day_is_used_up_gives_its_page_nothing_to_do_beside_another() {
+    let mut worked = Vec::new();
+    for daily_send_limit in [None, Some(4)] {
+        let mut bench = Bench::new();
+        bench.chunk_size = 400;
+        bench.page_rate = Some("20/s".parse().unwrap());
+        bench.ruled_campaign("busy", None, Rules::default(), &vec![GateClass::default(); 4]).await;
+        if daily_send_limit.is_some() {
+            let rules = Rules { daily_send_limit, ..Rules::default() };
+            bench.ruled_campaign("daily", None, rules, &plain()).await;
+        }
+        let running = bench.start("sender");
+        tokio::time::sleep(MINUTE).await;
+        assert!(bench.calls() > 1_100, "the page is busy: {}", bench.calls());
+        assert_eq!(bench.calls_of("daily").len() as i64, daily_send_limit.unwrap_or(0));
+        worked.push(bench.looks.load(Ordering::Relaxed));
+        running.stop().await;
+    }
+    assert!(worked[1] < worked[0] * 3 / 2, "looks at the clock without it and beside it: {worked:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,7 +11,7 @@ use sluice_runtime::ports::caller::{Answer, AnswerRules, CallRequest, CallResult
 use sluice_runtime::ports::log::{NewRecord, Partition, Topic};
 use sluice_runtime::ports::messages::{Correlation, MessagePlan, Messages, PlanProblem, RenderProblem};
 use sluice_runtime::ports::store::{ChunkSave, Granted, RecipientRow, Store, Transition};
-use sluice_runtime::{ShutdownTrigger, shutdown};
+use sluice_runtime::{Clock, ShutdownTrigger, shutdown};
 use sluice_schemas::{
     Audience, CampaignLaunch, Channel, ChunkReady, Fact, GateClass, Message, OnUnknown, Receipt,
     ReceiptEntry, Rules, SendRequest, decode, encode,
@@ -21,6 +21,7 @@ use sluice_simulation::{Faults, ProcessId, ProviderFaults, SimProvider, Verdict,
 use sluice_store::simulated::SimStore;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
@@ -72,6 +73,25 @@ pub(crate) struct Bench {
     pub(crate) quotas: BTreeMap<String, Quota>,
     /// Whether webhooks may tell what became of a call.
     pub(crate) has_webhooks: bool,
+    /// How often somebody looked at the clock: what pages have done, whether it led to anything or not.
+    pub(crate) looks: Arc<AtomicU64>,
+}
+
+/// A clock that counts who looks at it.
+struct Counted {
+    clock: Arc<dyn Clock>,
+    looks: Arc<AtomicU64>,
+}
+
+impl Clock for Counted {
+    fn wall_ms(&self) -> i64 {
+        self.clock.wall_ms()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.looks.fetch_add(1, Ordering::Relaxed);
+        self.clock.monotonic()
+    }
 }
 
 /// A process that sends; dropped, it is not told to stop.
@@ -106,6 +126,7 @@ impl Bench {
             chunk_size: SIZE,
             quotas: BTreeMap::new(),
             has_webhooks: false,
+            looks: Arc::default(),
         }
     }
 
@@ -249,7 +270,7 @@ impl Bench {
                 page_daily: self.page_daily,
                 has_webhooks: self.has_webhooks,
             }),
-            clock: self.world.clock(process),
+            clock: Arc::new(Counted { clock: self.world.clock(process), looks: self.looks.clone() }),
         };
         let (trigger, stop) = shutdown::channel();
         let sender = Sender::new(ports, SenderOptions::default(), name.to_owned());
