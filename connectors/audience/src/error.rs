@@ -204,6 +204,7 @@ impl AudienceError {
             AudienceError::Header { .. } => "audience_header",
             AudienceError::NotNdjson { .. } => "audience_not_ndjson",
             AudienceError::Columns(ColumnsError::NoAddress { .. }) => "no_address_column",
+            AudienceError::Columns(ColumnsError::NoSuchVariable { .. }) => "no_variable_column",
             AudienceError::Columns(_) => "audience_columns",
             AudienceError::Changed { .. } => "audience_changed",
             AudienceError::NotParquet { .. } => "audience_not_parquet",
@@ -244,6 +245,9 @@ impl AudienceError {
                 "the first line names each column once, for example name,phone,coupon"
             }
             AudienceError::NotNdjson { .. } => "write one JSON object a line, or set audience.format to csv",
+            AudienceError::Columns(ColumnsError::NoSuchVariable { .. }) => {
+                "correct the name in the message, add the column, or give it a value for everybody in variables of the launch"
+            }
             AudienceError::Columns(_) => "rename the column, or map it in audience.columns of the launch",
             AudienceError::Changed { .. } => {
                 "it is read again to go on after a restart, so it must stay as it was: restore it, or cancel and launch again"

@@ -58,11 +58,13 @@ fn open(
 ) -> Result<DecidedRows, AudienceError> {
     options.validate()?;
     let launch = &valid.launch;
+    let has_value = |name: &str| launch.variables.get(name).is_some_and(|value| !value.is_empty());
     let rules = ColumnRules {
         channel: launch.channel,
         mapping: launch.audience.columns.clone(),
         pages: launch.pages.clone(),
         keep: Keep::Only(valid.variables().map(str::to_owned).collect()),
+        needed: valid.variables().filter(|name| !has_value(name)).map(str::to_owned).collect(),
     };
     let reader = AudienceReader::open_with(&AudienceSource::of(&launch.audience, base), &rules, options)?;
     Ok(DecidedRows::new(reader, launch.channel, SeenSet::new(temporary)))

@@ -27,6 +27,7 @@ fn g9_200_000_rows_in_one_row_group_are_decoded_some_kib_at_a_time() {
         mapping: Default::default(),
         pages: vec!["p1".into()],
         keep: Keep::Only(Vec::new()),
+        needed: Vec::new(),
     };
     let (mut reader, columns) = ParquetReader::open(&content, &rules, &options).unwrap();
     assert_eq!(columns.names().len(), 1, "what the launch does not use is not decoded");

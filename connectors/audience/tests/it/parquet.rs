@@ -163,6 +163,7 @@ fn a_nested_column_is_refused_by_name_where_it_is_used_and_ignored_where_not() {
     assert!(found.to_string().contains("column `tags`") && found.to_string().contains("lists"), "{found}");
     let only = |names: &[&str]| ColumnRules {
         keep: Keep::Only(names.iter().map(|name| (*name).to_owned()).collect()),
+        needed: Vec::new(),
         ..rules(Channel::Http)
     };
     let mut reader = AudienceReader::open(&source(&path), &only(&[])).unwrap();

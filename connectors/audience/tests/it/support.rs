@@ -18,7 +18,8 @@ pub(crate) fn file(name: &str, content: &[u8]) -> (TempDir, PathBuf) {
 }
 
 pub(crate) fn rules(channel: Channel) -> ColumnRules {
-    ColumnRules { channel, mapping: Default::default(), pages: vec!["p1".into()], keep: Keep::All }
+    let (mapping, pages) = (Default::default(), vec!["p1".into()]);
+    ColumnRules { channel, mapping, pages, keep: Keep::All, needed: Vec::new() }
 }
 
 pub(crate) fn csv(path: &Path, delimiter: Option<u8>) -> AudienceSource {

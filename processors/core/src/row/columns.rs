@@ -44,6 +44,19 @@ pub enum ColumnsError {
         /// The names there are.
         found: String,
     },
+    /// Nobody could get the message: what it says of each person is in no column.
+    #[error(
+        "the message says {{{{{variable}}}}}, which is neither a column{hint} nor one of the launch's variables; \
+         the columns are {found}"
+    )]
+    NoSuchVariable {
+        /// The variable.
+        variable: String,
+        /// `, perhaps ...`, or nothing.
+        hint: String,
+        /// The names there are.
+        found: String,
+    },
     /// The launch maps a field that does not exist.
     #[error("`{field}` is not a field of an audience{hint}; the fields are {known}")]
     NoSuchField {
@@ -77,6 +90,8 @@ pub struct ColumnRules {
     pub pages: Vec<String>,
     /// Which columns become variables.
     pub keep: Keep,
+    /// Variables of the message that only a column can give a value.
+    pub needed: Vec<String>,
 }
 
 /// A column that says whether the person may be reached on the channel.
@@ -110,7 +125,14 @@ impl Columns {
         if columns.address.is_none() {
             return Err(columns.no_address());
         }
-        Ok(columns)
+        match rules.needed.iter().find(|variable| !columns.gives(variable)) {
+            None => Ok(columns),
+            Some(variable) => Err(ColumnsError::NoSuchVariable {
+                hint: perhaps(nearest(variable, columns.names.iter().map(|name| &**name))),
+                variable: variable.clone(),
+                found: listed(&columns.names),
+            }),
+        }
     }
 
     /// The columns of an audience without any row.
@@ -172,6 +194,17 @@ impl Columns {
                 !flag && !rule
             }
         }
+    }
+
+    /// Whether rows may have a value for a variable: as a column of that very name, or as a field of the recipient.
+    fn gives(&self, variable: &str) -> bool {
+        let field = match variable {
+            "address" => self.address,
+            "name" => self.name,
+            "customer_id" => self.customer_id,
+            _ => None,
+        };
+        field.is_some() || self.names.iter().any(|name| **name == *variable)
     }
 
     fn no_address(&self) -> ColumnsError {

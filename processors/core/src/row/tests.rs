@@ -8,7 +8,8 @@ fn header(names: &[&str]) -> Vec<Arc<str>> {
 
 fn rules(channel: Channel, mapping: &[(&str, &str)]) -> ColumnRules {
     let mapping = mapping.iter().map(|(field, column)| ((*field).to_owned(), (*column).to_owned())).collect();
-    ColumnRules { channel, mapping, pages: vec!["p1".into(), "p2".into()], keep: Keep::All }
+    let pages = vec!["p1".into(), "p2".into()];
+    ColumnRules { channel, mapping, pages, keep: Keep::All, needed: Vec::new() }
 }
 
 /// `(text, ends)` of some cells.
@@ -43,6 +44,24 @@ fn a_full_row_becomes_a_recipient_with_everything_in_its_place() {
     let variables: Vec<_> = columns.variables(cells).map(|(name, value)| (&**name, value)).collect();
     assert_eq!(variables, [("Phone", "+55 11 98765-4321"), ("coupon", "X1")]);
     assert_eq!(columns.variable(cells, "coupon"), Some("X1"));
+}
+
+#[test]
+fn a_message_about_a_column_that_is_not_there_is_refused_with_the_nearest_one() {
+    let header = header(&["phone", "full name", "first_name", "coupon"]);
+    let resolve = |needed: &[&str], mapping: &[(&str, &str)]| {
+        let needed = needed.iter().map(|name| (*name).to_owned()).collect();
+        Columns::resolve(&header, &ColumnRules { needed, ..rules(Channel::Whatsapp, mapping) })
+    };
+    assert!(resolve(&["coupon", "first_name", "address"], &[]).is_ok());
+    assert!(resolve(&["name"], &[("name", "full name")]).is_ok());
+    let error = resolve(&["coupon", "frist_name"], &[]).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the message says {{frist_name}}, which is neither a column, perhaps `first_name` nor one of the launch's \
+         variables; the columns are phone, full name, first_name, coupon"
+    );
+    assert!(resolve(&["name"], &[]).is_err(), "no column is the name");
 }
 
 #[test]

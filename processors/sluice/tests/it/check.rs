@@ -92,15 +92,9 @@ fn an_audience_in_which_nobody_can_receive_exits_with_1() {
     });
     place.write("launch.json", &launch.to_string());
     assert_eq!(place.run(&["campaign", "check", "launch.json"]).exit, 1);
-    // Nobody is there, or a variable is misspelt.
-    for (rows, body) in [("psid\n", "Hi"), ("psid,first\n1234567890123456,Ana\n", "Hi {{frist}}")] {
-        place.write("none.csv", rows);
-        let mut launch = launch.clone();
-        launch["message"]["text"]["body"] = json!(body);
-        place.write("launch.json", &launch.to_string());
-        let said = place.run(&["campaign", "check", "launch.json"]);
-        assert_eq!(said.exit, 1, "{said:?}");
-    }
+    // Nobody is there.
+    place.write("none.csv", "psid\n");
+    assert_eq!(place.run(&["campaign", "check", "launch.json"]).exit, 1);
 }
 
 #[test]

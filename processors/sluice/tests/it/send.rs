@@ -175,6 +175,21 @@ fn every_example_runs_as_it_stands() {
 }
 
 #[test]
+fn a8_a_misspelt_variable_is_refused_before_anybody_is_called() {
+    let (place, sink) = (Place::new(), sink());
+    place.http_launch("spring", 3);
+    place.write("spring.csv", "address,firstname\na@example.com,Ana\n");
+    let checked = place.run(&["campaign", "check", "spring.json"]);
+    let sent = send(&place, "spring.json", &url(&sink), &[]);
+    for said in [checked, sent] {
+        assert_ne!(said.exit, 0, "{said:?}");
+        let told = format!("{}{}", said.out, said.err);
+        assert!(told.contains("neither a column, perhaps `firstname`"), "{said:?}");
+    }
+    assert!(sink.recipients().is_empty());
+}
+
+#[test]
 fn what_was_sent_can_be_listed_exported_and_explained() {
     let (place, sink) = (Place::new(), sink());
     place.http_launch("spring", 3);
