@@ -16,8 +16,8 @@ pub enum ReceiptError {
     /// The group committed more than the partition holds: the topic was made anew without a new generation,
     /// and every count would be lost silently (hazard 17).
     #[error(
-        "receipts/{}: position {committed} is committed, the log ends at {end}: the topic was made anew; raise its \
-         generation before starting",
+        "receipts/{}: position {committed} is committed, the log ends at {end}: an older copy of the topic was restored; \
+         delete the topic, have `sluice topics create` make it anew, and cancel what was under way",
         partition.0
     )]
     CommittedBeyondEnd {
@@ -31,8 +31,8 @@ pub enum ReceiptError {
     /// A chunk state knows more than the partition holds (hazard 17).
     #[error(
         "receipts/{}: the state of chunk {chunk} knows generation {generation} up to position {position}, the log is \
-         at generation {log_generation} and ends at {end}: the topic was made anew; raise its generation before \
-         starting",
+         at generation {log_generation} and ends at {end}: an older copy of the topic was restored; delete the topic, \
+         have `sluice topics create` make it anew, and cancel what was under way",
         partition.0
     )]
     StateBeyondEnd {

@@ -44,6 +44,7 @@ mod fresh;
 mod grants;
 mod ownership;
 mod receipts;
+mod restored;
 mod retries;
 mod run;
 mod schedules;

@@ -51,8 +51,27 @@ impl SimStore {
         Arc::new(Session { store: self.clone(), process })
     }
 
+    /// A copy of all that is stored, as a backup is.
+    pub fn backup(&self) -> Backup {
+        Backup(self.tables().clone())
+    }
+
+    /// Puts a backup in the place of all that is stored. Nobody may be at work on it.
+    pub fn restore(&self, backup: Backup) {
+        *self.tables() = backup.0;
+    }
+
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// All that was stored at one moment.
+pub struct Backup(Tables);
+
+impl fmt::Debug for Backup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Backup").field("campaigns", &self.0.campaigns.len()).finish_non_exhaustive()
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) struct Row {
 }
 
 /// All replicas.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Replicas([BTreeMap<ChunkId, Row>; REPLICAS]);
 
 /// The higher stamp; of equal stamps the greater bytes, so that replicas agree even where a writer broke the

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Names one call of the port: what a compare-and-set leaves behind, so that its caller knows it again.
 pub(super) type OperationId = u64;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Tables {
     pub(super) campaigns: BTreeMap<CampaignId, CampaignCell>,
     pub(super) ledgers: BTreeMap<PageId, LedgerCell>,
@@ -25,6 +25,7 @@ pub(super) struct Tables {
     pub(super) operations: OperationId,
 }
 
+#[derive(Clone)]
 pub(super) struct CampaignCell {
     pub(super) row: CampaignRow,
     /// Grows with every change of `row`.
@@ -34,12 +35,14 @@ pub(super) struct CampaignCell {
     pub(super) chunks: BTreeMap<u32, ChunkRow>,
 }
 
+#[derive(Clone)]
 pub(super) struct LedgerCell {
     pub(super) row: LedgerRow,
     /// The call that took the present epoch.
     pub(super) taken_by: OperationId,
 }
 
+#[derive(Clone)]
 pub(super) struct QuotaCell {
     pub(super) row: QuotaRow,
     /// The last write.
