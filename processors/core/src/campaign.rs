@@ -379,4 +379,20 @@ mod tests {
         assert_eq!(moved.after(&start), None, "the start was moved, and the answer said so");
         assert!(moved.after(&Transition::of(&row, Cancelling, None, 1_000)).is_some());
     }
+
+    #[test]
+    fn c5_the_drawing_in_the_docs_has_every_step_and_no_other() {
+        let states = [Scheduled, Running, Paused, Cancelling, Completed, Cancelled, Failed];
+        let docs = include_str!("../../../docs/cli.md");
+        let (_, drawing) = docs.split_once("stateDiagram-v2").unwrap();
+        let (drawing, _) = drawing.split_once("```").unwrap();
+        let drawn: Vec<(&str, &str)> =
+            drawing.lines().filter_map(|line| line.split(':').next()?.trim().split_once(" --> ")).collect();
+        for from in states {
+            for to in states {
+                let is_drawn = drawn.contains(&(from.as_str(), to.as_str()));
+                assert_eq!(is_drawn, from.may_become(to), "{from:?} to {to:?}");
+            }
+        }
+    }
 }

@@ -28,6 +28,8 @@ pub struct PageStatus {
     pub templates: Vec<HeldTemplate>,
     /// Calls that were made, and those under way.
     pub calls: CallMeter,
+    /// From when on its own limit, as slow as its provider wants it, lets the next call start, on the monotonic clock.
+    pub next_call: Option<Duration>,
     /// How fast it goes while its provider wants it slower, in percent of its full speed; `None`: at full speed.
     pub speed_percent: Option<u32>,
     /// Its limit of the day, where it has one.

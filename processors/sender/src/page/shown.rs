@@ -29,6 +29,7 @@ impl Page {
                 hold,
                 templates: self.held_templates(self.now()),
                 calls: self.meter,
+                next_call: self.ownership.as_ref().map(|ownership| ownership.slots.next(self.now())),
                 speed_percent: self.speed_percent(),
                 day: self.day(),
                 uses: self.uses(),

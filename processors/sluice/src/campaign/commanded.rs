@@ -1,14 +1,11 @@
 //! What became of a command, as the API and the commands show it.
 
 use super::coming::Coming;
-use super::limits::{LimitLine, limits};
+use super::limits::{LimitLine, limits, times};
 use crate::view::numbers::{counted, thousands};
 use serde::{Deserialize, Serialize};
 use sluice_completion::Answer;
 use sluice_core::{CampaignState, Counters};
-
-/// The command that changes limits.
-const LIMITS: &str = "limits";
 
 /// The answer to a command: from then on it holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,7 +37,7 @@ pub struct Commanded {
     pub coming: Coming,
     /// Limit in force.
     pub rate: Option<String>,
-    /// Of a command that changes limits: all of them, before and after it.
+    /// Of a command that changes limits or times: all of them, before and after it.
     #[serde(default)]
     pub limits: Vec<LimitLine>,
     /// Whether unknown recipients are tried again in this run.
@@ -65,7 +62,11 @@ impl Commanded {
             counters: out.counters,
             coming: Coming::of(row),
             rate: row.rate().map(str::to_owned),
-            limits: if action == LIMITS { limits(before, row) } else { Vec::new() },
+            limits: match action {
+                "limits" => limits(before, row),
+                "reschedule" => times(before, row),
+                _ => Vec::new(),
+            },
             includes_unknown: row.retries_unknown(),
         }
     }

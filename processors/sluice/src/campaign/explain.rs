@@ -53,7 +53,8 @@ pub async fn explain(sight: &Sight, row: &CampaignRow) -> Outcome<Explained> {
     let stored = sight.read_all(row).await?;
     let mut status = sight.status(&stored);
     if row.state == CampaignState::Running {
-        status.finish = finish(&stored, &beside(sight, &stored).await?, sight.now_ms);
+        let template = |page: &PageId| sight.template(row, page);
+        status.finish = finish(&stored, template, &beside(sight, &stored).await?, sight.now_ms);
     }
     let mut explained = Explained {
         campaign: row.launch.campaign.clone(),

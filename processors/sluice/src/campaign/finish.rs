@@ -6,8 +6,9 @@ use crate::page::retries::Retries;
 use crate::view::moment::at;
 use crate::view::numbers::counted;
 use serde::{Deserialize, Serialize};
-use sluice_core::CampaignState;
-use sluice_runtime::ports::store::LedgerRow;
+use sluice_core::ledger::{Held, LedgerHold};
+use sluice_core::throttle::TemplateKey;
+use sluice_core::{CampaignState, PageId};
 
 /// An estimate of a campaign's end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,10 +48,16 @@ impl Finish {
 }
 
 /// When `target` will have ended; `None` where nobody can tell: it does not run, its audience is still being read, or
-/// one of its pages waits for a person.
-pub fn finish(target: &Stored, circumstances: &Circumstances, now_ms: i64) -> Option<Finish> {
+/// one of its pages, or its `template` there, waits for a person.
+pub fn finish(
+    target: &Stored,
+    template: impl Fn(&PageId) -> TemplateKey,
+    circumstances: &Circumstances,
+    now_ms: i64,
+) -> Option<Finish> {
     let row = &target.row;
-    if row.state != CampaignState::Running || row.seal.is_none() || waits_for_a_person(target, now_ms) {
+    let runs = row.state == CampaignState::Running && row.seal.is_some();
+    if !runs || waits_for_a_person(target, template, now_ms) {
         return None;
     }
     let sends = Sends::of(target);
@@ -67,13 +74,18 @@ pub fn finish(target: &Stored, circumstances: &Circumstances, now_ms: i64) -> Op
     Some(Finish { ends_ms: found.forecast.whole.ends_ms, limited_by, says })
 }
 
-/// Whether the account or a template of a page was refused, as its ledger tells.
-fn waits_for_a_person(target: &Stored, now_ms: i64) -> bool {
-    let waits = |ledger: &LedgerRow| {
-        let mut held = ledger.body.held().iter();
-        held.any(|held| held.reason.needs_a_person() && held.waits(ledger.fence.control, now_ms))
+/// Whether the account of a page that has somebody left was refused, or the campaign's template there, as its ledger tells.
+fn waits_for_a_person(target: &Stored, template: impl Fn(&PageId) -> TemplateKey, now_ms: i64) -> bool {
+    let waits = |page: &PageId| {
+        let Some(ledger) = target.ledgers.get(page) else { return false };
+        let concerns = |held: &LedgerHold| match &held.what {
+            Held::Page => true,
+            Held::Template(refused) => *refused == template(page),
+        };
+        let mut held = ledger.body.held().iter().filter(|held| held.reason.needs_a_person());
+        held.any(|held| held.waits(ledger.fence.control, now_ms) && concerns(held))
     };
-    target.ledgers.values().any(waits)
+    target.callable().keys().any(waits)
 }
 
 #[cfg(test)]
@@ -82,9 +94,8 @@ mod tests {
     use super::super::stored::tests::{booked, row, stored};
     use super::*;
     use crate::page::facts::PageLimits;
-    use sluice_core::ledger::{Held, LedgerHold};
     use sluice_core::throttle::HoldReason;
-    use sluice_core::{IndexSet, PageId, Seal};
+    use sluice_core::{IndexSet, Seal};
     use std::collections::BTreeMap;
 
     /// 2026-06-01, a Monday.
@@ -103,9 +114,15 @@ mod tests {
         Circumstances { others: others.iter().map(Sends::of).collect(), pages, ..Circumstances::default() }
     }
 
+    /// The messages of the campaign are made from no template.
+    fn own(target: &Stored) -> impl Fn(&PageId) -> TemplateKey {
+        let id = target.row.id;
+        move |_| TemplateKey::new(None, id)
+    }
+
     fn found(target: &Stored, others: &[Stored]) -> Finish {
         let limits = PageLimits { rate: "5/s".parse().ok(), daily: None };
-        finish(target, &around(target, limits, others), NOON).unwrap()
+        finish(target, own(target), &around(target, limits, others), NOON).unwrap()
     }
 
     #[test]
@@ -123,21 +140,22 @@ mod tests {
 
     #[test]
     fn a7_nobody_can_tell_when_a_person_will_have_acted() {
-        let mut target = running("null", "{}", &[("a", 9_000)]);
-        let mut ledger = booked(&target.row, NOON, 1);
-        let reason = HoldReason::Account("190".to_owned());
-        let held = LedgerHold {
-            what: Held::Page,
-            reason,
-            since_ms: NOON,
-            until_ms: NOON + 1,
-            in_a_row: 1,
-            control: 0,
+        let ends = |page: &str, what: Held, now_ms| {
+            let mut target = running("null", "{}", &[("a", 9_000)]);
+            let mut ledger = booked(&target.row, NOON, 1);
+            let reason = HoldReason::Account("190".to_owned());
+            let held =
+                LedgerHold { what, reason, since_ms: NOON, until_ms: NOON + 1, in_a_row: 1, control: 0 };
+            ledger.body.hold(vec![held]);
+            target.ledgers.insert(PageId::from(page), ledger);
+            finish(&target, own(&target), &Circumstances::default(), now_ms).is_some()
         };
-        ledger.body.hold(vec![held]);
-        target.ledgers.insert(PageId::from("a"), ledger);
-        let ends = |now_ms| finish(&target, &Circumstances::default(), now_ms).is_some();
-        assert!(!ends(NOON) && ends(NOON + 1));
+        let template = |name: &str| Held::Template(TemplateKey::Named(name.to_owned()));
+        let its = Held::Template(TemplateKey::new(None, row("null", "{}").id));
+        assert!(!ends("a", Held::Page, NOON) && ends("a", Held::Page, NOON + 1));
+        assert!(!ends("a", its, NOON));
+        assert!(ends("b", Held::Page, NOON), "nobody is left on that page");
+        assert!(ends("a", template("another"), NOON), "of another campaign");
     }
 
     #[test]
@@ -157,7 +175,7 @@ mod tests {
         );
         let limits = PageLimits { rate: None, daily: "1000/day".parse().ok() };
         let target = running("null", "{}", &[("a", 1_500)]);
-        let page = finish(&target, &around(&target, limits, &[]), NOON);
+        let page = finish(&target, own(&target), &around(&target, limits, &[]), NOON);
         assert_eq!(page.unwrap().says, "page a's 1000/day");
         assert!(tomorrow.ends_ms.unwrap() > NOON + 2 * 86_400_000 - 3_600_000, "{tomorrow:?}");
     }
@@ -185,7 +203,7 @@ mod tests {
 
     #[test]
     fn a_campaign_that_does_not_run_or_is_still_read_has_no_estimate() {
-        let estimate = |stored: &Stored| finish(stored, &Circumstances::default(), NOON);
+        let estimate = |stored: &Stored| finish(stored, own(stored), &Circumstances::default(), NOON);
         let target = running("null", "{}", &[("a", 9)]);
         assert!(estimate(&target).is_some());
         let mut paused = target.clone();

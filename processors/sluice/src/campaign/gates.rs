@@ -65,7 +65,7 @@ pub fn gates(stored: &Stored, now_ms: i64) -> Vec<GateLine> {
         lines.push(line("pair", format!("{rate} to one person")));
     }
     if let Some(cap) = gate.rules.daily_send_limit {
-        lines.push(daily_line(stored, cap, waiting.values().sum(), now_ms));
+        lines.push(daily_line(stored, cap, now_ms));
     }
     lines
 }
@@ -190,16 +190,19 @@ pub fn frees(used: &DailyUse, cap: u64, now_ms: i64) -> Option<(i64, u64)> {
     Some((at_ms, used.free(cap, at_ms)))
 }
 
-fn daily_line(stored: &Stored, cap: u64, pending: u64, now_ms: i64) -> GateLine {
+fn daily_line(stored: &Stored, cap: u64, now_ms: i64) -> GateLine {
     let row = &stored.row;
     let (pages, zone) = (&row.launch.pages, row.launch.time_zone.as_deref());
-    let (mut used, mut full, mut next): (u64, usize, Option<(i64, u64)>) = (0, 0, None);
+    let (mut used, mut full, mut next): (u64, BTreeSet<PageId>, Option<(i64, u64)>) = Default::default();
     for (place, page) in pages.iter().enumerate() {
-        let body = stored.body(&PageId::from(page.as_str()));
+        let page = PageId::from(page.as_str());
+        let body = stored.body(&page);
         let Some(of_day) = body.and_then(|body| body.used(Scope::Campaign(row.id))) else { continue };
         let share = share_of(cap, place, pages.len());
         used += of_day.used(now_ms);
-        full += usize::from(of_day.free(share, now_ms) == 0);
+        if of_day.free(share, now_ms) == 0 {
+            full.insert(page);
+        }
         next = match (next, frees(of_day, share, now_ms)) {
             // What several pages let through at one time counts together.
             (Some((at_ms, count)), Some((other_ms, more))) if at_ms == other_ms => {
@@ -209,10 +212,10 @@ fn daily_line(stored: &Stored, cap: u64, pending: u64, now_ms: i64) -> GateLine 
         };
     }
     let mut says = format!("{} of {} in 24 h used", thousands(used), thousands(cap));
-    if full > 0 && full < pages.len() {
-        says.push_str(&format!(", by {full} of {} pages all of their part", pages.len()));
+    if !full.is_empty() && full.len() < pages.len() {
+        says.push_str(&format!(", by {} of {} pages all of their part", full.len(), pages.len()));
     }
-    let holds = if full == pages.len() { pending } else { 0 };
+    let holds = stored.waiting_where(|page| full.contains(page)).values().sum();
     let (until_ms, frees) = next.unzip();
     GateLine { holds, until_ms, frees, zone: zone.map(str::to_owned), ..line("daily limit", says) }
 }
@@ -221,6 +224,7 @@ fn daily_line(stored: &Stored, cap: u64, pending: u64, now_ms: i64) -> GateLine 
 mod tests {
     use super::super::stored::tests::{booked, row, stored};
     use super::*;
+    use sluice_core::Counters;
 
     const NOON: i64 = 1_780_315_200_000;
 
@@ -281,7 +285,11 @@ mod tests {
         let mut stored = stored(row.clone(), &[("a", 600), ("b", 600)]);
         stored.ledgers.insert(PageId::from("a"), booked(&row, NOON - 3_600_000, 500));
         let one = gates(&stored, NOON);
-        assert_eq!((one[1].says.as_str(), one[2].holds), ("10/s", 0));
+        assert_eq!((one[1].says.as_str(), one[2].holds), ("10/s", 600));
+        let mut b_is_done = stored.clone();
+        b_is_done.counters = vec![(stored.chunks[1].id, Counters { sent: 600, ..Counters::default() })];
+        let held = super::super::status::derived(&b_is_done, NOON).held(NOON).unwrap();
+        assert!(held.starts_with("spring waits for its daily limit (500 of 1,000 in 24 h used"), "{held}");
         let part = "500 of 1,000 in 24 h used, by 1 of 2 pages all of their part, 500 free at 2026-06-02 08:15 \
                     America/Sao_Paulo";
         assert_eq!(one[2].line(), part);

@@ -1,6 +1,7 @@
 //! What holds a campaign, in one sentence. Pure.
 
 use super::gates::GateLine;
+use super::rates::SOON_MS;
 use super::status::{CampaignStatus, PageLine};
 use crate::page::retries::Retries;
 use crate::view::moment::when;
@@ -12,7 +13,7 @@ impl CampaignStatus {
     /// What holds the campaign and until when, in one sentence with how far it is; `None`: nothing holds all of it.
     pub fn held(&self, now_ms: i64) -> Option<String> {
         let name = &self.campaign;
-        let far = format!("{} of {} done", thousands(self.done()), thousands(self.recipients));
+        let far = self.far();
         if self.nobody_works {
             return Some(match self.state {
                 CampaignState::Scheduled => {
@@ -67,9 +68,32 @@ impl CampaignStatus {
             let lost = counted(stalled.recipients, "recipient", "recipients");
             return Some(format!("{name} stood still without a reason: {lost} are asked for again. {far}."));
         }
-        let pages = self.pages.iter().filter(|page| page.waits.is_some());
-        let page = pages.clone().next().filter(|_| pages.count() == self.page_count)?;
-        Some(format!("{name} waits for page {}: {}. {far}.", page.page, page.why()?))
+        // Pages that are done wait for nobody.
+        let pages = self.known_open_pages().filter(|pages| pages.iter().all(|page| page.waits.is_some()))?;
+        let (page, others) = pages.split_first()?;
+        let others = match others.len() {
+            0 => String::new(),
+            count => format!(", and {} as well", counted(count as u64, "other page", "other pages")),
+        };
+        Some(format!("{name} waits for page {}: {}{others}. {far}.", page.page, page.why()?))
+    }
+
+    /// `the next call in 42 min 10 s by its own rate`, `slowed to 57 % by its provider`, where a limit keeps all of its pages
+    /// for a while, or all are slowed.
+    pub(super) fn paced(&self) -> Option<String> {
+        let keeps = |page: &PageLine| match page.rate_for_ms {
+            Some(own_ms) if own_ms >= page.page_rate_for_ms => (own_ms, None),
+            _ => (page.page_rate_for_ms, Some(page.page.clone())),
+        };
+        let pages = self.known_open_pages()?;
+        let (for_ms, page) = pages.iter().map(|page| keeps(page)).min()?;
+        if for_ms >= SOON_MS {
+            let limit =
+                page.map_or_else(|| "its own rate".to_owned(), |page| format!("the rate of page {page}"));
+            return Some(format!("the next call in {} by {limit}", duration(Duration::from_millis(for_ms))));
+        }
+        let speeds: Option<Vec<u32>> = pages.iter().map(|page| page.speed_percent).collect();
+        Some(format!("slowed to {} % by its provider", speeds?.into_iter().max()?))
     }
 
     /// The calls whose answer is unknown, where nobody else is left.
@@ -92,7 +116,7 @@ impl CampaignStatus {
             unanswered.map_or_else(String::new, |line| format!("{}, and ", line.waits_for_answers(now_ms)));
         let people = counted(retries.later, "recipient", "recipients");
         let next = when(next_ms, self.coming.time_zone.as_deref(), now_ms);
-        let far = format!("{} of {} done", thousands(self.done()), thousands(self.recipients));
+        let far = self.far();
         Some(format!("{name} {also}waits to try {people} again, the first at {next}. {far}."))
     }
 }
@@ -120,10 +144,12 @@ impl PageLine {
 mod tests {
     use super::super::finish::Finish;
     use super::super::gates::GateLine;
-    use super::super::status::derived;
+    use super::super::status::{derived, page_line};
     use super::super::stored::tests::{row, stored};
     use super::*;
-    use sluice_core::{CampaignRow, Counters};
+    use sluice_core::{CampaignRow, Counters, Seal};
+    use sluice_sender::PageStatus;
+    use std::cell::Cell;
 
     #[test]
     fn g3_a_campaign_that_nobody_works_on_says_so_and_forecasts_nothing() {
@@ -148,6 +174,46 @@ mod tests {
             waits.held(0).unwrap(),
             "spring starts at 1969-12-31 21:01 America/Sao_Paulo, and nobody works on it."
         );
+    }
+
+    #[test]
+    fn g3_f7_a_campaign_waits_for_the_pages_that_have_somebody_left() {
+        let page = |name: &str, open: u64, waits: Option<&str>| {
+            let known = page_line(name, &PageStatus::default(), None, Duration::ZERO);
+            PageLine { open, waits: waits.map(str::to_owned), ..known }
+        };
+        let held = |pages: Vec<PageLine>| {
+            let mut status = derived(&stored(row("null", "{}"), &[("a", 9), ("b", 4)]), 0);
+            status.open_pages = pages.iter().filter(|page| page.open > 0).count();
+            status.pages = pages;
+            status.held(0)
+        };
+        let (refused, free) = (page("b", 4, Some("account")), page("a", 9, None));
+        let expected = "spring waits for page b: account. 0 of 13 done.";
+        assert_eq!(held(vec![page("a", 0, None), refused.clone()]).unwrap(), expected, "a is done");
+        assert_eq!(held(vec![free, refused.clone()]), None);
+        let both = held(vec![page("a", 9, Some("throttled")), refused]).unwrap();
+        assert_eq!(both, "spring waits for page a: throttled, and 1 other page as well. 0 of 13 done.");
+    }
+
+    #[test]
+    fn g3_b2_a_rate_that_keeps_the_next_call_for_a_while_is_told_with_the_time() {
+        let slow = Cell::new(None);
+        let says = |own_ms: Option<u64>, page_ms: u64| {
+            let known = page_line("a", &PageStatus::default(), None, Duration::ZERO);
+            let seal = Some(Seal { chunks: 1, total: 9, not_expanded: 0 });
+            let mut status = derived(&stored(CampaignRow { seal, ..row("null", "{}") }, &[("a", 9)]), 0);
+            let (rate_for_ms, page_rate_for_ms, speed_percent) = (own_ms, page_ms, slow.get());
+            status.pages = vec![PageLine { open: 9, rate_for_ms, page_rate_for_ms, speed_percent, ..known }];
+            assert_eq!(status.held(0), None, "it goes on");
+            status.sentence()
+        };
+        let (own, page) = (says(Some(2_530_000), 9_000), says(Some(0), 9_000));
+        assert_eq!(own, "spring is running: 0 of 9 done, the next call in 42 min 10 s by its own rate.");
+        assert_eq!(page, "spring is running: 0 of 9 done, the next call in 9.0 s by the rate of page a.");
+        assert_eq!(says(None, 999), "spring is running: 0 of 9 done.");
+        slow.set(Some(57));
+        assert_eq!(says(None, 0), "spring is running: 0 of 9 done, slowed to 57 % by its provider.");
     }
 
     #[test]

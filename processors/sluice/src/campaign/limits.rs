@@ -1,13 +1,14 @@
-//! The limits of a campaign, before and after somebody changed them. Pure.
+//! The limits and times of a campaign, before and after somebody changed them. Pure.
 
+use crate::view::hours;
 use crate::view::numbers::thousands;
 use serde::{Deserialize, Serialize};
 use sluice_core::CampaignRow;
 
-/// One limit that can be changed.
+/// One limit, or time, that can be changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LimitLine {
-    /// `rate`, `priority`, `daily limit`, `pair rate`.
+    /// `rate`, `priority`, `daily limit`, `pair rate`; `start`, `hours`, `end`.
     pub limit: String,
     /// Before; `None`: there was none.
     pub was: Option<String>,
@@ -15,13 +16,9 @@ pub struct LimitLine {
     pub is: Option<String>,
 }
 
-/// All of them, changed or not.
+/// All limits, changed or not.
 pub fn limits(before: &CampaignRow, after: &CampaignRow) -> Vec<LimitLine> {
-    let line = |limit: &str, of: fn(&CampaignRow) -> Option<String>| LimitLine {
-        limit: limit.to_owned(),
-        was: of(before),
-        is: of(after),
-    };
+    let line = |limit, of: fn(&CampaignRow) -> Option<String>| LimitLine::of(limit, of(before), of(after));
     let daily = |row: &CampaignRow| {
         let limit = row.rules().daily_send_limit?;
         Some(u64::try_from(limit).map_or_else(|_| limit.to_string(), thousands))
@@ -34,7 +31,22 @@ pub fn limits(before: &CampaignRow, after: &CampaignRow) -> Vec<LimitLine> {
     ]
 }
 
+/// The times that it has, or had.
+pub fn times(before: &CampaignRow, after: &CampaignRow) -> Vec<LimitLine> {
+    let line = |limit, of: fn(&CampaignRow) -> Option<String>| LimitLine::of(limit, of(before), of(after));
+    let lines = [
+        line("start", |row| row.rules().start_at.clone()),
+        line("hours", |row| row.rules().window.as_ref().map(hours::written)),
+        line("end", |row| row.rules().end_at.clone()),
+    ];
+    lines.into_iter().filter(|line| line.was.is_some() || line.is.is_some()).collect()
+}
+
 impl LimitLine {
+    fn of(limit: &str, was: Option<String>, is: Option<String>) -> Self {
+        Self { limit: limit.to_owned(), was, is }
+    }
+
     /// `rate 10/s -> 20/s`, `priority normal`, `no pair rate`.
     pub fn says(&self) -> String {
         let Self { limit, was, is } = self;
@@ -51,6 +63,20 @@ impl LimitLine {
 mod tests {
     use super::super::stored::tests::row;
     use super::*;
+
+    #[test]
+    fn f3_b1_b5_times_are_told_with_what_they_were() {
+        let of = |rules: &str| row("null", rules);
+        let hours =
+            r#""window": {"open": [{"days": ["mon", "tue", "wed"], "from": "09:00", "to": "18:00"}]}"#;
+        let before = of(&format!(r#"{{"end_at": "2026-06-02T18:00", {hours}}}"#));
+        let says = |after| times(&before, &after).iter().map(LimitLine::says).collect::<Vec<_>>().join(", ");
+        assert_eq!(
+            says(of(&format!("{{{hours}}}"))),
+            "hours mon-wed 09:00-18:00, end 2026-06-02T18:00 -> none"
+        );
+        assert!(times(&of("{}"), &of("{}")).is_empty());
+    }
 
     #[test]
     fn f3_b2_all_limits_in_force_are_told_and_what_those_were_that_changed() {

@@ -11,7 +11,7 @@ use std::time::Duration;
 const PAGES_TOLD: usize = 5;
 
 /// Below this a limit that is used keeps nobody for long, in ms.
-const SOON_MS: u64 = 1_000;
+pub(super) const SOON_MS: u64 = 1_000;
 
 impl CampaignStatus {
     /// Adds to the campaign's rate and to its limit of pairs what its pages say of them.
@@ -23,12 +23,12 @@ impl CampaignStatus {
                 line.says = format!("{}: {says}", line.says);
             }
         }
-        // Where only some of its pages wait, or some are another process's, it may go on.
-        let all_wait =
-            self.pages.len() == self.page_count && self.pages.iter().all(|page| page.pairs_unknown);
-        if let Some(line) = self.gates.iter_mut().find(|line| line.gate == "pair" && all_wait) {
-            line.holds = self.counters.pending;
-        }
+        // Of what another process's pages do nothing is known: it may go on.
+        let Some(pages) = self.known_open_pages() else { return };
+        let people = pages.iter().filter_map(|page| page.pairs_for_ms).map(|(people, _)| people as u64);
+        let all_wait = pages.iter().all(|page| page.pairs_unknown);
+        let holds = if all_wait { self.counters.pending } else { people.sum() };
+        self.gates.iter_mut().filter(|line| line.gate == "pair").for_each(|line| line.holds = holds);
     }
 }
 
@@ -125,9 +125,10 @@ mod tests {
     fn g3_b2_a_page_that_does_not_know_whom_it_called_before_says_that_everybody_waits() {
         let row = row("null", r#"{"pair_rate": "1/min"}"#);
         let held = |unknown: &[bool]| {
-            let mut status = derived(&stored(row.clone(), &[("a", 9)]), 5);
+            let mut status = derived(&stored(row.clone(), &[("a", 5), ("b", 4)]), 5);
             let waits = |(name, unknown): (&str, &bool)| PageLine {
                 pairs_unknown: *unknown,
+                open: 4,
                 ..page(name, row.id, NOW, 9)
             };
             status.pages = ["a", "b"].into_iter().zip(unknown).map(waits).collect();
@@ -139,7 +140,23 @@ mod tests {
             "spring waits for its limit of pairs (1/min to one person: 18 sends wait, the first for 12.0 s, because \
              earlier calls are not known). 0 of 9 done."
         );
-        assert_eq!(held(&[true, false]), None, "one of its pages goes on");
         assert_eq!(held(&[true]), None, "of the other one nothing is known here");
+    }
+
+    #[test]
+    fn g3_b2_who_are_left_and_were_called_a_moment_ago_are_told_of() {
+        let row = row("null", r#"{"pair_rate": "1/min"}"#);
+        let held = |people: usize| {
+            let mut status = derived(&stored(row.clone(), &[("a", 7), ("b", 2)]), 5);
+            let waits = |name, people| PageLine { open: 2, ..page(name, row.id, NOW, people) };
+            status.pages = vec![waits("a", people), waits("b", 2)];
+            status.add_uses(&row);
+            status.held(5)
+        };
+        assert_eq!(
+            held(7).unwrap(),
+            "spring waits for its limit of pairs (1/min to one person: 9 sends wait, the first for 12.0 s). 0 of 9 done."
+        );
+        assert_eq!(held(6), None, "somebody else can be called");
     }
 }

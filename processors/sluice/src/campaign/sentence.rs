@@ -8,20 +8,23 @@ use sluice_core::{CampaignState, Counters};
 impl CampaignStatus {
     /// `spring-sale is running: 8,204 of 10,000 done.`
     pub fn sentence(&self) -> String {
-        let (done, all) = (thousands(self.done()), thousands(self.recipients));
+        let (far, all) = (self.far(), thousands(self.recipients));
         let name = &self.campaign;
         match self.state {
             CampaignState::Scheduled => match self.coming.says() {
                 Some(coming) => format!("{name} {coming}."),
                 None => format!("{name} waits for its start."),
             },
-            CampaignState::Paused => format!("{name} is paused{}: {done} of {all} done.", self.why()),
-            CampaignState::Running if self.expanded => format!("{name} is running: {done} of {all} done."),
+            CampaignState::Paused => format!("{name} is paused{}: {far}.", self.why()),
+            CampaignState::Running if self.expanded => match self.paced() {
+                Some(paced) => format!("{name} is running: {far}, {paced}."),
+                None => format!("{name} is running: {far}."),
+            },
             CampaignState::Running => {
-                format!("{name} is running: {done} of {all} done, its audience is still being read.")
+                format!("{name} is running: {far}, its audience is still being read.")
             }
             CampaignState::Cancelling => {
-                format!("{name} is being cancelled{}: {done} of {all} done.", self.why())
+                format!("{name} is being cancelled{}: {far}.", self.why())
             }
             // It came as often as it was to.
             CampaignState::Completed if self.coming.recurring.is_some() => {
@@ -49,6 +52,13 @@ impl CampaignStatus {
                 format!("{name} failed: {}", self.reason.as_deref().unwrap_or("no reason is known"))
             }
         }
+    }
+
+    /// `6 of 9 done`; of a later run `0 of 30 done in run 2`, whoever was reached before.
+    pub(super) fn far(&self) -> String {
+        let (done, all) = self.of_run();
+        let run = self.retried.map_or_else(String::new, |_| format!(" in run {}", self.run));
+        format!("{} of {} done{run}", thousands(done), thousands(all))
     }
 
     /// ` (wrong price)`: the reason that was given.
@@ -91,6 +101,19 @@ mod tests {
             cancelled(None, counters).sentence(),
             "spring was cancelled: 299 of 1,300 sent, 1,000 failed, 1 cancelled."
         );
+    }
+
+    #[test]
+    fn c6_g3_a_later_run_tells_how_far_it_is_itself() {
+        let counters = Counters { total: 1_500, sent: 1_300, failed: 200, ..Counters::default() };
+        let again = CampaignStatus {
+            state: CampaignState::Running,
+            expanded: true,
+            run: 2,
+            retried: Some(200),
+            ..cancelled(None, counters)
+        };
+        assert_eq!(again.sentence(), "spring is running: 0 of 200 done in run 2.");
     }
 
     #[test]

@@ -52,9 +52,12 @@ pub struct CampaignStatus {
     pub coming: Coming,
     /// Why it is in its state: paused, resumed, cancelled, failed, over.
     pub reason: Option<String>,
-    /// Pages of its launch.
+    /// How far it is, as one number.
+    #[serde(flatten, default)]
+    pub progress: Progress,
+    /// Pages with recipients who are not done.
     #[serde(default)]
-    pub page_count: usize,
+    pub open_pages: usize,
     /// What its pages are doing; empty where nobody sends.
     #[serde(default)]
     pub pages: Vec<PageLine>,
@@ -75,6 +78,20 @@ pub struct CampaignStatus {
     pub finish: Option<Finish>,
 }
 
+/// How far the present run of a campaign is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Progress {
+    /// Recipients of the run who need nothing any more.
+    pub processed: u64,
+    /// Of how many.
+    pub to_process: u64,
+    /// The same in whole percents; 100 means all.
+    pub percent: u64,
+    /// Messages that were taken a second, over the time in which the campaign was running.
+    pub sent_per_s: Option<f64>,
+}
+
 /// A campaign that stands still without a reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StalledLine {
@@ -89,6 +106,9 @@ pub struct StalledLine {
 pub struct PageLine {
     /// Its id.
     pub page: String,
+    /// Recipients of the campaign here who are not done.
+    #[serde(default)]
+    pub open: u64,
     /// Calls under way.
     pub in_flight: usize,
     /// Sends granted and not called yet.
@@ -108,6 +128,9 @@ pub struct PageLine {
     /// How fast it goes while its provider wants it slower, in percent of its full speed.
     #[serde(default)]
     pub speed_percent: Option<u32>,
+    /// How long the page's own limit keeps its next call, whosever it is; 0: it may start now.
+    #[serde(default)]
+    pub page_rate_for_ms: u64,
     /// How long the page's part of the campaign's own rate keeps its next call; 0: it may start now. `None`: it has no
     /// such rate, or its owner is another process.
     #[serde(default)]
@@ -147,7 +170,7 @@ pub fn derived(stored: &Stored, now_ms: i64) -> CampaignStatus {
         _ => row.created_at_ms,
     };
     let took = row.ended_at_ms.unwrap_or(now_ms) - began_ms;
-    CampaignStatus {
+    let mut status = CampaignStatus {
         campaign: row.launch.campaign.clone(),
         tenant: row.launch.tenant.clone(),
         channel: row.launch.channel,
@@ -163,14 +186,19 @@ pub fn derived(stored: &Stored, now_ms: i64) -> CampaignStatus {
         running_ms: row.running_ms(now_ms),
         coming: Coming::of(row),
         reason: row.reason.clone(),
-        page_count: row.launch.pages.len(),
+        progress: Progress::default(),
+        open_pages: stored.open().len(),
         pages: Vec::new(),
         gates: gates(stored, now_ms),
         trouble: None,
         nobody_works: false,
         stalled: None,
         finish: None,
-    }
+    };
+    let (processed, to_process) = status.of_run();
+    let (percent, sent_per_s) = (numbers::percent(processed, to_process), status.average_per_s());
+    status.progress = Progress { processed, to_process, percent, sent_per_s };
+    status
 }
 
 /// A page as its owner sees it; with what its provider says of the messages of `campaign`.
@@ -184,6 +212,7 @@ pub fn page_line(page: &str, status: &PageStatus, campaign: Option<CampaignId>, 
     let own = status.uses.iter().find(|of| Some(of.campaign) == campaign);
     PageLine {
         page: page.to_owned(),
+        open: 0,
         in_flight: status.in_flight,
         granted: status.granted,
         claims: status.claims,
@@ -192,6 +221,7 @@ pub fn page_line(page: &str, status: &PageStatus, campaign: Option<CampaignId>, 
         for_ms: hold.map(|(until, _)| left(until)),
         calls_per_s: status.calls.per_second(now),
         speed_percent: status.speed_percent,
+        page_rate_for_ms: status.next_call.map_or(0, left),
         rate_for_ms: own.and_then(|own| own.next_call).map(left),
         pairs_for_ms: own.and_then(|own| Some((own.people, left(own.next_person?)))),
         pairs_unknown: own.is_some_and(|own| own.people_unknown),
@@ -214,14 +244,23 @@ impl CampaignStatus {
     /// Adds what is known of the campaign's pages.
     pub fn add_pages(
         &mut self,
-        pages: &[String],
+        stored: &Stored,
         known: impl Fn(&PageId) -> Option<PageStatus>,
         now: Duration,
     ) {
-        let id = CampaignId::of(&self.tenant, &self.campaign);
-        let line =
-            |page: &String| Some(page_line(page, &known(&PageId::from(page.as_str()))?, Some(id), now));
-        self.pages = pages.iter().filter_map(line).collect();
+        let open = stored.open();
+        let line = |name: &String| {
+            let page = PageId::from(name.as_str());
+            let line = page_line(name, &known(&page)?, Some(stored.row.id), now);
+            Some(PageLine { open: open.get(&page).copied().unwrap_or_default(), ..line })
+        };
+        self.pages = stored.row.launch.pages.iter().filter_map(line).collect();
+    }
+
+    /// Its pages that have work, where something is known of each of them.
+    pub fn known_open_pages(&self) -> Option<Vec<&PageLine>> {
+        let open: Vec<&PageLine> = self.pages.iter().filter(|page| page.open > 0).collect();
+        (!open.is_empty() && open.len() == self.open_pages).then_some(open)
     }
 
     /// Adds what the completion processor of this process has found.

@@ -97,6 +97,16 @@ impl Stored {
         waiting
     }
 
+    /// How many are not done, by page; pages of which nobody waits are left out.
+    pub fn open(&self) -> BTreeMap<PageId, u64> {
+        let mut pages = BTreeMap::new();
+        let pending = self.pending(&BTreeMap::new());
+        for (chunk, count) in self.chunks.iter().zip(pending).filter(|(_, count)| *count > 0) {
+            *pages.entry(chunk.page.clone()).or_default() += count;
+        }
+        pages
+    }
+
     /// Who waits for a call, by page: without those who were called and of whom nobody knows the answer.
     pub fn callable(&self) -> BTreeMap<PageId, Waiting> {
         let mut pages: BTreeMap<PageId, Waiting> = BTreeMap::new();

@@ -5,7 +5,7 @@ use super::campaign::source::{SourceArgs, read};
 use super::look::{Look, Place};
 use super::watch::{self, View, WatchArgs};
 use crate::error::Outcome;
-use crate::page::queue::{Queue, queue};
+use crate::page::queue::{Ended, Queue, Queued, queue};
 use crate::view::numbers::thousands;
 use crate::view::table::Table;
 use clap::Args;
@@ -35,23 +35,36 @@ async fn view(look: &Look) -> Outcome<View> {
     Ok(View { lines: lines(&found), json: json!(found) })
 }
 
+fn table(campaigns: &[Queued]) -> Vec<String> {
+    let mut table = Table::new(2, ["", "campaign", "done", "of"]);
+    for queued in campaigns {
+        let name = match queued.tenant.as_str() {
+            "default" => queued.campaign.clone(),
+            tenant => format!("{tenant}/{}", queued.campaign),
+        };
+        let place = queued.place.as_str().to_owned();
+        table.row([place, name, thousands(queued.done), thousands(queued.recipients)]);
+    }
+    table.lines()
+}
+
 fn lines(found: &Queue) -> Vec<String> {
     let mut lines = Vec::new();
     if found.campaigns.is_empty() {
         lines.push("No campaign is unfinished.".to_owned());
     } else {
-        let mut table = Table::new(2, ["", "campaign", "done", "of"]);
-        for queued in &found.campaigns {
-            let name = match queued.tenant.as_str() {
-                "default" => queued.campaign.clone(),
-                tenant => format!("{tenant}/{}", queued.campaign),
-            };
-            let place = queued.place.as_str().to_owned();
-            table.row([place, name, thousands(queued.done), thousands(queued.recipients)]);
-        }
-        lines.extend(table.lines());
+        lines.extend(table(&found.campaigns));
         lines.push(String::new());
         lines.extend(found.campaigns.iter().map(|queued| queued.why.clone()));
+    }
+    let Ended { completed, cancelled, failed } = found.ended;
+    if !found.last_ended.is_empty() {
+        let (completed, cancelled, failed) = (thousands(completed), thousands(cancelled), thousands(failed));
+        lines.push(String::new());
+        lines.push(format!(
+            "Ended: {completed} completed, {cancelled} cancelled, {failed} failed; the last of them:"
+        ));
+        lines.extend(table(&found.last_ended));
     }
     let mut table = Table::new(2, ["topic", "read by", "lag"]);
     for lag in &found.lags {

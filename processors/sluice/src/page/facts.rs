@@ -259,6 +259,7 @@ mod tests {
     fn b6_a_page_tells_what_its_provider_asks_for() {
         let line = PageLine {
             page: "a".to_owned(),
+            open: 0,
             in_flight: 0,
             granted: 0,
             claims: 0,
@@ -267,6 +268,7 @@ mod tests {
             for_ms: Some(12_000),
             calls_per_s: 38,
             speed_percent: Some(50),
+            page_rate_for_ms: 0,
             rate_for_ms: None,
             pairs_for_ms: None,
             pairs_unknown: false,

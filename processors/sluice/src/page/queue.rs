@@ -1,11 +1,11 @@
-//! Every unfinished campaign: waiting, active or deferred, and why (F7).
+//! Every unfinished campaign: waiting, active or deferred, and why; and how those before ended (F7).
 
 use super::lag::Lag;
 use super::sight::Sight;
 use crate::campaign::status::CampaignStatus;
 use crate::error::Outcome;
 use serde::{Deserialize, Serialize};
-use sluice_core::CampaignState;
+use sluice_core::{CampaignRow, CampaignState};
 
 /// Where a campaign is in the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -17,6 +17,12 @@ pub enum Place {
     Waiting,
     /// It has begun, and something holds all of it.
     Deferred,
+    /// Everybody has an outcome.
+    Completed,
+    /// It was ended before everybody was called.
+    Cancelled,
+    /// It could not be expanded.
+    Failed,
 }
 
 impl Place {
@@ -26,11 +32,17 @@ impl Place {
             Place::Active => "active",
             Place::Waiting => "waiting",
             Place::Deferred => "deferred",
+            Place::Completed => "completed",
+            Place::Cancelled => "cancelled",
+            Place::Failed => "failed",
         }
     }
 
     fn of(status: &CampaignStatus, is_held: bool) -> Self {
         match status.state {
+            CampaignState::Completed => Place::Completed,
+            CampaignState::Cancelled => Place::Cancelled,
+            CampaignState::Failed => Place::Failed,
             CampaignState::Scheduled => Place::Waiting,
             CampaignState::Running if status.recipients == 0 && !status.expanded => Place::Waiting,
             CampaignState::Cancelling if status.all_unanswered().is_none() && !status.nobody_works => {
@@ -61,11 +73,46 @@ pub struct Queued {
     pub why: String,
 }
 
+/// How many campaigns have ended, and how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Everybody had an outcome.
+    pub completed: u64,
+    /// Ended before everybody was called.
+    pub cancelled: u64,
+    /// Could not be expanded.
+    pub failed: u64,
+}
+
+impl Ended {
+    fn of<'a>(rows: impl IntoIterator<Item = &'a CampaignRow>) -> Self {
+        let mut ended = Self::default();
+        for row in rows {
+            match row.state {
+                CampaignState::Completed => ended.completed += 1,
+                CampaignState::Cancelled => ended.cancelled += 1,
+                CampaignState::Failed => ended.failed += 1,
+                _ => {}
+            }
+        }
+        ended
+    }
+}
+
+/// Ended campaigns that are told one by one: who looks for an older one knows its name.
+const ENDED_TOLD: usize = 10;
+
 /// The queue.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Queue {
     /// Unfinished campaigns: active, waiting, deferred; oldest first.
     pub campaigns: Vec<Queued>,
+    /// All that have ended.
+    #[serde(default)]
+    pub ended: Ended,
+    /// Those that ended last, the latest first.
+    #[serde(default)]
+    pub last_ended: Vec<Queued>,
     /// What waits in the log, by topic.
     pub lags: Vec<Lag>,
 }
@@ -97,7 +144,11 @@ pub async fn queue(sight: &Sight, is_alone: bool) -> Outcome<Queue> {
     }
     // Stable: oldest first within a place.
     campaigns.sort_by_key(|queued| queued.place);
-    Ok(Queue { campaigns, lags: sight.lags().await? })
+    let (rows, mut last_ended) = (sight.ended().await?, Vec::new());
+    for row in rows.iter().take(ENDED_TOLD) {
+        last_ended.push(queued(&sight.status(&sight.read(row).await?), sight.now_ms));
+    }
+    Ok(Queue { campaigns, ended: Ended::of(&rows), last_ended, lags: sight.lags().await? })
 }
 
 #[cfg(test)]
@@ -106,7 +157,6 @@ mod tests {
     use crate::campaign::gates::GateLine;
     use crate::campaign::status::derived;
     use crate::campaign::stored::tests::{row, stored};
-    use sluice_core::CampaignRow;
 
     #[test]
     fn f7_c5_a_cancelled_campaign_that_waits_for_webhooks_alone_is_deferred() {
@@ -119,6 +169,16 @@ mod tests {
             queued(&status, 5).place
         };
         assert_eq!((of(8), of(9)), (Place::Active, Place::Deferred));
+    }
+
+    #[test]
+    fn f7_those_that_have_ended_are_counted_by_how() {
+        let of = |state| CampaignRow { state, ..row("null", "{}") };
+        let rows = [CampaignState::Completed, CampaignState::Failed, CampaignState::Completed].map(of);
+        assert_eq!(Ended::of(&rows), Ended { completed: 2, cancelled: 0, failed: 1 });
+        let failed = CampaignRow { reason: Some("no such file".to_owned()), ..of(CampaignState::Failed) };
+        let failed = queued(&derived(&stored(failed, &[]), 5), 5);
+        assert_eq!((failed.place, failed.why.as_str()), (Place::Failed, "spring failed: no such file"));
     }
 
     #[test]

@@ -104,9 +104,14 @@ impl Sight {
         if ledger.body.held().is_empty() && ledger.body.pace().is_none() {
             return None;
         }
-        let plan = self.messages.plan(&row.launch, page).ok();
-        let template = TemplateKey::new(plan.as_ref().and_then(|plan| plan.template()), row.id);
+        let template = self.template(row, page);
         told(ledger, Some((row.id, &template)), self.monotonic, self.now_ms)
+    }
+
+    /// What waits together with the campaign where the provider does not take its messages.
+    pub fn template(&self, row: &CampaignRow, page: &PageId) -> TemplateKey {
+        let plan = self.messages.plan(&row.launch, page).ok();
+        TemplateKey::new(plan.as_ref().and_then(|plan| plan.template()), row.id)
     }
 
     /// A page as its owner sees it, where that is this process, or as its ledger tells.
@@ -151,7 +156,7 @@ impl Sight {
             status.gates.extend(unanswered_gate(stored, has_webhooks, self.now_ms));
         }
         let known = |page: &PageId| self.board.page(page).or_else(|| self.told(stored, page));
-        status.add_pages(&stored.row.launch.pages, known, self.monotonic);
+        status.add_pages(stored, known, self.monotonic);
         status.add_uses(&stored.row);
         status.add_stalled(&stored.row, &self.stalled);
         status.trouble = self.trouble.clone();
@@ -208,6 +213,14 @@ impl Sight {
     pub async fn unfinished(&self) -> Outcome<Vec<CampaignRow>> {
         let mut rows = self.store.unfinished().await?;
         rows.retain(|row| !row.state.is_ended());
+        Ok(rows)
+    }
+
+    /// Campaigns that are at their end, the last one first.
+    pub async fn ended(&self) -> Outcome<Vec<CampaignRow>> {
+        let mut rows = self.store.campaigns().await?;
+        rows.retain(|row| row.state.is_ended());
+        rows.sort_by_key(|row| std::cmp::Reverse(row.ended_at_ms));
         Ok(rows)
     }
 }

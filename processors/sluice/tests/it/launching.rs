@@ -112,7 +112,7 @@ fn b5_a_recurrence_lists_what_comes_before_its_end_and_says_when_nothing_does() 
     let status = object(&run(&["status", "digest", "--json"]).out);
     let next_ms = status["starts_at_ms"].as_i64().unwrap();
     let end = jiff::Timestamp::from_millisecond(next_ms).unwrap().to_string();
-    says(&run(&["reschedule", "digest", "--end-at", &end]), 0, &["it does not come again: its end is"]);
+    says(&run(&["reschedule", "digest", "--end-at", &end]), 0, &["It does not come again: its end is"]);
     says(&run(&["upcoming"]), 0, &["digest does not come again", "Nothing is scheduled."]);
     service.stop();
 }

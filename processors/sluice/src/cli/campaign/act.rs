@@ -1,13 +1,14 @@
 //! `sluice campaign pause`, `resume`, `cancel`, `unschedule`, `retry-failed`, `set-limits`, `reschedule`: what a person
 //! does to a campaign of the running service.
 
+use super::NameArgs;
 use super::source::{read, service};
-use super::{NameArgs, hours};
 use crate::campaign::commanded::Commanded;
 use crate::cli::Common;
 use crate::cli::remote::escaped;
 use crate::error::{Exit, Failure, Outcome};
 use crate::node::commands::{ReasonDetails, RetryDetails};
+use crate::view::hours;
 use crate::view::{out, style};
 use clap::Args;
 use serde::Serialize;

@@ -6,7 +6,6 @@ mod errors;
 mod events;
 pub(super) mod explain;
 mod export;
-mod hours;
 mod launch;
 mod list;
 mod preview;

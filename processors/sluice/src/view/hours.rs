@@ -1,6 +1,6 @@
-//! Hours as people write them on a command line: `mon-fri 09:00-12:00`.
+//! Hours as people write them and read them: `mon-fri 09:00-12:00`.
 
-use sluice_schemas::{OpenHours, Weekday};
+use sluice_schemas::{OpenHours, SendWindow, Weekday, WindowClock};
 
 const DAYS: [(&str, Weekday); 7] = [
     ("mon", Weekday::Mon),
@@ -17,7 +17,7 @@ const DAYS: [(&str, Weekday); 7] = [
 ///
 /// # Errors
 /// A sentence that says how to write it.
-pub(super) fn parse(text: &str) -> Result<OpenHours, String> {
+pub fn parse(text: &str) -> Result<OpenHours, String> {
     let how =
         || format!("`{text}` are no hours; write for example \"mon-fri 09:00-12:00\" or \"22:00-06:00\"");
     let mut words = text.split_whitespace();
@@ -45,6 +45,35 @@ fn days_of(text: &str) -> Option<Vec<Weekday>> {
     Some(days)
 }
 
+/// Writes hours as [`parse`] reads them, and what else the window says: `mon-fri 09:00-12:00, 14:00-18:00 on the clock of
+/// each recipient, not on 2026-12-24`.
+pub fn written(window: &SendWindow) -> String {
+    let hours = |open: &OpenHours| {
+        let days = if open.days.is_empty() { String::new() } else { days_written(&open.days) + " " };
+        format!("{days}{}-{}", open.from, open.to)
+    };
+    let mut text = window.open.iter().map(hours).collect::<Vec<_>>().join(", ");
+    if window.clock == WindowClock::Recipient {
+        text.push_str(" on the clock of each recipient");
+    }
+    if !window.closed_on.is_empty() {
+        text.push_str(", not on ");
+        text.push_str(&window.closed_on.join(", "));
+    }
+    text
+}
+
+/// `mon-fri`, `sat,sun`.
+fn days_written(days: &[Weekday]) -> String {
+    let week: Vec<(&str, bool)> = DAYS.iter().map(|(name, day)| (*name, days.contains(day))).collect();
+    let runs = week.chunk_by(|(_, one), (_, next)| one == next).filter(|run| run[0].1);
+    let run = |run: &[(&str, bool)]| match run {
+        [(first, _), _, .., (last, _)] => format!("{first}-{last}"),
+        _ => run.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(","),
+    };
+    runs.map(run).collect::<Vec<_>>().join(",")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,5 +90,23 @@ mod tests {
         for wrong in ["", "mon-fri", "someday 09:00-10:00", "mon 09:00", "mon 09:00-10:00 11:00-12:00"] {
             assert!(hours(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn b1_hours_are_written_as_they_are_read() {
+        for text in
+            ["09:00-18:00", "mon-fri 09:00-12:00", "sat,sun 10:00-24:00", "mon,wed-fri,sun 22:00-06:00"]
+        {
+            let open = vec![parse(text).unwrap()];
+            let window = SendWindow { open, clock: WindowClock::Campaign, closed_on: Vec::new() };
+            assert_eq!(written(&window), text);
+        }
+        let open = vec![parse("mon-fri 09:00-12:00").unwrap(), parse("14:00-18:00").unwrap()];
+        let closed_on = vec!["2026-12-24".to_owned()];
+        let window = SendWindow { open, clock: WindowClock::Recipient, closed_on };
+        assert_eq!(
+            written(&window),
+            "mon-fri 09:00-12:00, 14:00-18:00 on the clock of each recipient, not on 2026-12-24"
+        );
     }
 }
