@@ -1,6 +1,8 @@
 //! What is wrong with the engines is said at the start, with what to do about it.
 
 use crate::launches::over_pages;
+use serde_json::Value;
+use sluice_runtime::ports::log::Topic;
 use sluice_tests::{Cluster, Ended, free_port};
 use std::time::Duration;
 
@@ -88,6 +90,44 @@ fn too_few_replicas_are_refused_with_both_numbers() {
     other.place_mut().set_variable("SLUICE_KAFKA_REPLICATION", "3");
     other.place_mut().set_variable("SLUICE_KAFKA_MIN_INSYNC", "2");
     other.place().run(&["topics", "create"]).expect(3).says(&["kafka.replication"]);
+}
+
+#[test]
+fn topics_are_described_as_they_are_and_a_missing_one_by_name() {
+    const MISSING: &str = "topic: missing instead of there";
+    let mut cluster = Cluster::on(sluice_engines::shared_kafka(), sluice_engines::shared_cql());
+    cluster.place_mut().set_variable("SLUICE_KAFKA_PARTITIONS_SENDS", "3");
+    let name = |topic: Topic| format!("{}{}", cluster.prefix(), topic.name());
+    let describe = || {
+        let told = cluster.place().run(&["topics", "describe", "--json"]).expect(0).stdout;
+        let rows: Vec<Value> = told.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let names: Vec<_> = rows.iter().map(|row| row["topic"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(names, Topic::ALL.map(name));
+        rows
+    };
+    for row in describe() {
+        assert_eq!((&row["found"], &row["differences"][0]), (&Value::Null, &Value::from(MISSING)));
+    }
+    let checked = cluster.place().run(&["topics", "check"]).expect(1).stdout;
+    for topic in Topic::ALL {
+        assert!(checked.contains(&format!("{}  {MISSING}  (mended by `create`)", name(topic))), "{checked}");
+    }
+
+    cluster.place().run(&["topics", "create"]).expect(0);
+    for row in describe() {
+        assert_eq!(row["differences"], Value::Array(Vec::new()), "{row}");
+        assert_eq!(row["found"]["partitions"], row["wanted"]["partitions"], "{row}");
+        assert_eq!(row["found"]["replication"], 1, "{row}");
+    }
+    let table = cluster.place().run(&["topics", "describe"]).expect(0).stdout;
+    let sends = table.lines().find(|line| line.contains(&name(Topic::Sends))).unwrap();
+    let cells: Vec<&str> = sends.split_whitespace().collect();
+    assert_eq!(cells[1..4], ["3", "1", "1"], "partitions, copies, copies in sync: {table}");
+
+    let address = nobody();
+    cluster.place_mut().set_variable("SLUICE_KAFKA_BROKERS", &address);
+    let away = cluster.place().run(&["topics", "describe"]).says(&["error:", &address, "To go on:"]);
+    assert!(matches!(away.code, Some(3 | 75)), "{:?}", away.code);
 }
 
 #[test]
