@@ -1,10 +1,18 @@
-//! A machine whose clock is far off is refused: its own, since that of a database can't be set by a test.
+//! A machine whose clock is far off is refused: its own, since that of a database can't be set by a test. Where it is
+//! let in nevertheless, what it writes shadows nothing (hazard 18).
 
+use crate::launches;
 use crate::refusals::refused;
-use sluice_tests::{Cluster, Place};
+use sluice_tests::cluster::Node;
+use sluice_tests::people::judge;
+use sluice_tests::process::Signal;
+use sluice_tests::{Cluster, Place, Sink, wait_for};
 use std::process::Command;
+use std::time::Duration;
 
 const HOUR_S: i64 = 3_600;
+const WITHIN: Duration = Duration::from_secs(90);
+const PEOPLE: usize = 1_000;
 
 /// Stands before the C library's function; only the time of day is another one.
 const SHIFTED: &str = "
@@ -41,4 +49,38 @@ fn a_clock_that_is_far_off_is_refused_with_how_far_it_is() {
     }
     cluster.place_mut().set_variable("LD_PRELOAD", "");
     drop(cluster.start());
+}
+
+/// A process with a clock that is so far off.
+fn start(cluster: &mut Cluster, off_s: i64) -> Node {
+    let library = shift(cluster.place(), off_s);
+    cluster.place_mut().set_variable("LD_PRELOAD", &library);
+    let node = cluster.start();
+    cluster.place_mut().set_variable("LD_PRELOAD", "");
+    node
+}
+
+#[test]
+fn hazard_18_g3_facts_of_a_clock_that_was_ahead_shadow_none_of_one_that_is_behind() {
+    let mut cluster = Cluster::new();
+    let sink = Sink::start(cluster.place());
+    cluster.place_mut().set_variable("SLUICE_HTTP_URL", &sink.url());
+    cluster.place_mut().set_variable("SLUICE_CQL_CLOCK_SKEW_MS_MAX", "7200000");
+    let launch = launches::over_pages(cluster.place(), "clocks", PEOPLE, 2, "100/s");
+    let launch = cluster.place().launch("launch.json", &launch);
+    let ahead = start(&mut cluster, HOUR_S);
+    cluster.launch(&ahead, &launch).expect(0);
+    wait_for("calls", WITHIN, || (sink.calls() > PEOPLE as u64 / 4).then_some(()));
+    ahead.process.stop(Signal::TERM, WITHIN).expect(0);
+    let called = sink.calls();
+    assert!(called < PEOPLE as u64, "somebody is left");
+
+    // Of the same chunks it reports the rest, and by its clock before all that was reported.
+    let behind = start(&mut cluster, -HOUR_S);
+    let ended = || (cluster.status("clocks")["state"] == "completed").then_some(());
+    wait_for("the end of the campaign", WITHIN, ended);
+    behind.process.stop(Signal::TERM, WITHIN).expect(0);
+    assert_eq!(cluster.place().verify("clocks")["counters"]["sent"], PEOPLE);
+    assert_eq!(judge(&cluster.place().people("clocks"), &sink.stop()), 0);
+    assert_eq!(cluster.ends("clocks").len(), 1);
 }

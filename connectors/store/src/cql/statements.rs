@@ -27,6 +27,10 @@ macro_rules! statements {
             $(pub(crate) $name: PreparedStatement,)*
         }
 
+        /// As they stand here.
+        #[cfg(test)]
+        const TEXTS: &[&str] = &[$($text),*];
+
         impl Statements {
             /// Prepares all in a keyspace whose schema is this program's.
             pub(crate) async fn prepare(connected: &Connected, keyspace: &str) -> Result<Self, CqlError> {
@@ -121,4 +125,26 @@ async fn prepare(connected: &Connected, kind: Kind, text: &str) -> Result<Prepar
         Kind::Plain | Kind::Conditional => {}
     }
     Ok(statement)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hazard_18_nothing_is_taken_away_from_facts_and_no_clock_stamps_them() {
+        let of = |table: &str| {
+            let texts: Vec<String> = TEXTS.iter().map(|text| text.to_lowercase()).collect();
+            texts.into_iter().filter(|text| text.contains(table)).collect::<Vec<_>>()
+        };
+        let (states, recipients) = (of("{ks}.chunk_states"), of("{ks}.recipients"));
+        for text in states.iter().chain(&recipients) {
+            for word in ["delete", "update", "null", "ttl"] {
+                assert!(!text.contains(word), "{word}: {text}");
+            }
+        }
+        let mut saves = states.iter().filter(|text| text.starts_with("insert")).peekable();
+        assert!(saves.peek().is_some());
+        saves.for_each(|text| assert!(text.ends_with(" using timestamp ?"), "{text}"));
+    }
 }
