@@ -1,5 +1,6 @@
 //! How statements are run: plain ones until they are acknowledged, conditional ones once.
 
+use super::answer::{Answer, applied};
 use super::error::is_lasting;
 use super::health::Health;
 use super::options::CqlOptions;
@@ -15,7 +16,6 @@ use scylla::response::query_result::{QueryResult, QueryRowsResult};
 use scylla::response::{PagingState, PagingStateResponse};
 use scylla::serialize::row::SerializeRow;
 use scylla::statement::prepared::PreparedStatement;
-use scylla::value::{CqlValue, Row};
 use sluice_runtime::ports::store::{StoreError, StoreResult};
 use std::future::Future;
 use std::ops::ControlFlow;
@@ -39,17 +39,6 @@ pub(crate) struct Access {
     pub(crate) correlation_ttl_s: i32,
     writes: Semaphore,
     total: Duration,
-}
-
-/// The answer to a conditional write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
-    /// All of it is durable.
-    Applied,
-    /// A condition did not hold.
-    Refused,
-    /// No answer came: it may be applied, now or later.
-    Unknown,
 }
 
 /// The time that an operation still has, and its pauses.
@@ -262,25 +251,4 @@ fn rows_of(result: QueryResult) -> StoreResult<QueryRowsResult> {
 pub(crate) fn unreadable(statement: &PreparedStatement, error: impl ToString) -> StoreError {
     let what = format!("table {}", statement.get_table_name().unwrap_or("unknown"));
     StoreError::Damaged { what, reason: error.to_string() }
-}
-
-/// Only `[applied]` is looked at, by its name: the rest differs between databases (hazard 35). A batch answers
-/// with one row a statement or with one in all; each says the same.
-fn applied(result: QueryResult) -> Answer {
-    let read = || {
-        let rows = result.into_rows_result().ok()?;
-        let (column, _) = rows.column_specs().get_by_name("[applied]")?;
-        let mut answer = None;
-        for row in rows.rows::<Row>().ok()? {
-            let row = row.ok()?;
-            let Some(Some(CqlValue::Boolean(is_applied))) = row.columns.get(column) else { return None };
-            answer = Some(answer.unwrap_or(true) && *is_applied);
-        }
-        answer
-    };
-    match read() {
-        Some(true) => Answer::Applied,
-        Some(false) => Answer::Refused,
-        None => Answer::Unknown,
-    }
 }

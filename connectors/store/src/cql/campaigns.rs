@@ -1,6 +1,7 @@
 //! Campaign rows: one history, by compare-and-set on a version.
 
-use super::access::{Access, Answer};
+use super::access::Access;
+use super::answer::Answer;
 use super::settle::{Nonce, history};
 use super::{committed, open};
 use crate::embedded::codec::{from_json, json};

@@ -1,6 +1,7 @@
 //! Committed chunks: rows of the campaign's partition, written only under its expansion epoch.
 
-use super::access::{Access, Answer, unreadable};
+use super::access::{Access, unreadable};
+use super::answer::Answer;
 use super::campaigns;
 use crate::embedded::codec::{from_json, json};
 use scylla::errors::SerializationError;

@@ -1,6 +1,7 @@
 //! The lives of topics, numbered from 1 (hazard 17).
 
-use super::access::{Access, Answer};
+use super::access::Access;
+use super::answer::Answer;
 use crate::embedded::codec::{from_json, json};
 use sluice_runtime::ports::store::{StoreError, StoreResult};
 

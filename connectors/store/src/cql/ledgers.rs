@@ -1,6 +1,7 @@
 //! Page ledgers: the fence, the claims and the commands of a page in one row under LWT.
 
-use super::access::{Access, Answer};
+use super::access::Access;
+use super::answer::Answer;
 use super::settle::{self, LedgerHead, Verdict};
 use crate::embedded::codec::damaged;
 use sluice_core::{LedgerBody, PageId};

@@ -13,6 +13,7 @@
 //! [`CqlStore::connect`] refuses a database that [`check()`] finds unfit.
 
 mod access;
+mod answer;
 mod campaigns;
 mod check;
 mod chunk_states;

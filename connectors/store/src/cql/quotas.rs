@@ -1,6 +1,7 @@
 //! Quotas: what is leased of a limit above pages, in one row under LWT.
 
-use super::access::{Access, Answer};
+use super::access::Access;
+use super::answer::Answer;
 use super::settle::{self, Verdict};
 use crate::embedded::codec::damaged;
 use sluice_core::QuotaBody;

@@ -38,13 +38,13 @@ async fn pair(total_ms: u64) -> Pair {
     Pair { proxy, behind: Arc::new(connect(&options).await), direct }
 }
 
-fn claims(count: u32) -> LedgerBody {
+pub(crate) fn claims(count: u32) -> LedgerBody {
     let mut body = LedgerBody::new();
     body.claim(chunk("faults", 0), 1, &IndexSet::full(count)).unwrap();
     body
 }
 
-fn chunk_row(row: &CampaignRow, epoch: u32, number: u32) -> ChunkRow {
+pub(crate) fn chunk_row(row: &CampaignRow, epoch: u32, number: u32) -> ChunkRow {
     ChunkRow {
         id: sluice_core::ChunkId::new(row.id, 0, epoch as u16, number),
         page: PageId::from("p"),

@@ -3,6 +3,7 @@
 
 mod conformance;
 mod cql;
+mod cql_answers;
 mod cql_clocks;
 mod cql_faults;
 mod cql_schema;
