@@ -2,7 +2,6 @@
 
 use crate::launches;
 use sluice_runtime::ports::log::Topic;
-use sluice_tests::cluster::Node;
 use sluice_tests::people::judge;
 use sluice_tests::{Cluster, Sink, wait_for};
 use std::time::Duration;
@@ -11,11 +10,6 @@ const WITHIN: Duration = Duration::from_secs(120);
 const PEOPLE: usize = 60;
 /// Records of `chunks` that come after the old one.
 const LATER: usize = 25;
-
-fn ask(cluster: &Cluster, node: &Node, command: &[&str]) {
-    let arguments = [&["campaign"], command, &["--server", &node.url, "--json"]].concat();
-    cluster.place().run(&arguments).expect(0);
-}
 
 #[test]
 fn hazard_27_an_old_record_does_not_hold_the_committed_position_back() {
@@ -41,7 +35,7 @@ fn hazard_27_an_old_record_does_not_hold_the_committed_position_back() {
     let node = cluster.start();
     cluster.launch(&node, &launch("old", PEOPLE, "2/s")).expect(0);
     wait_for("its first calls", WITHIN, || (sink.calls() > 2).then_some(()));
-    ask(&cluster, &node, &["pause", "old"]);
+    cluster.command(&node, &["pause", "old"]);
     let names: Vec<String> = (0..LATER).map(|number| format!("later-{number}")).collect();
     for name in &names {
         cluster.launch(&node, &launch(name, 2, "100/s")).expect(0);
@@ -57,8 +51,8 @@ fn hazard_27_an_old_record_does_not_hold_the_committed_position_back() {
     node.process.kill();
     let node = cluster.start();
     assert!(cluster.committed("sender", Topic::Chunks, b"shop") >= committed);
-    ask(&cluster, &node, &["set-limits", "old", "--rate", "200/s"]);
-    ask(&cluster, &node, &["resume", "old"]);
+    cluster.command(&node, &["set-limits", "old", "--rate", "200/s"]);
+    cluster.command(&node, &["resume", "old"]);
     completed("old");
     cluster.place().verify("old");
     let people = cluster.place().people("old");

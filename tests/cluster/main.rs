@@ -17,6 +17,7 @@ mod outages;
 mod quotas;
 mod refusals;
 mod registry;
+mod retention;
 mod sharing;
 #[cfg(feature = "tls")]
 mod tls;

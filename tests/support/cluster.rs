@@ -100,6 +100,19 @@ impl Cluster {
         })
     }
 
+    /// Removes every record of a topic, as retention does; gives how many there were.
+    pub fn remove_records(&self, topic: Topic) -> u64 {
+        self.on_log(async |log| {
+            let mut removed = 0;
+            for partition in (0..log.partitions(topic)).map(Partition) {
+                let bounds = log.bounds(topic, partition).await.unwrap();
+                log.trim(topic, partition, bounds.end).await.unwrap();
+                removed += bounds.end.0 - bounds.start.0;
+            }
+            removed
+        })
+    }
+
     fn on_log<T>(&self, ask: impl AsyncFnOnce(KafkaLog) -> T) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
@@ -162,6 +175,12 @@ impl Cluster {
     /// Hands a launch to a process.
     pub fn launch(&self, node: &Node, launch: &str) -> Ended {
         self.place.run(&["campaign", "launch", launch, "--server", &node.url, "--json"])
+    }
+
+    /// Runs `sluice campaign …` against a process.
+    pub fn command(&self, node: &Node, command: &[&str]) {
+        let arguments = [&["campaign"], command, &["--server", &node.url, "--json"]].concat();
+        self.place.run(&arguments).expect(0);
     }
 
     /// Where a campaign is, from the rows.
