@@ -10,6 +10,7 @@ mod brokers;
 mod carried;
 mod clocks;
 mod dead_letters;
+mod durability;
 mod launches;
 mod logins;
 mod noise;
