@@ -34,7 +34,14 @@ impl Sending {
     pub(crate) fn start(place: Place) -> Self {
         let (port, watched) = (free_port(), free_port());
         let (server, metrics) = (format!("http://127.0.0.1:{port}"), format!("127.0.0.1:{watched}"));
-        let faults = ["latency_ms=5", "permanent_percent=3", "error_500_percent=3", "hang_percent=1"];
+        let faults = [
+            "latency_ms=5",
+            "permanent_percent=3",
+            "error_500_percent=3",
+            "hang_percent=1",
+            // It holds a page for a second, so it comes seldom.
+            "throttled_percent=0.3",
+        ];
         let receipts = ["delivered_percent=90", "read_percent=50"];
         let mut arguments = vec!["--webhook-url", &server, "--app-secret", SECRET];
         faults.iter().chain(&receipts).for_each(|fault| arguments.extend(["--fault", fault]));
@@ -93,7 +100,8 @@ fn whatsapp(number: u64) -> Value {
     })
 }
 
-/// Every tenth person lacks what the message needs; every fifth row is there twice.
+/// Every tenth person lacks what the message needs; every fifth row is there twice. Each campaign has a page of its own,
+/// so that pages go on being taken.
 fn generic(number: u64) -> Value {
     let person = |index: usize| {
         let coupon = if index.is_multiple_of(10) { "" } else { "SPRING10" };
@@ -102,7 +110,7 @@ fn generic(number: u64) -> Value {
     json!({
         "campaign": format!("a-campaign-name-{number}"),
         "channel": "http",
-        "pages": ["shop"],
+        "pages": [format!("shop-{number}")],
         "audience": { "inline": (0..PEOPLE).map(person).collect::<Vec<_>>() },
         "message": { "http": { "body": { "to": "{{address}}", "coupon": "{{coupon}}" } } },
     })
