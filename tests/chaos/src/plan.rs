@@ -26,6 +26,8 @@ pub struct Draft {
     pub rules: Rules,
     /// What persons do, in order of time.
     pub orders: Vec<Order>,
+    /// What they do when the faults are over, however long that took: until then it does not end.
+    pub at_end: Option<Action>,
 }
 
 /// All campaigns of a round whose faults are over after `length_ms`, launched in the minute `minute` since 1970:
@@ -46,6 +48,7 @@ pub fn draw(chance: &mut Chance, settings: &Settings, length_ms: u64, minute: u6
         people: per_page * pages.len() as u64,
         rules: Rules::default(),
         orders,
+        at_end: None,
     };
     let rate = [Rate { count: 9, per_s: 1 }, Rate { count: 6, per_s: 1 }, Rate { count: 240, per_s: 60 }]
         [chance.in_range(0..3) as usize];
@@ -57,6 +60,7 @@ pub fn draw(chance: &mut Chance, settings: &Settings, length_ms: u64, minute: u6
         people: (rate.count * seconds / rate.per_s * 2 / 3).max(30),
         rules: Rules { rate: Some(rate), ..Rules::default() },
         orders: changes(chance, length_ms, rate),
+        at_end: None,
     };
     // Longer than the window is open at first.
     let windowed = Draft {
@@ -70,6 +74,7 @@ pub fn draw(chance: &mut Chance, settings: &Settings, length_ms: u64, minute: u6
             ..Rules::default()
         },
         orders: Vec::new(),
+        at_end: None,
     };
     let paired = Draft {
         name: "paired",
@@ -77,7 +82,8 @@ pub fn draw(chance: &mut Chance, settings: &Settings, length_ms: u64, minute: u6
         pages: HTTP_PAGES[3..5].to_vec(),
         people: 240,
         rules: Rules { pair: Some(Rate { count: 12, per_s: 60 }), daily: Some(180), ..Rules::default() },
-        orders: vec![Order { at_ms: length_ms, action: Action::Daily(None) }],
+        orders: Vec::new(),
+        at_end: Some(Action::Daily(None)),
     };
     let capped = Draft {
         name: "capped",
@@ -85,7 +91,8 @@ pub fn draw(chance: &mut Chance, settings: &Settings, length_ms: u64, minute: u6
         pages: vec![KIOSK],
         people: KIOSK_DAILY + 40,
         rules: Rules::default(),
-        orders: vec![Order { at_ms: length_ms, action: Action::Cancel }],
+        orders: Vec::new(),
+        at_end: Some(Action::Cancel),
     };
     let cancel_ms = chance.in_range(FIRST_ORDER_MS..length_ms.max(FIRST_ORDER_MS + 1));
     let (mut of_http, mut of_whatsapp) = (pauses(chance, length_ms), Vec::new());
@@ -198,6 +205,13 @@ mod tests {
                     }
                 }
             }
+        }
+
+        #[test]
+        fn one_campaign_outlasts_the_faults_however_long_engines_take_to_start(seed in any::<u64>()) {
+            let drafts = drawn(seed, 60_000);
+            let capped = drafts.iter().find(|draft| draft.at_end == Some(Action::Cancel)).unwrap();
+            prop_assert!(capped.pages == [KIOSK] && capped.people > KIOSK_DAILY && capped.orders.is_empty());
         }
 
         #[test]

@@ -1,6 +1,6 @@
 //! Audiences and launches of a round.
 
-use crate::order::Order;
+use crate::order::{Action, Order};
 use crate::plan::Draft;
 use crate::rules::Rules;
 use crate::{Error, Result};
@@ -23,6 +23,8 @@ pub struct Planned {
     pub rules: Rules,
     /// What persons do to it, in order of time.
     pub orders: Vec<Order>,
+    /// What they do when the faults are over.
+    pub at_end: Option<Action>,
     /// As the provider writes them.
     pub audience: BTreeSet<String>,
     /// LAUNCH.json.
@@ -39,7 +41,8 @@ pub fn write(drafts: Vec<Draft>, directory: &Path, round: u64) -> Result<Vec<Pla
     let mut planned = Vec::with_capacity(drafts.len());
     let mut text = String::new();
     for draft in drafts {
-        let orders: Vec<String> = draft.orders.iter().map(ToString::to_string).collect();
+        let mut orders: Vec<String> = draft.orders.iter().map(ToString::to_string).collect();
+        orders.extend(draft.at_end.map(|action| format!("at the end: {action}")));
         // Writing to a String cannot fail.
         let _infallible = writeln!(text, "{}: {}; {}", draft.name, draft.rules, orders.join(", "));
         let people = (people_before..people_before + draft.people).map(|person| match draft.channel {
@@ -72,8 +75,9 @@ fn one(draft: Draft, people: Vec<String>, directory: &Path, round: u64) -> Resul
         launch["rate"] = json!(rate.to_string());
     }
     let launch = save("json", &format!("{launch:#}"))?;
-    let Draft { channel, pages, rules, orders, .. } = draft;
-    Ok(Planned { name, channel, pages, rules, orders, audience: people.into_iter().collect(), launch })
+    let Draft { channel, pages, rules, orders, at_end, .. } = draft;
+    let audience = people.into_iter().collect();
+    Ok(Planned { name, channel, pages, rules, orders, at_end, audience, launch })
 }
 
 fn rows(channel: Channel, people: &[String]) -> String {

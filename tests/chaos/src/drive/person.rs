@@ -10,6 +10,7 @@ use sluice_runtime::{Clock, SystemClock};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, block_in_place};
 use tokio::time::sleep;
 
@@ -29,12 +30,16 @@ pub struct Persons {
 }
 
 impl Persons {
-    /// From now on each campaign is commanded as planned.
-    pub fn start(gateways: &Gateways, planned: &[Planned]) -> Self {
+    /// From now on each campaign is commanded as planned. `faults_over` turns true once.
+    pub fn start(gateways: &Gateways, planned: &[Planned], faults_over: &watch::Receiver<bool>) -> Self {
         let given = All::default();
         let tasks = planned.iter().map(|campaign| {
-            let person =
-                Person { gateways: gateways.clone(), campaign: campaign.clone(), given: given.clone() };
+            let person = Person {
+                gateways: gateways.clone(),
+                campaign: campaign.clone(),
+                faults_over: faults_over.clone(),
+                given: given.clone(),
+            };
             tokio::spawn(person.work())
         });
         Self { tasks: tasks.collect(), given }
@@ -55,17 +60,25 @@ impl Drop for Persons {
 struct Person {
     gateways: Gateways,
     campaign: Planned,
+    faults_over: watch::Receiver<bool>,
     given: All,
 }
 
 impl Person {
-    async fn work(self) {
+    async fn work(mut self) {
         let begun = SystemClock.monotonic();
         self.expanded().await;
         for order in &self.campaign.orders {
             let at = begun + Duration::from_millis(order.at_ms);
             sleep(at.saturating_sub(SystemClock.monotonic())).await;
             self.give(order.action).await;
+        }
+        if let Some(action) = self.campaign.at_end {
+            if self.faults_over.wait_for(|over| *over).await.is_err() {
+                // The round was given up.
+                return;
+            }
+            self.give(action).await;
         }
         // A pause that was tried twice may come about after the resume that followed it.
         loop {

@@ -16,6 +16,7 @@ use sluice_runtime::{Clock, SystemClock};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, block_in_place};
 use tokio::time::sleep;
 
@@ -73,8 +74,10 @@ pub async fn play(world: &mut World, chance: &mut Chance, number: u64, steps: &[
     let launched_us = now_us();
     let watch = Watch::start(world, &planned);
     wait_for_calls(world, calls).await?;
-    let persons = Persons::start(&world.gateways, &planned);
+    let (over, faults_over) = watch::channel(false);
+    let persons = Persons::start(&world.gateways, &planned, &faults_over);
     let mut struck = carry_out(world, steps, &watch).await?;
+    over.send_replace(true);
     struck.sort_by_key(|struck| struck.at_us);
     wait_for_end(world, &watch, &planned).await?;
     say("  waiting for the last webhooks");
