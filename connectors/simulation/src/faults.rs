@@ -157,6 +157,8 @@ pub struct ProviderFaults {
     pub throttled_ppm: u32,
     /// The account is refused: certainly no message, and a person has to act.
     pub account_ppm: u32,
+    /// Answers with an error of its own: certainly no message.
+    pub error: Option<ErrorAnswer>,
     /// Calls of one page that it takes in any second; of those beyond it says the same. 0: as many as come.
     pub per_second_max: u32,
     /// What answers say of the limit that is used.
@@ -183,6 +185,17 @@ pub struct ProviderFaults {
     pub webhook_late_ms_max: u64,
 }
 
+/// An error as a real provider writes it: the endpoint's own rules decide what it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ErrorAnswer {
+    /// How often.
+    pub ppm: u32,
+    /// HTTP status.
+    pub status: u16,
+    /// The body.
+    pub body: &'static str,
+}
+
 impl ProviderFaults {
     /// Accepts everything in up to 20 ms; every message is delivered and read, each told once, in order.
     pub fn none() -> Self {
@@ -194,6 +207,7 @@ impl ProviderFaults {
             unreachable_ppm: 0,
             throttled_ppm: 0,
             account_ppm: 0,
+            error: None,
             per_second_max: 0,
             used_percent: None,
             latency_ms_max: 20,
@@ -219,6 +233,7 @@ impl ProviderFaults {
             unreachable_ppm: 20_000,
             throttled_ppm: 20_000,
             account_ppm: 0,
+            error: None,
             per_second_max: 0,
             used_percent: None,
             latency_ms_max: 400,

@@ -33,7 +33,7 @@ pub mod truth;
 pub mod world;
 
 pub use clock::SimClock;
-pub use faults::{Faults, LogFaults, ProviderFaults, StoreFaults};
+pub use faults::{ErrorAnswer, Faults, LogFaults, ProviderFaults, StoreFaults};
 pub use provider::{SimProvider, SimWebhook};
 pub use random::Random;
 pub use status::{Status, StatusWatch};

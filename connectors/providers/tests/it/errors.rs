@@ -10,7 +10,10 @@ use sluice_providers::{messenger, whatsapp};
 use sluice_runtime::ports::caller::{Answer, AnswerRules, CallResult};
 use std::time::Duration;
 
-/// WhatsApp's codes by class, as documented; `a-b` is a range.
+/// HTTP statuses that errors come with. They are not to be relied on: whatever it is, the code decides.
+const STATUSES: [u16; 5] = [400, 401, 403, 429, 500];
+
+/// WhatsApp's codes by class, as documented; `a-b` is a range. A throttle names whom it slows down.
 const WHATSAPP: &[(&str, &str)] = &[
     (
         "account",
@@ -18,7 +21,11 @@ const WHATSAPP: &[(&str, &str)] = &[
                  133008 133009 133010 133015 133016 134011 134102 1752041 2388019",
     ),
     ("transient", "1 2 131000 131016 131057 133004 134101 2494100"),
-    ("throttle", "4 613 80007 80008 130429 131048 131049 131056 132069"),
+    // The sender's number, its account or the app.
+    ("throttle_page", "4 613 80007 80008 130429 131048"),
+    ("throttle_recipient", "131049"),
+    ("throttle_pair", "131056"),
+    ("throttle_template", "132069"),
     (
         "permanent_campaign",
         "100 131008 131009 131051 131053 131055 131061 131063 132000 132001 132007 132008 132012 \
@@ -43,7 +50,9 @@ const MESSENGER: &[(&str, &str)] = &[
                  200 200/2018021 200/2018027 200/2018028 200/2534041 2022",
     ),
     ("transient", "2 100/2018008 100/2018294 1200 2018300 2018321 2018171"),
-    ("throttle", "4 4/2018022 4/2018354 9/2018352 32 80001 80006 80002 613 613/2018338 613/2534040"),
+    ("throttle_page", "4 4/2018022 9/2018352 32 80001 80006 80002 613 613/2534040"),
+    // One person's token, and tags towards one person.
+    ("throttle_recipient", "4/2018354 613/2018338"),
     (
         "permanent_campaign",
         "100 100/2018047 100/2018074 100/2018109 100/2018164 100/2018320 100/2018328 100/2534015 \
@@ -71,8 +80,7 @@ fn classify(rules: &dyn AnswerRules, status: u16, body: &[u8]) -> CallResult {
 }
 
 fn check_row(rules: &dyn AnswerRules, row: &ErrorRow, code: u32) {
-    // The status is not to be relied on: whatever it is, the code decides.
-    for status in [400, 401, 403, 429, 500] {
+    for status in STATUSES {
         let result = classify(rules, status, &body(code, row.subcode));
         let wait = (row.wait_s > 0).then(|| Duration::from_secs(u64::from(row.wait_s)));
         let name = match row.subcode {
@@ -133,6 +141,71 @@ fn c4_every_row_of_the_tables_is_classified_as_its_class() {
     }
 }
 
+/// The sheet's word for a class.
+fn word(class: Class) -> &'static str {
+    match class {
+        Class::Throttle(Scope::Page) => "throttle_page",
+        Class::Throttle(Scope::Template) => "throttle_template",
+        Class::Throttle(Scope::Pair) => "throttle_pair",
+        Class::Throttle(Scope::Recipient) => "throttle_recipient",
+        other => other.as_str(),
+    }
+}
+
+/// Who waits after an answer.
+fn held_up(result: &CallResult) -> &'static str {
+    match result {
+        CallResult::Refused { reason: HoldReason::Throttled(_), .. } => "page",
+        CallResult::Refused { reason: HoldReason::Account(_), .. } => "account",
+        CallResult::Refused { reason: HoldReason::Template(_), .. } => "template",
+        CallResult::Failed(_) => "recipient",
+        _ => "nobody",
+    }
+}
+
+#[test]
+fn b6_c2_every_documented_code_holds_up_whom_the_sheet_names_and_nobody_else() {
+    let rules: [&dyn AnswerRules; 3] = [&WhatsappAnswers, &MessengerAnswers, &InstagramAnswers];
+    for (rules, sheet) in rules.into_iter().zip([WHATSAPP, MESSENGER, MESSENGER]) {
+        for (first, last, subcode, class) in documented(sheet) {
+            let expected = match class {
+                "throttle_page" => "page",
+                "account" | "template" => class,
+                "may_be_sent" => "nobody",
+                _ => "recipient",
+            };
+            for (code, status) in [first, last].into_iter().flat_map(|code| STATUSES.map(|of| (code, of))) {
+                let result = classify(rules, status, &body(code, subcode));
+                assert_eq!(held_up(&result), expected, "{code} {subcode:?}, {class}: {result:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn b6_c2_a_limit_of_one_person_is_waited_for_as_long_as_is_documented_or_not_tried_again() {
+    let hour = 3_600;
+    let (whatsapp, messenger): (&dyn AnswerRules, &dyn AnswerRules) = (&WhatsappAnswers, &MessengerAnswers);
+    let cases = [
+        // Early repeats block that person for up to another day.
+        (whatsapp, 131_049, None, None),
+        (whatsapp, 131_056, None, Some(4)),
+        (whatsapp, 132_069, None, Some(hour)),
+        (messenger, 4, Some(2_018_354), Some(12 * hour)),
+        (messenger, 613, Some(2_018_338), None),
+    ];
+    for (rules, code, subcode, wait_s) in cases {
+        let result = classify(rules, 400, &body(code, subcode));
+        let CallResult::Failed(failure) = &result else { panic!("{code} {subcode:?}: {result:?}") };
+        let again = failure.transient && failure.attempts_max != 1;
+        assert_eq!(
+            (again, failure.retry_after),
+            (wait_s.is_some(), wait_s.map(Duration::from_secs)),
+            "{code}"
+        );
+    }
+}
+
 fn documented(sheet: &'static [(&'static str, &'static str)]) -> Vec<(u32, u32, Option<u32>, &'static str)> {
     let mut rows = Vec::new();
     for (class, codes) in sheet {
@@ -154,7 +227,7 @@ fn no_documented_code_is_missing_and_each_has_its_documented_class() {
         for (first, last, subcode, class) in documented(sheet) {
             let row =
                 table.iter().find(|row| row.code <= first && last <= row.code_last && row.subcode == subcode);
-            assert_eq!(row.map(|row| row.class.as_str()), Some(class), "{first} {subcode:?}");
+            assert_eq!(row.map(|row| word(row.class)), Some(class), "{first} {subcode:?}");
         }
     }
     // WhatsApp's table holds nothing else.

@@ -1,13 +1,13 @@
 //! One call, from the process to the provider and back.
 
 use super::SimProvider;
-use crate::faults::ProviderFaults;
+use crate::faults::{ErrorAnswer, ProviderFaults};
 use crate::random::Random;
 use crate::truth::{TruthCall, Verdict};
 use crate::world::ProcessId;
 use sluice_core::throttle::HoldReason;
 use sluice_runtime::Clock;
-use sluice_runtime::ports::caller::{Call, CallOutcome, CallResult, Caller, Failure};
+use sluice_runtime::ports::caller::{Answer, Call, CallOutcome, CallResult, Caller, Failure};
 use std::time::Duration;
 
 pub(super) struct ProcessCaller {
@@ -34,6 +34,7 @@ enum Course {
     Permanent,
     Throttled,
     Account,
+    Error(ErrorAnswer),
     TemplatePaused,
     Unreachable,
 }
@@ -48,8 +49,9 @@ fn course(random: &mut Random, faults: &ProviderFaults) -> Course {
         (faults.throttled_ppm, Course::Throttled),
         (faults.account_ppm, Course::Account),
     ];
+    let error = faults.error.map(|error| (error.ppm, Course::Error(error)));
     let mut point = random.below(u64::from(crate::random::MILLION));
-    for (ppm, course) in choices {
+    for (ppm, course) in choices.into_iter().chain(error) {
         if point < u64::from(ppm) {
             return course;
         }
@@ -97,7 +99,14 @@ async fn run(provider: SimProvider, process: ProcessId, call: Call) {
         _ => back_ms,
     };
     tokio::time::sleep(Duration::from_millis(back_ms)).await;
-    finish(&provider, process, call, result(course, verdict)).await;
+    let result = match course {
+        Course::Error(ErrorAnswer { status, body, .. }) => {
+            let answer = Answer { status, headers: &[], body: body.as_bytes() };
+            call.request.endpoint.answers.classify(&answer)
+        }
+        _ => result(course, verdict),
+    };
+    finish(&provider, process, call, result).await;
 }
 
 /// The provider has it: the truth.

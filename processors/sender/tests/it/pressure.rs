@@ -1,8 +1,8 @@
 //! A provider that asks a page to slow down, judged by its own list of calls.
 
 use crate::support::{Bench, Running, page};
-use sluice_schemas::{GateClass, Rules};
-use sluice_simulation::ProviderFaults;
+use sluice_schemas::{Fact, GateClass, Rules};
+use sluice_simulation::{ErrorAnswer, ProviderFaults};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -82,6 +82,65 @@ async fn b6_a_page_slows_down_before_its_limit_is_used_up_and_goes_on_when_it_is
     assert!(per_second(&calls, better + 2 * SECOND, better + 12 * SECOND) > 19.0);
     assert!(calls.iter().all(|(_, is_taken)| *is_taken));
     running.stop().await;
+}
+
+/// Errors as the Cloud API writes them: too much for this pair, for this person, for the page.
+const PAIR: &str = r#"{"error":{"message":"refused","type":"OAuthException","code":131056}}"#;
+const PERSON: &str = r#"{"error":{"message":"refused","type":"OAuthException","code":131049}}"#;
+const PAGE: &str = r#"{"error":{"message":"refused","type":"OAuthException","code":130429}}"#;
+
+/// A page of 20 a second, half of whose calls are answered with this error for 15 seconds up to now.
+async fn half_refused(body: &'static str) -> (Bench, Running) {
+    let mut bench = Bench::new();
+    (bench.page_rate, bench.chunk_size) = (Some("20/s".parse().unwrap()), 600);
+    campaign(&bench, 1).await;
+    let running = bench.start("sender");
+    tokio::time::sleep(5 * SECOND).await;
+    let error = Some(ErrorAnswer { ppm: 500_000, status: 400, body });
+    bench.answers(ProviderFaults { error, ..ProviderFaults::none() });
+    tokio::time::sleep(15 * SECOND).await;
+    (bench, running)
+}
+
+#[tokio::test(start_paused = true)]
+async fn b6_g6_a_limit_of_a_pair_or_a_person_leaves_the_pages_speed_and_everybody_else_alone() {
+    for (body, fact, retry_after_ms) in
+        [(PAIR, Fact::Failed, Some(4_000)), (PERSON, Fact::FailedForGood, None)]
+    {
+        let (bench, running) = half_refused(body).await;
+        let shown = running.board.pages()[&page()].clone();
+        assert_eq!((shown.speed_percent, shown.hold), (None, None));
+        let now = bench.world.now();
+        let speed = per_second(&bench.heard(), now - 15 * SECOND, now);
+        assert!(speed > 19.0, "{speed} a second");
+        running.stop().await;
+        let calls = bench.heard();
+        let refused = calls.iter().filter(|(_, is_taken)| !is_taken).count();
+        assert!((120..180).contains(&refused), "{refused} of {}", calls.len());
+        assert!(bench.calls_by_person().values().all(|calls| calls.len() == 1));
+        // Each is told for the one person that it concerns, all others were reached.
+        let told = bench.receipts_of("big");
+        let people = |fact| {
+            let of_fact = told.iter().filter(|entry| entry.fact == fact);
+            of_fact.map(|entry| (entry.last - entry.first + 1) as usize).sum::<usize>()
+        };
+        assert_eq!((people(fact), people(Fact::Accepted)), (refused, calls.len() - refused));
+        let waits = told.iter().filter(|entry| entry.fact == fact).map(|entry| entry.retry_after_ms);
+        assert!(waits.into_iter().all(|wait_ms| wait_ms == retry_after_ms), "{told:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn b6_a_limit_of_the_page_slows_everybody_on_it_and_fails_nobody() {
+    let (bench, running) = half_refused(PAGE).await;
+    let shown = running.board.pages()[&page()].clone();
+    assert!(shown.speed_percent.is_some_and(|percent| percent < 50), "{shown:?}");
+    let now = bench.world.now();
+    let speed = per_second(&bench.heard(), now - 12 * SECOND, now);
+    assert!(speed < 5.0, "{speed} a second");
+    running.stop().await;
+    let told = bench.receipts_of("big");
+    assert!(told.iter().all(|entry| entry.fact == Fact::Accepted), "{told:?}");
 }
 
 /// Two processes and a page of 20 a second that its provider throttled for so long.

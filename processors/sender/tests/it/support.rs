@@ -7,7 +7,8 @@ use sluice_core::{
     CampaignId, CampaignRow, CampaignState, ChunkId, ChunkState, IndexSet, LedgerBody, PageId, Terms,
 };
 use sluice_log::simulated::SimLog;
-use sluice_runtime::ports::caller::{Answer, AnswerRules, CallRequest, CallResult, Endpoint};
+use sluice_providers::whatsapp::response::WhatsappAnswers;
+use sluice_runtime::ports::caller::{CallRequest, Endpoint};
 use sluice_runtime::ports::log::{NewRecord, Partition, Topic};
 use sluice_runtime::ports::messages::{Correlation, MessagePlan, Messages, PlanProblem, RenderProblem};
 use sluice_runtime::ports::store::{ChunkSave, Granted, RecipientRow, Store, Transition};
@@ -405,14 +406,6 @@ struct PlainPlan {
     has_webhooks: bool,
 }
 
-struct NoAnswers;
-
-impl AnswerRules for NoAnswers {
-    fn classify(&self, _: &Answer<'_>) -> CallResult {
-        CallResult::Unknown { detail: "no answer is ever classified here".to_owned() }
-    }
-}
-
 impl Messages for Plain {
     fn plan(&self, launch: &CampaignLaunch, _: &PageId) -> Result<Arc<dyn MessagePlan>, PlanProblem> {
         let template = launch.campaign.split_once('-').map(|(template, _)| template.to_owned());
@@ -439,7 +432,7 @@ impl MessagePlan for PlainPlan {
             method: "POST".to_owned(),
             url: "http://provider.invalid/".to_owned(),
             headers: Vec::new(),
-            answers: Arc::new(NoAnswers),
+            answers: Arc::new(WhatsappAnswers),
             timeout_ms: self.timeout_ms(),
         };
         let body = send.address.clone().into_bytes().into();
