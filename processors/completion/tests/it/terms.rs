@@ -62,9 +62,16 @@ async fn two_who_change_different_limits_at_once_both_get_theirs() {
 #[tokio::test(start_paused = true)]
 async fn what_a_launch_may_not_say_a_change_may_not_either() {
     let (bench, ports) = bench().await;
-    let refused = set_limits(&ports, id(), &limits(r#"{"rate": "fast"}"#)).await.unwrap_err();
-    let CommandError::Terms { problems, .. } = &refused else { panic!("{refused}") };
-    assert_eq!(problems.iter().map(|problem| problem.field.as_str()).collect::<Vec<_>>(), ["rate"]);
+    for (wrong, field) in [
+        (r#"{"rate": "fast"}"#, "rate"),
+        (r#"{"rate": "0/s"}"#, "rate"),
+        (r#"{"pair_rate": "0/min"}"#, "pair_rate"),
+        (r#"{"daily_send_limit": 0}"#, "daily_send_limit"),
+    ] {
+        let refused = set_limits(&ports, id(), &limits(wrong)).await.unwrap_err();
+        let CommandError::Terms { problems, .. } = &refused else { panic!("{refused}") };
+        assert_eq!(problems.iter().map(|problem| problem.field.as_str()).collect::<Vec<_>>(), [field]);
+    }
     assert_eq!(bench.row().terms_version, 0);
 }
 

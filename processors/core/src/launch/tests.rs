@@ -291,6 +291,19 @@ fn b1_to_b5_every_bad_rule_is_refused_with_the_name_of_its_field() {
 }
 
 #[test]
+fn b2_a_rate_that_lets_nothing_through_is_refused_with_the_name_of_its_field() {
+    for written in ["0/s", "0/min", "0/day", "-1/s", "0.5/s", "0", ""] {
+        let expected = format!("'{written}' is not a rate; write for example 80/s");
+        let of_campaign = problems(whatsapp(), "/rate", json!(written));
+        let of_pair = problems(ruled(json!({})), "/rules/pair_rate", json!(written));
+        for (field, found) in [("rate", of_campaign), ("rules.pair_rate", of_pair)] {
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert!(found[0].starts_with(&format!("{field}: {expected}")), "{}", found[0]);
+        }
+    }
+}
+
+#[test]
 fn b5_a_start_that_is_over_is_no_mistake() {
     assert!(checked(&ruled(json!({"start_at": "2020-01-01T09:00"}))).is_ok());
     let recurring = json!({"start_at": "2020-01-01T09:00", "recurring": {"cron": "0 9 * * *"}});

@@ -307,6 +307,23 @@ mod tests {
     }
 
     #[test]
+    fn b2_b3_a_limit_that_lets_nothing_through_is_named_with_its_key() {
+        for (table, key, written) in [
+            ("channels.whatsapp", "rate", "0/s"),
+            ("pages.shop", "rate", "0/min"),
+            ("pages.shop", "daily", "0/day"),
+            ("quotas.acme", "rate", "0/s"),
+            ("quotas.acme", "daily", "0/day"),
+        ] {
+            let failure = with_file(&format!("[{table}]\n{key} = \"{written}\"\n")).unwrap_err();
+            assert!(
+                failure.message.starts_with(&format!("{table}.{key}: '{written}' is not a")),
+                "{failure:?}"
+            );
+        }
+    }
+
+    #[test]
     fn pages_with_dots_in_their_id_are_kept_apart() {
         let config =
             with_file("[pages.\"shop.eu\"]\nrate = \"5/s\"\n[pages.shop]\nrate = \"6/s\"\n").unwrap();
