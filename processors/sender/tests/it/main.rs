@@ -5,6 +5,7 @@
 mod accounts;
 mod away;
 mod closing;
+mod dates;
 mod gates;
 mod idle;
 mod limits;

@@ -41,7 +41,7 @@ pub(crate) fn chunk() -> ChunkId {
     ChunkId::new(id(), 0, 1, 0)
 }
 
-fn launch(name: &str) -> CampaignLaunch {
+pub(crate) fn launch(name: &str) -> CampaignLaunch {
     CampaignLaunch {
         campaign: name.to_owned(),
         tenant: "t".to_owned(),
@@ -74,6 +74,7 @@ pub(crate) struct Bench {
     pub(crate) quotas: BTreeMap<String, Quota>,
     /// Whether webhooks may tell what became of a call.
     pub(crate) has_webhooks: bool,
+    pub(crate) options: SenderOptions,
     /// How often somebody looked at the clock: what pages have done, whether it led to anything or not.
     pub(crate) looks: Arc<AtomicU64>,
 }
@@ -94,6 +95,9 @@ impl Clock for Counted {
         self.clock.monotonic()
     }
 }
+
+/// Nobody merges receipts here: claims stay as they are, and a test that lives through days does not look for them.
+const NEVER_MS: u64 = 400 * 86_400_000;
 
 /// A process that sends; dropped, it is not told to stop.
 pub(crate) struct Running {
@@ -127,8 +131,16 @@ impl Bench {
             chunk_size: SIZE,
             quotas: BTreeMap::new(),
             has_webhooks: false,
+            options: SenderOptions::default(),
             looks: Arc::default(),
         }
+    }
+
+    /// For days: what is called is not looked at again.
+    pub(crate) fn for_days() -> Self {
+        let options =
+            SenderOptions { settle_ms: NEVER_MS, unresolved_after_ms: NEVER_MS, ..SenderOptions::default() };
+        Self { options, ..Self::new() }
     }
 
     pub(crate) fn store(&self) -> Arc<dyn Store> {
@@ -206,16 +218,22 @@ impl Bench {
 
     /// A campaign of `tenant` on a page of its own shard, with so many chunks whose rows are there.
     pub(crate) async fn campaign_on(&self, name: &str, tenant: &str, page: &str, shard: u32, chunks: u32) {
-        let launch =
-            CampaignLaunch { tenant: tenant.to_owned(), pages: vec![page.to_owned()], ..launch(name) };
-        let row = CampaignRow::launched(launch, self.world.wall_ms());
-        let id = row.id;
-        self.store().create_campaign(row).await.unwrap();
-        for number in 0..chunks {
-            let chunk = ChunkId::new(id, 0, 1, number);
+        let launch = CampaignLaunch { tenant: tenant.to_owned(), ..launch(name) };
+        self.launched(launch, &[(page, shard, chunks)]).await;
+    }
+
+    /// A campaign on pages of their own shards, with so many chunks on each whose rows are there.
+    pub(crate) async fn launched(&self, launch: CampaignLaunch, on: &[(&str, u32, u32)]) -> CampaignRow {
+        let pages = on.iter().map(|(page, ..)| (*page).to_owned()).collect();
+        let row = CampaignRow::launched(CampaignLaunch { pages, ..launch }, self.world.wall_ms());
+        self.store().create_campaign(row.clone()).await.unwrap();
+        let chunks = on.iter().flat_map(|(page, shard, chunks)| (0..*chunks).map(move |_| (*page, *shard)));
+        for (number, (page, shard)) in (0..).zip(chunks) {
+            let chunk = ChunkId::new(row.id, 0, 1, number);
             self.write_rows(chunk).await;
             self.announce_in(&PageId::from(page), Partition(shard), chunk, GateClass::default()).await;
         }
+        row
     }
 
     /// When the calls of a campaign were made, and by which process.
@@ -274,7 +292,7 @@ impl Bench {
             clock: Arc::new(Counted { clock: self.world.clock(process), looks: self.looks.clone() }),
         };
         let (trigger, stop) = shutdown::channel();
-        let sender = Sender::new(ports, SenderOptions::default(), name.to_owned());
+        let sender = Sender::new(ports, self.options.clone(), name.to_owned());
         let sender = sender.with_quotas(self.quotas.clone());
         let board = sender.board();
         Running { task: tokio::spawn(sender.run(stop)), trigger, board, process }
@@ -335,6 +353,24 @@ impl Bench {
         let step = Transition { terms, ..Transition::of(&row, to, None, self.world.wall_ms()) };
         store.transition(row.id, step).await.unwrap().unwrap();
         store.bump_control(&page()).await.unwrap();
+    }
+
+    /// Lets so much time pass, for tests that live through days: while nobody was called for two minutes it jumps, never
+    /// as far as a session lasts.
+    pub(crate) async fn live(&self, time: Duration) {
+        let (mut called, end) = (self.world.now(), self.world.now() + time);
+        while self.world.now() < end {
+            let step = Duration::from_secs(60).min(end - self.world.now());
+            called = self.provider.truth().calls.last().map_or(called, |call| call.at.max(called));
+            if self.world.now() < called + Duration::from_secs(120) {
+                tokio::time::sleep(step).await;
+                continue;
+            }
+            for _ in 0..12 {
+                tokio::time::advance(step / 12).await;
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
     }
 
     /// When the first call was made.
