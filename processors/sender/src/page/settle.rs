@@ -190,7 +190,7 @@ impl Page {
         let shortest = self.ms(self.context.options.settle_ms);
         match self.settling.looks.get_mut(&chunk) {
             Some(look) if open => {
-                let pause = (look.1 * 2).clamp(shortest, LOOK_MAX);
+                let pause = (look.1 * 2).min(LOOK_MAX).max(shortest);
                 *look = (now + pause, pause);
             }
             _ => {

@@ -34,3 +34,14 @@ async fn g8_two_members_with_work_for_one_page_take_turns_until_both_are_done() 
     }
     running.stop().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn g6_a_page_whose_claims_are_looked_at_seldom_goes_on() {
+    let mut bench = Bench::new();
+    bench.options.settle_ms = 10_000;
+    bench.limited_campaign("1/min").await;
+    let running = bench.start("sender");
+    tokio::time::sleep(Duration::from_secs(60 * u64::from(SIZE) + 30)).await;
+    assert_eq!(bench.calls(), SIZE as usize);
+    running.stop().await;
+}
