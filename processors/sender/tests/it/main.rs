@@ -6,6 +6,7 @@ mod accounts;
 mod away;
 mod closing;
 mod dates;
+mod forecast;
 mod gates;
 mod idle;
 mod limits;
