@@ -7,13 +7,18 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Pause between two rounds; reading takes a while by itself where there are many.
 const EVERY: Duration = Duration::from_millis(500);
 
 /// The campaigns that are open in this process, and the steps their rows have made.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Watch(Arc<Mutex<BTreeMap<CampaignId, Weak<AtomicU32>>>>);
+pub(crate) struct Watch {
+    open: Arc<Mutex<BTreeMap<CampaignId, Weak<AtomicU32>>>>,
+    /// A page that waits for something else looks once a second, which would be too late.
+    moved: watch::Sender<()>,
+}
 
 /// A campaign that is looked at as long as anybody holds this.
 #[derive(Debug, Clone)]
@@ -29,10 +34,15 @@ impl Watched {
 impl Watch {
     /// From now on `campaign` is looked at.
     pub(crate) fn open(&self, campaign: CampaignId) -> Watched {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let watched = open.get(&campaign).and_then(Weak::upgrade).unwrap_or_default();
         open.insert(campaign, Arc::downgrade(&watched));
         Watched(watched)
+    }
+
+    /// Wakes whoever waits for it when a row has made steps.
+    pub(crate) fn moved(&self) -> watch::Receiver<()> {
+        self.moved.subscribe()
     }
 
     /// Looks for ever. A store that gives no answer is asked again in the next round.
@@ -40,15 +50,17 @@ impl Watch {
         loop {
             tokio::time::sleep(EVERY).await;
             for (campaign, watched) in self.all() {
-                if let Ok(Some(row)) = store.campaign(campaign).await {
-                    watched.fetch_max(row.steps, Ordering::Relaxed);
+                if let Ok(Some(row)) = store.campaign(campaign).await
+                    && watched.fetch_max(row.steps, Ordering::Relaxed) < row.steps
+                {
+                    self.moved.send_replace(());
                 }
             }
         }
     }
 
     fn all(&self) -> Vec<(CampaignId, Arc<AtomicU32>)> {
-        let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|_, watched| watched.strong_count() > 0);
         open.iter().filter_map(|(id, watched)| Some((*id, watched.upgrade()?))).collect()
     }

@@ -212,11 +212,18 @@ impl Page {
         let name = row.launch.campaign.clone();
         info!(page = %self.id, campaign = %name, state = row.state.as_str(), terms = row.terms_version, "campaign changed");
         let runs = row.state.may_send();
+        let former_pair = state.campaign.gate.rules.pair_rate;
         let is_resumed = runs && !state.campaign.row.state.may_send();
         let template = is_resumed.then(|| state.template.clone());
         if let Err(problem) = state.campaign.renew(row, &self.id, now) {
             warn!(page = %self.id, campaign = %name, %problem, "its terms can't be kept; the former ones hold");
             self.problem = Some(problem);
+        }
+        if state.campaign.gate.rules.pair_rate != former_pair {
+            // Who waits was put there under the former limit: everybody is looked at again under the new one.
+            let deferred = std::mem::take(&mut state.deferred).into_iter();
+            state.deferred =
+                deferred.map(|((_, chunk, index), ready)| ((now, chunk, index), ready)).collect();
         }
         if let Some(template) = template {
             self.templates.remove(&template);

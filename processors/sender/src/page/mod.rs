@@ -108,6 +108,8 @@ pub(crate) struct Page {
     id: PageId,
     inbox: UnboundedReceiver<OpenWork>,
     stop_signal: StopSignal,
+    /// A row that was looked at beside the pages has changed.
+    moved: watch::Receiver<()>,
     /// Boxed: a map makes room for eleven at once, and most of thousands of pages have one (G9).
     lanes: BTreeMap<CampaignId, Box<LaneState>>,
     /// Campaigns that are being cancelled and may have claims here.
@@ -181,12 +183,14 @@ impl Page {
     ) -> Self {
         let shares = Shares::new(context.options.shares);
         let tokens = quotas::PageTokens::new(context.quotas.user());
+        let moved = context.watch.moved();
         Self {
             context,
             shard,
             id,
             inbox,
             stop_signal,
+            moved,
             lanes: BTreeMap::new(),
             closing: BTreeMap::new(),
             idle_look_at: Duration::ZERO,
@@ -284,6 +288,7 @@ impl Page {
                 }
                 () = self.lifted.notified() => self.lift_holds(),
                 () = self.tokens.came() => {}
+                Ok(()) = self.moved.changed() => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }

@@ -1,7 +1,7 @@
 //! Windows, limits of the day, priorities and commands, judged by the provider's list of calls.
 
 use crate::support::{Bench, SIZE, page};
-use sluice_core::{CampaignState, Terms};
+use sluice_core::CampaignState;
 use sluice_schemas::{GateClass, OpenHours, Priority, Rules, SendWindow, WindowClock};
 use sluice_simulation::{Faults, ProviderFaults};
 use std::sync::atomic::Ordering;
@@ -183,23 +183,6 @@ async fn g7_a_paused_campaign_calls_nobody_and_goes_on_when_it_is_resumed() {
     bench.command("paused", CampaignState::Running, None).await;
     tokio::time::sleep(MINUTE).await;
     assert_eq!(bench.calls_of("paused").len(), SIZE as usize);
-    running.stop().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn c5_another_limit_is_in_force_within_a_second_whatever_is_waited_for() {
-    let bench = Bench::new();
-    bench.ruled_campaign("slow", Some("1/h"), Rules::default(), &plain()).await;
-    let running = bench.start("sender");
-    tokio::time::sleep(90 * MINUTE).await;
-    assert_eq!(bench.calls_of("slow").len(), 1);
-    let terms = Terms { rate: Some("60/min".to_owned()), ..Terms::default() };
-    bench.command("slow", CampaignState::Running, Some(terms)).await;
-    let changed = bench.world.now();
-    tokio::time::sleep(MINUTE).await;
-    let calls = bench.calls_of("slow");
-    assert_eq!(calls.len(), SIZE as usize);
-    assert!(calls[1].0 - changed < Duration::from_secs(3), "{calls:?}");
     running.stop().await;
 }
 

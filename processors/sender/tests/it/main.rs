@@ -4,6 +4,7 @@
 
 mod accounts;
 mod away;
+mod changes;
 mod closing;
 mod dates;
 mod forecast;
