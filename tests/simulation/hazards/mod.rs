@@ -37,6 +37,7 @@
 //! | 35 | a condition on a row that does not exist | [`control`] |
 
 mod backlog;
+mod changed;
 mod completion;
 mod control;
 mod expansion;
