@@ -259,9 +259,10 @@ async fn verdict(
             let place = row.launch.pages.iter().position(|page| page == chunk.page.as_str()).unwrap_or(0);
             let Ok(gate) = CampaignGate::of(row, place) else { return Ok(Verdict::Waits(Waits::Page)) };
             let ledger = ports.store.ledger(&chunk.page).await?;
-            let used = ledger.as_ref().and_then(|ledger| ledger.body.used(Scope::Campaign(row.id)));
-            let is_full = |(cap, used): (u64, &sluice_core::usage::DailyUse)| used.free(cap, now_ms) == 0;
-            let is_day_full = gate.daily.zip(used).is_some_and(is_full);
+            let is_full = |(cap, ledger): (u64, &LedgerRow)| {
+                ledger.body.free(Scope::Campaign(row.id), cap, now_ms) == 0
+            };
+            let is_day_full = gate.daily.zip(ledger.as_ref()).is_some_and(is_full);
             pages.insert(&chunk.page, OnPage { gate, ledger, is_day_full });
         }
     }

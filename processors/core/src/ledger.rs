@@ -195,6 +195,11 @@ impl LedgerBody {
         self.used.get(&scope)
     }
 
+    /// How many more calls of a scope may be booked under a limit of `cap` a day.
+    pub fn free(&self, scope: Scope, cap: u64, now_ms: i64) -> u64 {
+        self.used(scope).map_or(cap, |used| used.free(cap, now_ms))
+    }
+
     /// What waits on the page because of its provider.
     pub fn held(&self) -> &[LedgerHold] {
         &self.held

@@ -38,9 +38,9 @@ impl LaneState {
     }
 
     /// Calls that the campaign's limit of the day leaves on this page; what is granted is booked already.
-    fn free_of_day(&self, id: CampaignId, booked: &LedgerBody, booked_at: i64) -> u64 {
+    fn free_of_day(&self, id: CampaignId, booked: &LedgerBody, booked_at: impl FnOnce() -> i64) -> u64 {
         let Some(cap) = self.campaign.gate.daily else { return u64::MAX };
-        booked.used(Scope::Campaign(id)).map_or(cap, |used| used.free(cap, booked_at))
+        booked.free(Scope::Campaign(id), cap, booked_at())
     }
 
     /// Whether anything is left to be granted.
@@ -123,7 +123,7 @@ impl Page {
                 Some(gcra) => (gcra.capacity(now, until) as usize).saturating_sub(state.granted.len()),
                 None => usize::MAX,
             };
-            let by_day = state.free_of_day(*id, &ownership.body, booked_at);
+            let by_day = state.free_of_day(*id, &ownership.body, || booked_at);
             let by_template = room.get(&state.template).map_or(limit, |left| limit.min(*left));
             let most = by_template.min(by_rate).min(usize::try_from(by_day).unwrap_or(usize::MAX));
             let available = state.window.iter().take(most).take_while(|ready| ready.is_fresh(now)).count();
@@ -154,15 +154,14 @@ impl Page {
         else {
             return u64::MAX;
         };
-        let used = ownership.body.used(Scope::Page);
-        used.map_or(cap.get(), |used| used.free(cap.get(), self.booked_at()))
+        ownership.body.free(Scope::Page, cap.get(), self.booked_at())
     }
 
     /// Whether the limits of the day let a campaign call somebody more. Where they don't, nothing is prepared for it: the
     /// page wakes up often enough to see that a quarter of an hour has gone by.
     pub(super) fn has_day(&self, id: CampaignId, state: &LaneState) -> bool {
         let Some(ownership) = &self.ownership else { return false };
-        self.free_of_day() > 0 && state.free_of_day(id, &ownership.body, self.booked_at()) > 0
+        self.free_of_day() > 0 && state.free_of_day(id, &ownership.body, || self.booked_at()) > 0
     }
 
     /// The page's limit of the day, for people.

@@ -81,15 +81,15 @@ impl CampaignStatus {
     /// `the next call in 42 min 10 s by its own rate`, `slowed to 57 % by its provider`, where a limit keeps all of its pages
     /// for a while, or all are slowed.
     pub(super) fn paced(&self) -> Option<String> {
-        let keeps = |page: &PageLine| match page.rate_for_ms {
-            Some(own_ms) if own_ms >= page.page_rate_for_ms => (own_ms, None),
-            _ => (page.page_rate_for_ms, Some(page.page.clone())),
-        };
         let pages = self.known_open_pages()?;
-        let (for_ms, page) = pages.iter().map(|page| keeps(page)).min()?;
+        let keeps = pages.iter().map(|page| match page.rate_for_ms {
+            Some(own_ms) if own_ms >= page.page_rate_for_ms => (own_ms, None),
+            _ => (page.page_rate_for_ms, Some(page)),
+        });
+        let (for_ms, page) = keeps.min_by_key(|(for_ms, _)| *for_ms)?;
         if for_ms >= SOON_MS {
-            let limit =
-                page.map_or_else(|| "its own rate".to_owned(), |page| format!("the rate of page {page}"));
+            let limit = page
+                .map_or_else(|| "its own rate".to_owned(), |page| format!("the rate of page {}", page.page));
             return Some(format!("the next call in {} by {limit}", duration(Duration::from_millis(for_ms))));
         }
         let speeds: Option<Vec<u32>> = pages.iter().map(|page| page.speed_percent).collect();

@@ -18,7 +18,7 @@ pub struct LimitLine {
 
 /// All limits, changed or not.
 pub fn limits(before: &CampaignRow, after: &CampaignRow) -> Vec<LimitLine> {
-    let line = |limit, of: fn(&CampaignRow) -> Option<String>| LimitLine::of(limit, of(before), of(after));
+    let line = |limit, of: fn(&CampaignRow) -> Option<String>| LimitLine::of(limit, [before, after].map(of));
     let daily = |row: &CampaignRow| {
         let limit = row.rules().daily_send_limit?;
         Some(u64::try_from(limit).map_or_else(|_| limit.to_string(), thousands))
@@ -33,7 +33,7 @@ pub fn limits(before: &CampaignRow, after: &CampaignRow) -> Vec<LimitLine> {
 
 /// The times that it has, or had.
 pub fn times(before: &CampaignRow, after: &CampaignRow) -> Vec<LimitLine> {
-    let line = |limit, of: fn(&CampaignRow) -> Option<String>| LimitLine::of(limit, of(before), of(after));
+    let line = |limit, of: fn(&CampaignRow) -> Option<String>| LimitLine::of(limit, [before, after].map(of));
     let lines = [
         line("start", |row| row.rules().start_at.clone()),
         line("hours", |row| row.rules().window.as_ref().map(hours::written)),
@@ -43,7 +43,7 @@ pub fn times(before: &CampaignRow, after: &CampaignRow) -> Vec<LimitLine> {
 }
 
 impl LimitLine {
-    fn of(limit: &str, was: Option<String>, is: Option<String>) -> Self {
+    fn of(limit: &str, [was, is]: [Option<String>; 2]) -> Self {
         Self { limit: limit.to_owned(), was, is }
     }
 

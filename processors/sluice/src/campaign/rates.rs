@@ -25,7 +25,8 @@ impl CampaignStatus {
         }
         // Of what another process's pages do nothing is known: it may go on.
         let Some(pages) = self.known_open_pages() else { return };
-        let people = pages.iter().filter_map(|page| page.pairs_for_ms).map(|(people, _)| people as u64);
+        // A page may count some who are done here.
+        let people = pages.iter().filter_map(|page| Some((page.pairs_for_ms?.0 as u64).min(page.open)));
         let all_wait = pages.iter().all(|page| page.pairs_unknown);
         let holds = if all_wait { self.counters.pending } else { people.sum() };
         self.gates.iter_mut().filter(|line| line.gate == "pair").for_each(|line| line.holds = holds);
@@ -126,12 +127,12 @@ mod tests {
         let row = row("null", r#"{"pair_rate": "1/min"}"#);
         let held = |unknown: &[bool]| {
             let mut status = derived(&stored(row.clone(), &[("a", 5), ("b", 4)]), 5);
-            let waits = |(name, unknown): (&str, &bool)| PageLine {
+            let waits = |((name, open), unknown): ((&str, u64), &bool)| PageLine {
                 pairs_unknown: *unknown,
-                open: 4,
-                ..page(name, row.id, NOW, 9)
+                open,
+                ..page(name, row.id, NOW, if *unknown { 9 } else { 2 })
             };
-            status.pages = ["a", "b"].into_iter().zip(unknown).map(waits).collect();
+            status.pages = [("a", 5), ("b", 4)].into_iter().zip(unknown).map(waits).collect();
             status.add_uses(&row);
             status.held(5)
         };
@@ -140,6 +141,7 @@ mod tests {
             "spring waits for its limit of pairs (1/min to one person: 18 sends wait, the first for 12.0 s, because \
              earlier calls are not known). 0 of 9 done."
         );
+        assert_eq!(held(&[true, false]), None, "one of its pages goes on");
         assert_eq!(held(&[true]), None, "of the other one nothing is known here");
     }
 
@@ -148,8 +150,8 @@ mod tests {
         let row = row("null", r#"{"pair_rate": "1/min"}"#);
         let held = |people: usize| {
             let mut status = derived(&stored(row.clone(), &[("a", 7), ("b", 2)]), 5);
-            let waits = |name, people| PageLine { open: 2, ..page(name, row.id, NOW, people) };
-            status.pages = vec![waits("a", people), waits("b", 2)];
+            let waits = |name, open, people| PageLine { open, ..page(name, row.id, NOW, people) };
+            status.pages = vec![waits("a", 7, people), waits("b", 2, 2)];
             status.add_uses(&row);
             status.held(5)
         };
