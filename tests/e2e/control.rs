@@ -11,20 +11,20 @@ use sluice_tests::{Place, Process, Simulator, events, free_port, wait_for};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-const WITHIN: Duration = Duration::from_secs(90);
+pub(crate) const WITHIN: Duration = Duration::from_secs(90);
 /// A grant's life: what was granted before a command is called by then, or not at all (G7).
 const GRANT: Duration = Duration::from_secs(2);
 
 /// A place with a simulator, a service that calls it, and the address of the service.
-struct Running {
-    place: Place,
+pub(crate) struct Running {
+    pub(crate) place: Place,
     simulator: Simulator,
-    service: Process,
-    server: String,
+    pub(crate) service: Process,
+    pub(crate) server: String,
 }
 
 impl Running {
-    fn start(people: usize, configuration: &str, faults: &[&str]) -> Self {
+    pub(crate) fn start(people: usize, configuration: &str, faults: &[&str]) -> Self {
         let mut place = Place::new();
         place.configure(configuration);
         launches::addresses(&place, people, 0);
@@ -41,7 +41,7 @@ impl Running {
         self.place.run(&[&["campaign"], arguments, &["--server", &self.server, "--json"]].concat())
     }
 
-    fn launch(&self, launch: &Value) {
+    pub(crate) fn launch(&self, launch: &Value) {
         let path = self.place.launch("launch.json", launch);
         self.ask(&["launch", &path]).expect(0);
     }
@@ -50,7 +50,7 @@ impl Running {
         self.ask(&["status", campaign]).expect(0).json()
     }
 
-    fn reaches(&self, campaign: &str, state: &str) -> Value {
+    pub(crate) fn reaches(&self, campaign: &str, state: &str) -> Value {
         wait_for(state, WITHIN, || {
             let status = self.status(campaign);
             (status["state"] == state).then_some(status)
@@ -58,17 +58,17 @@ impl Running {
     }
 
     /// Calls so far, oldest first.
-    fn calls(&self) -> Vec<LogLine> {
+    pub(crate) fn calls(&self) -> Vec<LogLine> {
         self.simulator.lines().into_iter().filter(|line| line.kind == Kind::Call).collect()
     }
 
     /// Waits until more calls than these were made.
-    fn calls_more_than(&self, calls: usize) -> usize {
+    pub(crate) fn calls_more_than(&self, calls: usize) -> usize {
         wait_for("more calls", WITHIN, || Some(self.calls().len()).filter(|count| *count > calls))
     }
 
     /// How often each person was called.
-    fn stop(self) -> (Place, BTreeMap<String, u32>) {
+    pub(crate) fn stop(self) -> (Place, BTreeMap<String, u32>) {
         self.service.stop(Signal::TERM, WITHIN).expect(0);
         let mut calls = BTreeMap::new();
         let (lines, _) = self.simulator.stop();
@@ -83,11 +83,11 @@ fn number(answer: &Value, field: &str) -> u64 {
     answer[field].as_u64().unwrap_or_else(|| panic!("{field} of {answer}"))
 }
 
-fn at(line: &LogLine) -> Duration {
+pub(crate) fn at(line: &LogLine) -> Duration {
     Duration::from_micros(line.t_us)
 }
 
-fn wall() -> Duration {
+pub(crate) fn wall() -> Duration {
     Duration::from_millis(u64::try_from(SystemClock.wall_ms()).unwrap())
 }
 

@@ -18,6 +18,7 @@ mod disk_full;
 mod docker;
 mod kills;
 mod launches;
+mod limits;
 mod outages;
 mod service;
 mod stops;

@@ -65,7 +65,7 @@ impl Node {
             cluster.options.sender.clone(),
             format!("{name}-{process}"),
         )
-        .with_quotas(cluster.options.quotas.clone());
+        .with_quotas(&cluster.options.quotas);
         let stop = shutdown.clone();
         tasks.spawn(async move { ("sender", sender.run(stop).await.map_err(|error| error.to_string())) });
         let expander = Expander::new(

@@ -6,18 +6,31 @@ use sluice_core::PageId;
 use sluice_core::rate::{PerDay, Rate};
 use sluice_runtime::ports::messages::{MessagePlan, Messages, PlanProblem};
 use sluice_schemas::{CampaignLaunch, Channel};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
-/// Compiles messages with the configuration of their pages.
+/// Compiles messages with the configuration of their pages. Clones are one and the same.
 #[derive(Debug, Clone, Default)]
 pub struct ProviderMessages {
-    pages: PagesConfig,
+    pages: Arc<PagesConfig>,
+    /// As they are now; of these only the limits count.
+    limits: Arc<RwLock<Arc<PagesConfig>>>,
 }
 
 impl ProviderMessages {
     /// Over these pages.
     pub fn new(pages: PagesConfig) -> Self {
-        Self { pages }
+        let pages = Arc::new(pages);
+        Self { limits: Arc::new(RwLock::new(pages.clone())), pages }
+    }
+
+    /// From now on pages have the limits that `pages` gives them. Nothing else of it is taken over: messages keep their
+    /// address and their token.
+    pub fn change_limits(&self, pages: PagesConfig) {
+        *self.limits.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(pages);
+    }
+
+    fn limits(&self) -> Arc<PagesConfig> {
+        self.limits.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -42,10 +55,10 @@ impl Messages for ProviderMessages {
     }
 
     fn page_rate(&self, channel: Channel, page: &PageId) -> Option<Rate> {
-        self.pages.page(channel, page.as_str())?.rate
+        self.limits().page(channel, page.as_str())?.rate
     }
 
     fn page_daily(&self, channel: Channel, page: &PageId) -> Option<PerDay> {
-        self.pages.page(channel, page.as_str())?.daily
+        self.limits().page(channel, page.as_str())?.daily
     }
 }

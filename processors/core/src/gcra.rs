@@ -85,6 +85,14 @@ impl Gcra {
         1 + ((until - first).as_nanos() / self.interval.as_nanos().max(1)) as u64
     }
 
+    /// Changes a limit that may come and go: a new one is an empty bucket.
+    pub fn replace(limit: &mut Option<Self>, rate: Option<Rate>, now: Duration) {
+        match (limit, rate) {
+            (Some(gcra), Some(rate)) => gcra.change(rate, now),
+            (gcra, rate) => *gcra = rate.map(|rate| Self::empty(rate, now)),
+        }
+    }
+
     /// Changes the limit. What is already used weighs as before, in the new interval.
     pub fn change(&mut self, rate: Rate, now: Duration) {
         let interval = spacing(rate);

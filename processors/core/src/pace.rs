@@ -135,7 +135,7 @@ impl Pace {
     }
 
     /// The page has another configured rate.
-    pub fn change(&mut self, base: Option<Rate>) {
+    pub(crate) fn change(&mut self, base: Option<Rate>) {
         self.configured = base.map(Rate::per_second);
     }
 

@@ -89,10 +89,7 @@ impl Campaign {
         self.gate = renewed.clone().unwrap_or_else(|_| self.gate.in_state(row.state));
         self.row = row;
         self.verdicts.clear();
-        match (&mut self.gcra, self.gate.rate) {
-            (Some(gcra), Some(rate)) => gcra.change(rate, now),
-            (gcra, rate) => *gcra = rate.map(|rate| Gcra::empty(rate, now)),
-        }
+        Gcra::replace(&mut self.gcra, self.gate.rate, now);
         renewed.map(drop)
     }
 

@@ -21,6 +21,7 @@ mod backlog;
 pub mod board;
 mod campaigns;
 mod handle;
+mod limits;
 pub mod metrics;
 pub mod options;
 mod page;
@@ -31,5 +32,6 @@ mod watch;
 mod watermark;
 
 pub use board::{Board, CampaignUse, HeldTemplate, PageDay, PageStatus};
+pub use limits::SenderLimits;
 pub use options::SenderOptions;
 pub use shard::{Sender, SenderError, SenderPorts};

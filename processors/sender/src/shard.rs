@@ -9,6 +9,7 @@ mod record;
 pub(crate) use hand_over::joined;
 
 use crate::board::Board;
+use crate::limits::SenderLimits;
 use crate::metrics::QuotaStats;
 use crate::options::SenderOptions;
 use crate::page::StopMode;
@@ -108,9 +109,14 @@ impl Sender {
     }
 
     /// Keeps these limits above pages, too, by their names; without it there are none.
-    pub fn with_quotas(mut self, quotas: BTreeMap<String, Quota>) -> Self {
+    pub fn with_quotas(mut self, quotas: &BTreeMap<String, Quota>) -> Self {
         self.context.quotas = Arc::new(Quotas::new(quotas));
         self
+    }
+
+    /// To change limits while it runs.
+    pub fn limits(&self) -> SenderLimits {
+        SenderLimits::new(self.context.quotas.clone(), self.context.watch.clone())
     }
 
     /// What is told of leases.
@@ -136,7 +142,8 @@ impl Sender {
         let context = Arc::new(self.context);
         let mut watching = JoinSet::new();
         watching.spawn(context.watch.clone().run(context.ports.store.clone()));
-        let mut leasing = start_leasing(&context, &self.quota_stats);
+        let mut leasing = JoinSet::new();
+        leasing.spawn(leasing::run(context.quotas.clone(), lessee(&context, &self.quota_stats)));
         let mut consumer = Consumer {
             context: context.clone(),
             committer: membership.committer,
@@ -160,7 +167,7 @@ impl Sender {
         // From here on others have the pages; calls that take long end beside them.
         drop(deliveries);
         let ended = all_of(consumer.ending).await;
-        context.quotas.pools().for_each(|pool| pool.end());
+        context.quotas.end();
         // What is not given back then counts until its window is over.
         let given_back = async { while leasing.join_next().await.is_some() {} };
         tokio::time::timeout(LAST_GIVE_BACK, given_back).await.unwrap_or(());
@@ -168,18 +175,12 @@ impl Sender {
     }
 }
 
-/// The tasks of all quotas.
-fn start_leasing(context: &Context, stats: &QuotaStats) -> JoinSet<()> {
-    let lessee = Lessee {
+fn lessee(context: &Context, stats: &QuotaStats) -> Lessee {
+    Lessee {
         store: context.ports.store.clone(),
         clock: context.ports.clock.clone(),
         owner: context.owner.clone(),
         again: Duration::from_millis(context.options.again_ms),
         stats: stats.clone(),
-    };
-    let mut tasks = JoinSet::new();
-    for pool in context.quotas.pools() {
-        tasks.spawn(leasing::run(pool, lessee.clone()));
     }
-    tasks
 }

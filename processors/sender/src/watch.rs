@@ -1,5 +1,6 @@
 //! Campaign rows that pages of this process have open, looked at now and then: a page that waits for a slow limit,
-//! or for nothing at all, hears of a command within a second. A page that grants hears of it by its ledger (G7).
+//! or for nothing at all, hears of a command within a second. A page that grants hears of it by its ledger (G7). So it
+//! does of configured limits that change.
 
 use sluice_core::CampaignId;
 use sluice_runtime::ports::store::Store;
@@ -18,6 +19,8 @@ pub(crate) struct Watch {
     open: Arc<Mutex<BTreeMap<CampaignId, Weak<AtomicU32>>>>,
     /// A page that waits for something else looks once a second, which would be too late.
     moved: watch::Sender<()>,
+    /// How often limits of pages, or above them, have changed.
+    limits: Arc<AtomicU32>,
 }
 
 /// A campaign that is looked at as long as anybody holds this.
@@ -43,6 +46,17 @@ impl Watch {
     /// Wakes whoever waits for it when a row has made steps.
     pub(crate) fn moved(&self) -> watch::Receiver<()> {
         self.moved.subscribe()
+    }
+
+    /// Limits of pages, or above them, have changed.
+    pub(crate) fn limits_changed(&self) {
+        self.limits.fetch_add(1, Ordering::Release);
+        self.moved.send_replace(());
+    }
+
+    /// How often they have. Who asks before it reads limits hears of every later change.
+    pub(crate) fn limits(&self) -> u32 {
+        self.limits.load(Ordering::Acquire)
     }
 
     /// Looks for ever. A store that gives no answer is asked again in the next round.

@@ -41,6 +41,13 @@ impl PageSlots {
         self.last = Some(until);
     }
 
+    /// The page has another configured rate from now on. What is used already weighs as before, in the new interval; where
+    /// there was no rate, the first call may start one interval from now.
+    pub fn change(&mut self, rate: Option<Rate>, now: Duration) {
+        Gcra::replace(&mut self.gcra, rate, now);
+        self.pace.change(rate);
+    }
+
     /// How fast it goes.
     pub fn pace(&self) -> &Pace {
         &self.pace
@@ -171,6 +178,44 @@ mod tests {
             for (position, start) in starts.iter().enumerate().filter(|_| is_limited) {
                 let second = starts[position..].iter().take_while(|call| **call < *start + at(1_000));
                 prop_assert!(second.count() as u64 <= count);
+            }
+        }
+
+        #[test]
+        fn b2_g4_no_window_holds_more_than_the_larger_of_the_rates_that_held_in_it(
+            changes in prop::collection::vec((0u64..3_000, prop::option::of(1u64..40)), 1..12),
+            first in 1u64..40,
+        ) {
+            let mut slots = slots(&format!("{first}/s"));
+            let mut history = vec![(at(0), Some(first))];
+            let mut starts: Vec<Duration> = Vec::new();
+            let mut now = at(0);
+            for (pause, count) in changes {
+                let until = now + at(pause);
+                loop {
+                    // Somebody needs a few ms a call where nothing limits it.
+                    let start = slots.next(now).max(now + at(5));
+                    if start >= until {
+                        break;
+                    }
+                    slots.reserve(start);
+                    starts.push(start);
+                    now = start;
+                }
+                now = until;
+                slots.change(count.map(|count| format!("{count}/s").parse().unwrap()), now);
+                history.push((now, count));
+            }
+            for (position, start) in starts.iter().enumerate() {
+                let end = *start + at(1_000);
+                let calls = starts[position..].iter().take_while(|call| **call < end).count() as u64;
+                // Those that held in any part of the window; where there was none, everything is allowed.
+                let held = history.iter().enumerate().filter(|(place, (from, _))| {
+                    let until = history.get(place + 1).map_or(Duration::MAX, |(until, _)| *until);
+                    *from < end && until > *start
+                });
+                let most = held.map(|(_, (_, count))| count.unwrap_or(u64::MAX)).max().unwrap_or(0);
+                prop_assert!(calls <= most, "{calls} calls from {start:?}, {history:?}");
             }
         }
 

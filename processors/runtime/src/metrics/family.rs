@@ -28,12 +28,18 @@ pub type Histograms = Family<Histogram>;
 /// The client library's own idea of a family, whatever it builds its series with.
 trait Series<M>: Send + Sync {
     fn with(&self, values: &[&str]) -> M;
+    fn forget(&self, values: &[&str]);
     fn collector(&self) -> Box<dyn Collector>;
 }
 
 impl<M: Metric, B: MetricVecBuilder<M = M> + 'static> Series<M> for MetricVec<B> {
     fn with(&self, values: &[&str]) -> M {
         self.with_label_values(values)
+    }
+
+    fn forget(&self, values: &[&str]) {
+        // One that was never told of is no error.
+        self.remove_label_values(values).unwrap_or(());
     }
 
     fn collector(&self) -> Box<dyn Collector> {
@@ -68,6 +74,11 @@ impl<M: Metric> Family<M> {
     /// The series with these values, for metrics whose values are told at the start.
     pub fn told(&self, values: &[&str]) -> M {
         self.series.with(values)
+    }
+
+    /// Such a series ends: what it was about is gone.
+    pub fn forget(&self, values: &[&str]) {
+        self.series.forget(values);
     }
 
     /// Itself, to be registered.

@@ -65,8 +65,20 @@ pub const CPU: Definition = Definition {
     look: "A rate that stays at the number of cores: this process is the bottleneck.",
 };
 
+/// Whether the configuration file can't be taken.
+pub const CONFIG_REJECTED: Definition = Definition {
+    name: "sluice_config_rejected",
+    kind: Kind::Gauge,
+    unit: "0 or 1",
+    stage: Stage::Process,
+    labels: Labels::None,
+    help: "1 while the configuration file has changed and can't be taken: the limits of before hold.",
+    look: "1: the log says what is wrong. The process would not start again with this file.",
+};
+
 /// The metrics of this component.
-pub const DEFINITIONS: &[&Definition] = &[&BUILD_INFO, &UPTIME, &START_TIME, &RESIDENT_MEMORY, &CPU];
+pub const DEFINITIONS: &[&Definition] =
+    &[&BUILD_INFO, &UPTIME, &START_TIME, &RESIDENT_MEMORY, &CPU, &CONFIG_REJECTED];
 
 /// What runs, for [`BUILD_INFO`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -150,7 +150,8 @@ impl Page {
 
     /// Calls that the page's limit of the day leaves; what is granted is booked already.
     pub(super) fn free_of_day(&self) -> u64 {
-        let Some((ownership, PerDay(cap))) = self.ownership.as_ref().and_then(|own| Some((own, own.daily?)))
+        let Some((ownership, PerDay(cap))) =
+            self.ownership.as_ref().and_then(|own| Some((own, own.limits.daily?)))
         else {
             return u64::MAX;
         };
@@ -167,7 +168,7 @@ impl Page {
     /// The page's limit of the day, for people.
     pub(super) fn day(&self) -> Option<PageDay> {
         let ownership = self.ownership.as_ref()?;
-        let cap = ownership.daily?;
+        let cap = ownership.limits.daily?;
         let now_ms = self.context.ports.clock.wall_ms();
         let used = ownership.body.used(Scope::Page);
         let is_full = self.free_of_day() == 0;
@@ -181,7 +182,9 @@ impl Page {
     /// Books what is granted as use of the day, where there is a limit: of the page, and of campaigns.
     pub(super) fn book(&self, body: &mut LedgerBody, batch: &mut [(CampaignId, Ready)]) {
         let booked_at = self.booked_at();
-        if self.ownership.as_ref().is_some_and(|ownership| ownership.daily.is_some()) && !batch.is_empty() {
+        if self.ownership.as_ref().is_some_and(|ownership| ownership.limits.daily.is_some())
+            && !batch.is_empty()
+        {
             let bucket = body.book(Scope::Page, booked_at, u32::try_from(batch.len()).unwrap_or(u32::MAX));
             batch.iter_mut().for_each(|(_, ready)| ready.booked.page = Some(bucket));
         }

@@ -59,7 +59,7 @@ impl Page {
             Ok(campaign) => {
                 self.problem = None;
                 let state = LaneState {
-                    quotas: self.context.quotas.of(&self.id, &campaign.row.launch.tenant),
+                    quotas: self.tokens.of(&self.id, &campaign.row.launch.tenant),
                     template: TemplateKey::new(campaign.plan.template(), id),
                     campaign,
                     watched: self.context.watch.open(id),

@@ -17,6 +17,7 @@ mod held;
 mod idle;
 mod leaving;
 mod lifting;
+mod limits;
 mod load;
 mod loading;
 mod opening;
@@ -131,6 +132,8 @@ pub(crate) struct Page {
     /// Those that the provider does not take at present.
     templates: templates::Templates,
     lifting: lifting::Lifting,
+    /// Of the limits that it keeps: see [`crate::watch::Watch::limits`].
+    limits: u32,
     /// Told where the command was given to this process.
     lifted: Lift,
     ownership: Option<own::Ownership>,
@@ -182,6 +185,8 @@ impl Page {
         kept: Kept,
     ) -> Self {
         let shares = Shares::new(context.options.shares);
+        // Asked before they are read: a change meanwhile is heard of then.
+        let limits = context.watch.limits();
         let tokens = quotas::PageTokens::new(context.quotas.user());
         let moved = context.watch.moved();
         Self {
@@ -202,6 +207,7 @@ impl Page {
             tokens,
             templates: templates::Templates::new(),
             lifting: lifting::Lifting::default(),
+            limits,
             lifted: Lift::default(),
             ownership: None,
             lost_at: None,
@@ -318,6 +324,7 @@ impl Page {
 
     async fn look_and_grant(&mut self) -> Result<(), SenderError> {
         self.away = None;
+        self.hear_of_limits();
         self.retry_waiting().await?;
         self.own().await?;
         if self.stop.is_some() {

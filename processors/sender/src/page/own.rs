@@ -1,12 +1,12 @@
 //! Taking a page, by a compare-and-set on its ledger, and losing it.
 
 use super::Page;
+use super::limits::PageLimits;
 use crate::shard::SenderError;
 use sluice_core::ledger::Held;
 use sluice_core::pace::PageSlots;
 use sluice_core::pairs::Pairs;
 use sluice_core::partition::murmur2;
-use sluice_core::rate::PerDay;
 use sluice_core::throttle::Hold;
 use sluice_core::{ChunkId, IndexSet, LedgerBody};
 use sluice_runtime::ports::log::LogError;
@@ -35,10 +35,10 @@ pub(super) struct Ownership {
     pub(super) is_unwritten: bool,
     /// Monotonic: a former owner may still be calling before this time, buckets are empty then.
     pub(super) grants_from: Duration,
-    /// The page's own limit, and how fast its provider lets it go.
+    /// The page's own limits.
+    pub(super) limits: PageLimits,
+    /// Its rate, and how fast its provider lets it go.
     pub(super) slots: PageSlots,
-    /// Calls of the page in any 24 hours.
-    pub(super) daily: Option<PerDay>,
     pub(super) hold: Hold,
     /// The holds that `body` has, and when each ends.
     pub(super) kept_holds: Vec<(Held, Duration)>,
@@ -74,10 +74,8 @@ impl Page {
             Predecessor::HandedOver | Predecessor::Gone => Duration::ZERO,
             Predecessor::MayRun => self.ms(options.takeover_wait_ms),
         };
-        let opened = self.lanes.values().map(|state| state.campaign.row.launch.channel);
-        let channel = opened.chain(self.closing.values().map(|closing| closing.channel)).next();
-        let rate = channel.and_then(|channel| self.context.ports.messages.page_rate(channel, &self.id));
-        let daily = channel.and_then(|channel| self.context.ports.messages.page_daily(channel, &self.id));
+        let limits = self.configured();
+        let rate = limits.rate;
         let never_used = taken.fence.epoch <= 1;
         let mut slots = match never_used {
             true => PageSlots::fresh(options.pace, rate),
@@ -118,7 +116,7 @@ impl Page {
             body: taken.body,
             grants_from: now + wait,
             slots,
-            daily,
+            limits,
             hold: Hold::default(),
             kept_holds: Vec::new(),
         });

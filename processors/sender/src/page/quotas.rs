@@ -6,7 +6,7 @@
 
 use super::Page;
 use crate::quotas::{CallTokens, QuotaPlace, User};
-use sluice_core::CampaignId;
+use sluice_core::{CampaignId, PageId};
 use sluice_schemas::Priority;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,6 +28,17 @@ impl PageTokens {
     pub(super) fn new(user: User) -> Self {
         let more = vec![0; user.quotas()];
         Self { user, more }
+    }
+
+    /// Learns of quotas that are new or gone.
+    pub(super) fn renew(&mut self) {
+        self.user.renew();
+        self.more.resize(self.user.quotas(), 0);
+    }
+
+    /// See [`crate::quotas::User::of`].
+    pub(super) fn of(&self, page: &PageId, tenant: &str) -> Vec<QuotaPlace> {
+        self.user.of(page, tenant)
     }
 
     /// Resolves when tokens have come.

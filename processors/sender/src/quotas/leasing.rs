@@ -3,7 +3,7 @@
 //! One lease is under way at a time. A lease without an answer is asked for again as it was, until it is known whether
 //! it is written: only then its tokens are anybody's, and only then what it gives back is given back.
 
-use super::Pool;
+use super::{Pool, QuotaPlace, Quotas};
 use crate::metrics::{LeaseResult, QuotaStats, TokenFate};
 use sluice_core::QuotaBody;
 use sluice_core::partition::murmur2;
@@ -12,6 +12,7 @@ use sluice_runtime::Clock;
 use sluice_runtime::ports::store::{Leased, QuotaRow, Store, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tracing::warn;
 
 /// Between two leases: small wants are gathered, and others come by turns.
@@ -84,7 +85,12 @@ impl Pool {
         if lacking > 0 && !state.is_ending || counts_long && state.tokens.has_unused() {
             return Work::Lease(if state.is_ending { 0 } else { lacking });
         }
-        if state.is_ending { Work::End } else { Work::Wait(state.tokens.next_expiry()) }
+        match (state.is_ending, state.tokens.next_expiry()) {
+            // Those of a quota that was changed are still with its pages, and would count for long.
+            (true, Some(expiry)) if counts_long => Work::Wait(Some(expiry)),
+            (true, _) => Work::End,
+            (false, expiry) => Work::Wait(expiry),
+        }
     }
 
     /// Decides a lease on the row as it is known; `None`: there is nothing to write.
@@ -124,8 +130,28 @@ impl Pool {
     }
 }
 
+/// The tasks of all quotas, also of those that come later, until [`Quotas::end`].
+pub(crate) async fn run(quotas: Arc<Quotas>, lessee: Lessee) {
+    let mut tasks = JoinSet::new();
+    let mut begun = 0;
+    loop {
+        let pools = quotas.pools();
+        for (place, pool) in pools.iter().enumerate().skip(begun) {
+            tasks.spawn(lease(place, pool.clone(), lessee.clone()));
+        }
+        begun = pools.len();
+        if quotas.is_ending() && tasks.is_empty() {
+            return;
+        }
+        tokio::select! {
+            () = quotas.changed() => {}
+            Some(_) = tasks.join_next(), if !tasks.is_empty() => {}
+        }
+    }
+}
+
 /// Leases until [`Pool::end`].
-pub(crate) async fn run(pool: Arc<Pool>, lessee: Lessee) {
+async fn lease(place: QuotaPlace, pool: Arc<Pool>, lessee: Lessee) {
     let mut known: Option<QuotaRow> = None;
     let mut number = 0_u64;
     loop {
@@ -158,19 +184,20 @@ pub(crate) async fn run(pool: Arc<Pool>, lessee: Lessee) {
             tokio::time::sleep(pause).await;
             continue;
         };
-        known = write(&pool, &lessee, lease, number).await;
+        // Two of one name, where it was changed, must not take each other's write for their own.
+        let writer = format!("{}/{place}.{number}", lessee.owner);
+        known = write(&pool, &lessee, lease, &writer).await;
         tokio::time::sleep(lessee.pause(number)).await;
     }
 }
 
 /// Writes a lease; gives the row as it is then, as far as that is known.
-async fn write(pool: &Pool, lessee: &Lessee, lease: Lease, number: u64) -> Option<QuotaRow> {
+async fn write(pool: &Pool, lessee: &Lessee, lease: Lease, writer: &str) -> Option<QuotaRow> {
     let Lease { version, body, begun, decided, returned } = lease;
     let count = decided.count;
-    let writer = format!("{}/{number}", lessee.owner);
     let mut in_doubt = false;
     let answer = loop {
-        match lessee.store.lease(&pool.name, version, &writer, &body).await {
+        match lessee.store.lease(&pool.name, version, writer, &body).await {
             Err(error @ StoreError::Unavailable(_)) => {
                 in_doubt = true;
                 pool.fails(&error);

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod away;
+mod changed_limits;
 mod changes;
 mod closing;
 mod dates;

@@ -17,12 +17,12 @@ use sluice_schemas::{
     Audience, CampaignLaunch, Channel, ChunkReady, Fact, GateClass, Message, OnUnknown, Receipt,
     ReceiptEntry, Rules, SendRequest, decode, encode,
 };
-use sluice_sender::{Board, Sender, SenderError, SenderOptions, SenderPorts};
+use sluice_sender::{Board, Sender, SenderError, SenderLimits, SenderOptions, SenderPorts};
 use sluice_simulation::{Faults, ProcessId, ProviderFaults, SimProvider, Verdict, World};
 use sluice_store::simulated::SimStore;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 
@@ -105,9 +105,22 @@ pub(crate) struct Running {
     trigger: ShutdownTrigger,
     pub(crate) board: Board,
     pub(crate) process: ProcessId,
+    own: OwnLimits,
+    limits: SenderLimits,
 }
 
+/// The page's own limits, as they are configured now.
+type OwnLimits = Arc<Mutex<(Option<Rate>, Option<PerDay>)>>;
+
 impl Running {
+    /// From now on other limits are configured: of each page, and above them.
+    pub(crate) fn change(&self, own: (Option<&str>, Option<&str>), quotas: &BTreeMap<String, Quota>) {
+        let (rate, daily) = own;
+        *self.own.lock().unwrap() =
+            (rate.map(|rate| rate.parse().unwrap()), daily.map(|daily| daily.parse().unwrap()));
+        self.limits.change(quotas);
+    }
+
     pub(crate) async fn stop(self) {
         self.trigger.stop();
         self.task.await.unwrap().unwrap();
@@ -280,22 +293,19 @@ impl Bench {
 
     pub(crate) fn start(&self, name: &str) -> Running {
         let process = self.world.start(name);
+        let own: OwnLimits = Arc::new(Mutex::new((self.page_rate, self.page_daily)));
         let ports = SenderPorts {
             log: self.log.handle(process),
             store: self.store.handle(process),
             caller: self.provider.caller(process),
-            messages: Arc::new(Plain {
-                page_rate: self.page_rate,
-                page_daily: self.page_daily,
-                has_webhooks: self.has_webhooks,
-            }),
+            messages: Arc::new(Plain { own: own.clone(), has_webhooks: self.has_webhooks }),
             clock: Arc::new(Counted { clock: self.world.clock(process), looks: self.looks.clone() }),
         };
         let (trigger, stop) = shutdown::channel();
         let sender = Sender::new(ports, self.options.clone(), name.to_owned());
-        let sender = sender.with_quotas(self.quotas.clone());
-        let board = sender.board();
-        Running { task: tokio::spawn(sender.run(stop)), trigger, board, process }
+        let sender = sender.with_quotas(&self.quotas);
+        let (board, limits) = (sender.board(), sender.limits());
+        Running { task: tokio::spawn(sender.run(stop)), trigger, board, process, own, limits }
     }
 
     pub(crate) fn calls(&self) -> usize {
@@ -432,8 +442,7 @@ impl Bench {
 
 /// A channel. Campaigns whose name has a dash share the template that stands before it.
 struct Plain {
-    page_rate: Option<Rate>,
-    page_daily: Option<PerDay>,
+    own: OwnLimits,
     has_webhooks: bool,
 }
 
@@ -449,11 +458,11 @@ impl Messages for Plain {
     }
 
     fn page_rate(&self, _: Channel, _: &PageId) -> Option<Rate> {
-        self.page_rate
+        self.own.lock().unwrap().0
     }
 
     fn page_daily(&self, _: Channel, _: &PageId) -> Option<PerDay> {
-        self.page_daily
+        self.own.lock().unwrap().1
     }
 }
 

@@ -66,7 +66,7 @@ impl Common {
                 "--log-format".to_owned(),
             ));
         }
-        config::load(&Sources {
+        config::load(Sources {
             file: self.config.clone(),
             environment: std::env::vars_os()
                 .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

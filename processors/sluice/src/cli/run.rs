@@ -29,13 +29,19 @@ pub struct RunArgs {
 
 pub(super) async fn run(common: Common, args: RunArgs) -> Outcome {
     let mut signals = Signals::new()?;
-    let config = common.load(&[], "info")?.config;
+    let loaded = common.load(&[], "info")?;
+    let config = loaded.config.clone();
     let listen = args.listen.unwrap_or(config.gateway.listen);
     let work = args.roles.unwrap_or_else(Assignment::all);
     let metrics = args.metrics_listen.or(config.metrics.enabled.then_some(config.metrics.listen));
     let data_dir = (!config.engines.is_cluster()).then(|| config.data_dir.clone());
-    let options =
-        NodeOptions { listen: Some(listen), metrics, work: work.clone(), ..NodeOptions::new(config) };
+    let options = NodeOptions {
+        listen: Some(listen),
+        metrics,
+        work: work.clone(),
+        reload: Some(loaded),
+        ..NodeOptions::new(config)
+    };
     let mut node = Node::start(options).await?;
     if let (Some(data_dir), Some(address)) = (&data_dir, node.address())
         && let Err(error) = service_file::tell(data_dir, address)

@@ -1,5 +1,6 @@
 //! The campaigns of a node behind its HTTP API.
 
+use super::live::LiveConfig;
 use super::{Engines, NodeOptions, Work, commands, launching};
 use crate::campaign::beside::preview_beside;
 use crate::campaign::explain::explain;
@@ -26,9 +27,7 @@ use sluice_core::launch::ValidLaunch;
 use sluice_core::schedule::starts_ms;
 use sluice_core::{CampaignRow, ChunkRow, PageId};
 use sluice_http::{Action, ApiError, Control, ErrorsQuery, EventsQuery, LettersQuery, RecipientsQuery};
-use sluice_providers::ProviderMessages;
 use sluice_runtime::Clock;
-use sluice_runtime::ports::messages::Messages;
 use sluice_sender::Board;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,10 +45,10 @@ const LETTERS_MAX: usize = 10_000;
 pub struct NodeControl {
     engines: Engines,
     options: NodeOptions,
+    config: LiveConfig,
     known: Arc<KnownChunks>,
     board: Board,
     stalled: StalledCampaigns,
-    messages: Arc<dyn Messages>,
     clock: Arc<dyn Clock>,
 }
 
@@ -64,24 +63,25 @@ impl NodeControl {
     pub fn new(
         engines: Engines,
         options: NodeOptions,
+        config: LiveConfig,
         board: Board,
         stalled: StalledCampaigns,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let messages = Arc::new(ProviderMessages::new(options.config.provider_pages()));
-        Self { engines, options, known: Arc::default(), board, stalled, messages, clock }
+        Self { engines, options, config, known: Arc::default(), board, stalled, clock }
     }
 
     fn sight(&self) -> Sight {
+        let config = self.config.now();
         Sight {
             store: self.engines.store(),
             log: self.engines.log(),
-            messages: self.messages.clone(),
-            shares: self.options.config.sender.shares,
-            quotas: self.options.config.quotas.clone(),
+            messages: Arc::new(self.config.messages()),
+            shares: config.sender.shares,
+            quotas: config.quotas.clone(),
             known: self.known.clone(),
             board: self.board.clone(),
-            is_shared: self.options.config.engines.is_cluster(),
+            is_shared: config.engines.is_cluster(),
             stalled: self.stalled.clone(),
             trouble: self.engines.trouble(),
             now_ms: self.clock.wall_ms(),
@@ -108,7 +108,7 @@ impl NodeControl {
     /// An audience is looked at where and when it will be read: here only if this process expands, and not for a
     /// launch for later.
     async fn check(&self, valid: &ValidLaunch, known: Option<&CampaignRow>) -> Result<(), Failure> {
-        let config = &self.options.config;
+        let config = &self.config.now();
         let is_read_now = starts_ms(&valid.rules, self.clock.wall_ms()).is_none();
         match is_read_now && self.options.work.has(Work::Expander) {
             true => launching::check_sendable(valid, config, self.engines.temporary(), known).await,
@@ -149,7 +149,7 @@ impl Control for NodeControl {
         let row = launching::launch(&self.engines, &launch).await.map_err(api_error)?;
         let status = self.status(&row).await.map_err(api_error)?;
         let mut answer = json!(Launched { status, already: known.is_some() });
-        let warnings = unnamed(&self.options.config, &launch);
+        let warnings = unnamed(&self.config.now(), &launch);
         for warning in &warnings {
             tracing::warn!(campaign = %launch.campaign, "{warning}");
         }

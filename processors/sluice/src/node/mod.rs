@@ -11,6 +11,7 @@
 //! - [`only`]: some campaigns of a directory, and no others.
 //! - [`roles`]: tasks that are stopped one after the other.
 //! - [`webhooks`]: the providers' parsers as the receipt processors want them.
+//! - [`live`]: the configuration, whose limits may change; [`reload`]: when its file does.
 //! - [`control`]: the campaigns behind the HTTP API.
 //! - [`commands`]: what a person does to a campaign.
 
@@ -19,8 +20,10 @@ pub mod commands;
 pub mod control;
 pub mod engines;
 pub mod launching;
+pub mod live;
 pub mod only;
 mod quota_sampler;
+mod reload;
 pub mod roles;
 pub mod service_file;
 mod telemetry;
@@ -29,17 +32,19 @@ pub mod webhooks;
 pub use assignment::{Assignment, Work};
 pub use engines::{Directory, Engines};
 
-use crate::config::Config;
+use crate::config::{Config, Loaded};
 use crate::error::{Exit, Failure, Outcome};
 use control::NodeControl;
+use live::LiveConfig;
 use quota_sampler::QuotaSampler;
+use reload::Reloader;
 use roles::{Role, Roles, Stopped};
 use sluice_audience::FileAudiences;
 use sluice_completion::{Completion, CompletionPorts, StalledCampaigns};
 use sluice_core::{CampaignId, CampaignRow};
 use sluice_expander::{Expander, ExpanderPorts};
 use sluice_http::{ChannelKeys, Gateway, GatewayMetrics, GatewayOptions, Token};
-use sluice_providers::{HttpCaller, HttpCallerOptions, ProviderMessages};
+use sluice_providers::{HttpCaller, HttpCallerOptions};
 use sluice_receipts::{
     ReceiptPorts, ReceiptProcessor, ReceiptStats, WebhookPorts, WebhookProcessor, WebhookStats,
 };
@@ -49,7 +54,7 @@ use sluice_runtime::ports::messages::Messages;
 use sluice_runtime::ports::store::Store;
 use sluice_runtime::{Clock, Shutdown, SystemClock};
 use sluice_schemas::CampaignLaunch;
-use sluice_sender::{Board, Sender, SenderPorts};
+use sluice_sender::{Board, Sender, SenderLimits, SenderPorts};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -73,6 +78,8 @@ pub struct NodeOptions {
     pub metrics: Option<SocketAddr>,
     /// What this process does.
     pub work: Assignment,
+    /// Where the configuration came from, to take changed limits over; `None`: they stay.
+    pub reload: Option<Loaded>,
 }
 
 impl NodeOptions {
@@ -85,6 +92,7 @@ impl NodeOptions {
             only: Vec::new(),
             metrics: None,
             work: Assignment::all(),
+            reload: None,
         }
     }
 }
@@ -96,6 +104,8 @@ pub struct Node {
     store: Arc<dyn Store>,
     telemetry: Telemetry,
     clock: Arc<dyn Clock>,
+    config: LiveConfig,
+    limits: Option<SenderLimits>,
     roles: Roles,
     caller: Option<Arc<HttpCaller>>,
     board: Board,
@@ -137,6 +147,8 @@ impl Node {
             telemetry,
             engines,
             clock,
+            config: LiveConfig::new(options.config.clone()),
+            limits: None,
             roles: Roles::new(),
             caller: None,
             board: Board::default(),
@@ -163,14 +175,26 @@ impl Node {
         if let Some(listener) = watched {
             // Lag is asked of the engine itself: looking is not counted as work.
             node.telemetry.serve(&mut node.roles, node.engines.log(), listener);
-            node.start_quota_sampler(&options.config);
+            node.start_quota_sampler();
+        }
+        if let Some(loaded) = options.reload {
+            node.start_reloader(loaded);
         }
         Ok(node)
     }
 
-    fn start_quota_sampler(&mut self, config: &Config) {
-        let (quotas, metrics) = (config.quotas.clone(), &self.telemetry.metrics);
-        let sampler = QuotaSampler::new(self.engines.store(), quotas, metrics, self.clock());
+    fn start_reloader(&mut self, loaded: Loaded) {
+        let (config, limits) = (self.config.clone(), self.limits.clone());
+        let reloader = Reloader::new(loaded, config, limits, &self.telemetry.metrics);
+        self.roles.start(Role::Configuration, |shutdown| async move {
+            reloader.run(shutdown).await;
+            Ok::<(), Infallible>(())
+        });
+    }
+
+    fn start_quota_sampler(&mut self) {
+        let (config, metrics) = (self.config.clone(), &self.telemetry.metrics);
+        let sampler = QuotaSampler::new(self.engines.store(), config, metrics, self.clock());
         self.roles.start(Role::Quotas, |shutdown| async move {
             sample_every(SAMPLE_EVERY, sampler, shutdown).await;
             Ok::<(), Infallible>(())
@@ -202,7 +226,7 @@ impl Node {
 
     fn start_sender(&mut self, options: &NodeOptions) -> Outcome<()> {
         let caller = Arc::new(start_caller(&options.config, self.clock())?);
-        let messages: Arc<dyn Messages> = Arc::new(ProviderMessages::new(options.config.provider_pages()));
+        let messages: Arc<dyn Messages> = Arc::new(self.config.messages());
         let messages = match options.only.is_empty() {
             true => messages,
             false => Arc::new(only::Only::new(messages, options.only.clone())),
@@ -215,9 +239,10 @@ impl Node {
             clock: self.clock(),
         };
         let sender = Sender::new(ports, options.config.sender.clone(), owner(self.wall_ms()))
-            .with_quotas(options.config.quotas.clone());
+            .with_quotas(&options.config.quotas);
         sender.quota_stats().register(&self.telemetry.metrics);
         self.board = sender.board();
+        self.limits = Some(sender.limits());
         self.telemetry.watch(&self.board);
         self.caller = Some(caller);
         self.roles.start(Role::Sender, |shutdown| sender.run(shutdown));
@@ -239,7 +264,8 @@ impl Node {
 
     fn start_gateway(&mut self, listener: TcpListener, options: &NodeOptions) {
         let (board, stalled) = (self.board.clone(), self.stalled.clone());
-        let control = NodeControl::new(self.engines.clone(), options.clone(), board, stalled, self.clock());
+        let (engines, config) = (self.engines.clone(), self.config.clone());
+        let control = NodeControl::new(engines, options.clone(), config, board, stalled, self.clock());
         let gateway = Gateway {
             options: Arc::new(gateway_options(&options.config)),
             log: self.log(),

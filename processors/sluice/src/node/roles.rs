@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the names are the documentation")]
 pub enum Role {
+    Configuration,
     Gateway,
     Expander,
     Sender,
@@ -28,6 +29,7 @@ impl Role {
     /// For people.
     pub fn name(self) -> &'static str {
         match self {
+            Role::Configuration => "watch of the configuration",
             Role::Gateway => "webhook gateway",
             Role::Expander => "expander",
             Role::Sender => "sender",
