@@ -112,6 +112,8 @@ fn g3_g8_after_kill_9_it_is_said_how_many_calls_wait_for_webhooks_and_until_when
     third.stop(Signal::TERM, WITHIN).expect(0);
     place.verify("crashed");
     assert_eq!(by_status(&place.people("crashed"))["unknown"] as u64, calls);
+    let errors = place.run(&["campaign", "errors", "crashed", "--json"]).expect(0).json();
+    assert_eq!((&errors["unknown"], &errors["recipients"]), (&json!(true), &json!(calls)), "{errors}");
     let (_, truth) = simulator.stop();
     assert_eq!(truth.doubles(), [], "G1");
 }

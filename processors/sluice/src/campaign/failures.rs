@@ -1,4 +1,4 @@
-//! Failed recipients and skipped rows by reason (A6, D4), a part at a time: memory is bounded by the reasons that are kept
+//! Failed recipients, those whose outcome nobody knows and skipped rows by reason (A6, D4), a part at a time: memory is bounded by the reasons that are kept
 //! apart.
 
 use super::people::details_of;
@@ -29,6 +29,9 @@ pub struct FailureCount {
     pub reason: String,
     /// For people; of one of them.
     pub message: Option<String>,
+    /// They were called, and nobody knows whether they were reached.
+    #[serde(default)]
+    pub unknown: bool,
     /// Nobody was called for these rows of the audience.
     #[serde(default)]
     pub skipped: bool,
@@ -53,24 +56,36 @@ pub struct Part {
 /// Failures by reason, added up.
 #[derive(Debug, Clone, Default)]
 pub struct Failures {
-    /// By whether they were skipped, and their reason.
-    counts: BTreeMap<(bool, String), FailureCount>,
+    counts: BTreeMap<(Group, String), FailureCount>,
     samples: usize,
 }
 
-/// Whose reasons are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Of {
+/// What is told apart, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Group {
     Failed,
-    FailedAndSkipped,
+    Unknown,
+    Skipped,
 }
 
-impl Of {
-    fn has(self, status: Status) -> bool {
+impl Group {
+    /// Whose reasons are told; `None`: there is none.
+    fn of(status: Status) -> Option<Self> {
         match status {
-            Status::Failed | Status::OptedOut => true,
-            Status::Skipped => self == Self::FailedAndSkipped,
-            _ => false,
+            Status::Failed | Status::OptedOut => Some(Self::Failed),
+            Status::Unknown => Some(Self::Unknown),
+            Status::Skipped => Some(Self::Skipped),
+            _ => None,
+        }
+    }
+}
+
+impl FailureCount {
+    fn group(&self) -> Group {
+        match (self.skipped, self.unknown) {
+            (true, _) => Group::Skipped,
+            (false, true) => Group::Unknown,
+            (false, false) => Group::Failed,
         }
     }
 }
@@ -83,15 +98,16 @@ impl Failures {
 
     /// Adds recipients that failed for one reason.
     pub fn add(&mut self, more: FailureCount) {
-        let skipped = more.skipped;
-        let key = (skipped, more.reason);
+        let (group, unknown, skipped) = (more.group(), more.unknown, more.skipped);
+        let key = (group, more.reason);
         let key = match self.counts.len() < REASONS_MAX || self.counts.contains_key(&key) {
             true => key,
-            false => (skipped, OTHER.to_owned()),
+            false => (group, OTHER.to_owned()),
         };
         let reason = key.1.clone();
         let count = self.counts.entry(key).or_insert_with(|| FailureCount {
             reason,
+            unknown,
             skipped,
             ..FailureCount::default()
         });
@@ -102,16 +118,18 @@ impl Failures {
         count.lines.extend(more.lines.into_iter().take(room));
     }
 
-    /// Failed recipients, then skipped rows; of each the most frequent reason first.
+    /// Failed recipients, then unknown ones, then skipped rows; of each the most frequent reason first.
     pub fn by_frequency(self) -> Vec<FailureCount> {
         let mut list: Vec<FailureCount> = self.counts.into_values().collect();
-        list.sort_by_key(|count| (count.skipped, std::cmp::Reverse(count.recipients)));
+        list.sort_by_key(|count| (count.group(), std::cmp::Reverse(count.recipients)));
         list
     }
 
-    async fn add_chunk(&mut self, store: &dyn Store, chunk: &ChunkRow, of: Of) -> Outcome<()> {
+    async fn add_chunk(&mut self, store: &dyn Store, chunk: &ChunkRow, of: &[Group]) -> Outcome<()> {
         let Some((_, state)) = store.load_chunk(chunk.id).await? else { return Ok(()) };
-        let counted = state.select(chunk.size, |recipient| of.has(recipient.status()));
+        let counted = state.select(chunk.size, |recipient| {
+            Group::of(recipient.status()).is_some_and(|group| of.contains(&group))
+        });
         if counted.is_empty() {
             return Ok(());
         }
@@ -119,12 +137,14 @@ impl Failures {
         let mut of_chunk = Failures::new(self.samples);
         for index in counted.iter() {
             let details = std::mem::take(&mut details[usize::from(index)]);
-            let skipped = state.recipient(index).status() == Status::Skipped;
+            let status = state.recipient(index).status();
+            let (unknown, skipped) = (status == Status::Unknown, status == Status::Skipped);
             let reason = details.reason.unwrap_or_else(|| "no_reason".to_owned());
             let own = || skipped.then(|| detail_of(&reason).to_owned());
             of_chunk.add(FailureCount {
                 message: details.message.or_else(own),
                 reason,
+                unknown,
                 skipped,
                 recipients: 1,
                 sample: vec![Place { chunk: chunk.id.number(), index }.to_string()],
@@ -152,12 +172,12 @@ pub async fn by_reason(
 ) -> Outcome<Vec<FailureCount>> {
     let mut failures = Failures::new(samples);
     for chunk in store.chunks(campaign).await? {
-        failures.add_chunk(store, &chunk, Of::Failed).await?;
+        failures.add_chunk(store, &chunk, &[Group::Failed]).await?;
     }
     Ok(failures.by_frequency())
 }
 
-/// The same, and the rows that were skipped, of the chunks after `after`, as many as are answered soon. `chunks`: the
+/// The same, with those whose outcome nobody knows and the rows that were skipped, of the chunks after `after`, as many as are answered soon. `chunks`: the
 /// campaign's, by number.
 pub async fn part(
     store: &dyn Store,
@@ -172,7 +192,7 @@ pub async fn part(
         if looked_at == CHUNKS_MAX || (looked_at > 0 && began.elapsed() >= PART_TIME_MAX) {
             return Ok(Part { errors: failures.by_frequency(), next: reached });
         }
-        failures.add_chunk(store, chunk, Of::FailedAndSkipped).await?;
+        failures.add_chunk(store, chunk, &[Group::Failed, Group::Unknown, Group::Skipped]).await?;
         reached = Some(Place::last_of(chunk).to_string());
     }
     Ok(Part { errors: failures.by_frequency(), next: None })
@@ -186,7 +206,7 @@ mod tests {
         let lines = (1..=sample.len() as u64).collect();
         let sample = sample.iter().map(|id| (*id).to_owned()).collect();
         let (reason, message) = (reason.to_owned(), Some(reason.to_uppercase()));
-        FailureCount { reason, message, skipped: false, recipients, sample, lines }
+        FailureCount { reason, message, unknown: false, skipped: false, recipients, sample, lines }
     }
 
     #[test]
@@ -203,12 +223,15 @@ mod tests {
     }
 
     #[test]
-    fn a6_d4_skipped_rows_are_told_apart_from_failures_of_the_same_reason_and_after_them() {
+    fn a6_d4_g2_skipped_rows_and_unknown_ones_are_told_apart_from_failures_of_the_same_reason_and_after_them()
+    {
         let mut failures = Failures::new(2);
         let skipped = FailureCount { skipped: true, ..failed("a", 9, &["0.1"]) };
+        let unknown = FailureCount { unknown: true, ..failed("a", 5, &["0.3"]) };
         failures.add(skipped.clone());
+        failures.add(unknown.clone());
         failures.add(failed("a", 1, &["0.2"]));
-        assert_eq!(failures.by_frequency(), [failed("a", 1, &["0.2"]), skipped]);
+        assert_eq!(failures.by_frequency(), [failed("a", 1, &["0.2"]), unknown, skipped]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `sluice campaign errors`: failures and skipped rows by reason, with samples and lines (A6, D4).
+//! `sluice campaign errors`: failures, unknown outcomes and skipped rows by reason, with samples and lines (A6, D4).
 
 use super::NameArgs;
 use super::source::{Listing, Source, SourceArgs};
@@ -60,11 +60,19 @@ pub(super) async fn run(common: &Common, args: &ErrorsArgs) -> Outcome {
 }
 
 fn lines(campaign: &str, failures: Vec<FailureCount>) -> Vec<String> {
-    let (skipped, failed): (Vec<_>, Vec<_>) = failures.into_iter().partition(|failure| failure.skipped);
+    let (skipped, called): (Vec<_>, Vec<_>) = failures.into_iter().partition(|failure| failure.skipped);
+    let (unknown, failed): (Vec<_>, Vec<_>) = called.into_iter().partition(|failure| failure.unknown);
     let mut lines = match failed.is_empty() {
         true => vec![format!("Nothing failed in {campaign}.")],
         false => table("recipients", &failed),
     };
+    if !unknown.is_empty() {
+        lines.extend([
+            String::new(),
+            "Unknown: called, and nobody can tell whether they were reached:".to_owned(),
+        ]);
+        lines.extend(table("recipients", &unknown));
+    }
     if !skipped.is_empty() {
         lines.extend([String::new(), "Skipped, so that nobody was called:".to_owned()]);
         lines.extend(table("rows", &skipped));
