@@ -1,4 +1,4 @@
-//! Why pages wait: said once, and when waiting can't help. Pure: time is an argument.
+//! Why pages wait: said when it begins and each minute, and when waiting can't help. Pure: time is an argument.
 
 use crate::campaign::status::day_is_full;
 use crate::error::Failure;
@@ -11,6 +11,9 @@ use std::time::Duration;
 
 /// A page whose account is refused so long, while nothing gets through, needs a person.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// While nothing gets through it is said again so often: without a word for minutes this looks like a program that hangs.
+const STILL_EVERY: Duration = Duration::from_secs(60);
 
 /// Nothing has moved for so long before the calls without an answer are told.
 const QUIET: Duration = Duration::from_secs(3);
@@ -34,6 +37,8 @@ struct Waiting {
     since: Duration,
     /// What had got through by then.
     done: u64,
+    /// When it was said last.
+    said: Duration,
 }
 
 impl Holds {
@@ -62,10 +67,17 @@ impl Holds {
                     let known = self.pages.get(page);
                     if known.is_none_or(|known| known.word != word) {
                         lines.push(describe(page, word, &detail));
-                        self.pages.insert(page.clone(), Waiting { word, detail, since: now, done });
-                    } else if let Some(known) = self.pages.get_mut(page).filter(|known| known.done != done) {
-                        // Something got through meanwhile: it is not stuck.
-                        *known = Waiting { word, detail, since: now, done };
+                        self.pages
+                            .insert(page.clone(), Waiting { word, detail, since: now, done, said: now });
+                    } else if let Some(known) = self.pages.get_mut(page) {
+                        if known.done != done {
+                            // Something got through meanwhile: it is not stuck.
+                            *known = Waiting { word, detail, since: now, done, said: now };
+                        } else if now >= known.said + STILL_EVERY {
+                            known.said = now;
+                            let waited = duration(now - known.since);
+                            lines.push(format!("{}; for {waited} now", describe(page, word, &detail)));
+                        }
                     }
                 }
                 None => {
@@ -196,6 +208,21 @@ mod tests {
         assert!(holds.observe(&board(None, 0), 0, at(600)).is_empty());
         assert!(holds.observe(&board(down(), 2_000), 0, at(700)).is_empty());
         assert_eq!(holds.observe(&board(None, 0), 7, at(2_100)), ["page p goes on"]);
+    }
+
+    #[test]
+    fn a_page_that_still_waits_says_so_each_minute_while_nothing_gets_through() {
+        let mut holds = Holds::default();
+        let mut says = |ms: u64, done: u64| {
+            let down = Some(HoldReason::Unreachable("refused".to_owned()));
+            holds.observe(&board(down, ms + 500), done, at(ms))
+        };
+        let first = says(0, 0);
+        assert!(says(59_900, 0).is_empty());
+        assert_eq!(says(60_000, 0), [format!("{}; for 1 min 0 s now", first[0])]);
+        assert!(says(90_000, 5).is_empty(), "somebody was reached");
+        assert!(says(120_000, 5).is_empty());
+        assert_eq!(says(150_000, 5), [format!("{}; for 1 min 0 s now", first[0])]);
     }
 
     #[test]
