@@ -3,6 +3,7 @@
 use crate::support::{Bench, SIZE};
 use sluice_core::quota::Quota;
 use sluice_schemas::{GateClass, Rules};
+use sluice_simulation::Faults;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -162,16 +163,42 @@ async fn g4_b3_what_was_leased_under_a_changed_quota_and_not_called_is_given_bac
         BTreeMap::from([("acme".to_owned(), quota)])
     };
     let mut bench = Bench::new();
-    bench.quotas = daily(100);
-    bench.page_rate = "2/s".parse().ok();
+    bench.quotas = daily(1_000);
+    bench.page_rate = "4/s".parse().ok();
     bench.campaign_on("c", "acme", "page", 0, 40).await;
     let running = bench.start("sender");
-    for round in 0..20 {
-        tokio::time::sleep(SECOND).await;
-        running.change((Some("2/s"), None), &daily(100 + round % 2));
+    for round in 1..=20 {
+        tokio::time::sleep(Duration::from_millis(1_170)).await;
+        running.change((Some("4/s"), None), &daily(1_000 + round % 2));
     }
-    tokio::time::sleep(120 * SECOND).await;
+    tokio::time::sleep(SECOND).await;
+    running.stop().await;
+    let row = bench.store().quota("acme").await.unwrap().unwrap();
+    let window = bench.quotas["acme"].windows().next().unwrap();
+    assert_eq!(row.body.used(&window, bench.world.wall_ms()), bench.calls() as u64);
+}
+
+#[tokio::test(start_paused = true)]
+async fn g4_hazard_4_a_quota_that_is_changed_while_a_lease_is_on_its_way_is_not_leased_twice() {
+    let of = |place: usize| {
+        let pages = vec![format!("another page {place}")];
+        let quota =
+            Quota { rate: None, daily: "60/day".parse().ok(), pages, ..quotas(Some(1))["acme"].clone() };
+        BTreeMap::from([("acme".to_owned(), quota)])
+    };
+    let mut bench = Bench::new();
+    bench.quotas = of(0);
+    let mut faults = Faults::none();
+    faults.store.distance_ms = 30;
+    bench.world.set_faults(faults);
+    bench.campaign_on("c", "acme", "page", 0, 40).await;
+    let running = bench.start("sender");
+    for round in 1..200 {
+        tokio::time::sleep(Duration::from_millis(7)).await;
+        running.change((None, None), &of(round));
+    }
+    tokio::time::sleep(30 * SECOND).await;
     let calls = bench.calls();
-    assert!((100..=101).contains(&calls), "{calls}: all of the limit is used");
+    assert!((1..=60).contains(&calls), "{calls}");
     running.stop().await;
 }
