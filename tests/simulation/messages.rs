@@ -1,9 +1,10 @@
-//! The simplest message: a JSON body that names the person.
+//! The simplest message: a JSON body that names the person. Errors are read as WhatsApp's.
 
 use sluice_core::PageId;
 use sluice_core::ids::EchoTag;
 use sluice_core::rate::{PerDay, Rate};
-use sluice_runtime::ports::caller::{Answer, AnswerRules, CallRequest, CallResult, Endpoint};
+use sluice_providers::whatsapp::response::WhatsappAnswers;
+use sluice_runtime::ports::caller::{CallRequest, Endpoint};
 use sluice_runtime::ports::messages::{Correlation, MessagePlan, Messages, PlanProblem, RenderProblem};
 use sluice_schemas::{CampaignLaunch, Channel, SendRequest};
 use std::sync::Arc;
@@ -21,15 +22,6 @@ struct Plan {
     correlation: Correlation,
 }
 
-/// The simulated provider answers with results, not with bytes.
-struct NoAnswers;
-
-impl AnswerRules for NoAnswers {
-    fn classify(&self, _: &Answer<'_>) -> CallResult {
-        CallResult::Unknown { detail: "no answer is ever classified here".to_owned() }
-    }
-}
-
 impl Messages for SimMessages {
     fn plan(&self, _: &CampaignLaunch, page: &PageId) -> Result<Arc<dyn MessagePlan>, PlanProblem> {
         let endpoint = Endpoint {
@@ -37,7 +29,7 @@ impl Messages for SimMessages {
             method: "POST".to_owned(),
             url: "http://provider.invalid/".to_owned(),
             headers: Vec::new(),
-            answers: Arc::new(NoAnswers),
+            answers: Arc::new(WhatsappAnswers),
             timeout_ms: self.timeout_ms,
         };
         let correlation = Correlation { settles_by_webhook: self.settles_by_webhook, by_person: false };

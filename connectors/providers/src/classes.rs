@@ -3,6 +3,7 @@
 //! The tables beside each provider's code are data: rows of [`ErrorRow`]. This module turns a row into a
 //! [`CallResult`]; nothing else decides about an error with a known code.
 
+use sluice_core::retry::GrowingWait;
 use sluice_core::throttle::HoldReason;
 use sluice_runtime::ports::caller::{CallResult, Failure};
 use std::time::Duration;
@@ -77,6 +78,8 @@ pub struct ErrorRow {
     pub attempts_max: u8,
     /// Shortest wait in seconds, where the provider documents one; 0 where not.
     pub wait_s: u32,
+    /// So many times as long it waits after each further attempt; 1 where it stays. For those whose recipient waits.
+    pub wait_times: u32,
     /// In our words.
     pub meaning: &'static str,
     /// Tag of the source that the meaning was read in; the tags are listed in the table's module.
@@ -85,7 +88,8 @@ pub struct ErrorRow {
 
 /// A row without wait: the attempts are the campaign's.
 pub(crate) const fn row(code: u32, class: Class, meaning: &'static str, source: &'static str) -> ErrorRow {
-    ErrorRow { code, code_last: code, subcode: None, class, attempts_max: 0, wait_s: 0, meaning, source }
+    let (subcode, attempts_max, wait_s, wait_times) = (None, 0, 0, 1);
+    ErrorRow { code, code_last: code, subcode, class, attempts_max, wait_s, wait_times, meaning, source }
 }
 
 impl ErrorRow {
@@ -113,6 +117,12 @@ impl ErrorRow {
         self
     }
 
+    /// So many times as long after each further attempt.
+    pub(crate) const fn growing(mut self, wait_times: u32) -> Self {
+        self.wait_times = wait_times;
+        self
+    }
+
     const fn covers(&self, code: u32) -> bool {
         self.code <= code && code <= self.code_last
     }
@@ -122,9 +132,11 @@ impl ErrorRow {
     pub(crate) fn result(&self, code: String, message: String, asked: Option<Duration>) -> CallResult {
         let known = (self.wait_s > 0).then(|| Duration::from_secs(u64::from(self.wait_s)));
         let retry_after = asked.max(known);
+        let growing = known.filter(|_| self.wait_times > 1);
+        let growing = growing.map(|first| GrowingWait { first, times: self.wait_times });
         let failed = |transient, opted_out, attempts_max, retry_after| {
             let (code, message) = (code.clone(), message.clone());
-            let holds_template = false;
+            let (holds_template, growing_wait) = (false, growing.filter(|_| transient));
             CallResult::Failed(Failure {
                 transient,
                 attempts_max,
@@ -133,6 +145,7 @@ impl ErrorRow {
                 code,
                 message,
                 retry_after,
+                growing_wait,
             })
         };
         match self.class {

@@ -1,6 +1,7 @@
 //! When a failed recipient is tried again.
 
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
 /// Reason of a `reopened` receipt of recipients whose last attempt has no known outcome: its call may still be under
 /// way, so that the next one waits until it surely is not (hazard 14).
@@ -50,6 +51,23 @@ impl Backoff {
     }
 }
 
+/// A wait that a provider wants to grow with each attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GrowingWait {
+    /// After the first attempt.
+    pub first: Duration,
+    /// So many times as long after each further one.
+    pub times: u32,
+}
+
+impl GrowingWait {
+    /// The wait after attempt `attempt`, from 1; never more than `longest`.
+    pub fn after(self, attempt: u8, longest: Duration) -> Duration {
+        let grown = self.times.saturating_pow(u32::from(attempt.saturating_sub(1)));
+        self.first.saturating_mul(grown).min(longest)
+    }
+}
+
 /// SplitMix64's finaliser: neighbouring seeds give unrelated numbers.
 fn scatter(seed: u64) -> u64 {
     let mut bits = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
@@ -79,6 +97,17 @@ mod tests {
             let due = Backoff::default().not_before_ms(attempt, at, Some(after), seed);
             prop_assert!(due >= at + after);
         }
+    }
+
+    #[test]
+    fn b6_a_wait_that_grows_is_multiplied_with_each_attempt_up_to_the_longest() {
+        let wait = GrowingWait { first: Duration::from_secs(4), times: 4 };
+        let longest = Duration::from_secs(600);
+        let waits = [1, 2, 3, 4, 5, 255].map(|attempt| wait.after(attempt, longest).as_secs());
+        assert_eq!(waits, [4, 16, 64, 256, 600, 600]);
+        let waits =
+            [0, 1, 7].map(|attempt| GrowingWait { times: 1, ..wait }.after(attempt, longest).as_secs());
+        assert_eq!(waits, [4, 4, 4]);
     }
 
     #[test]

@@ -40,6 +40,9 @@ pub struct SenderOptions {
     /// Wait after taking a page whose former owner may still be calling. Default 3,000: the life of its
     /// grants and a second more.
     pub takeover_wait_ms: u64,
+    /// Longest wait of a person whom the provider wants left alone longer after each refusal. Default 600,000 (10 min), the
+    /// longest delay of any other attempt.
+    pub growing_wait_ms_max: u64,
     /// How long calls under way may take to end when the process stops, before they are left to become
     /// `unknown`. Default 30,000; a supervisor's patience has to be longer.
     pub drain_ms: u64,
@@ -79,6 +82,7 @@ impl Default for SenderOptions {
             settle_ms: 300,
             unresolved_after_ms: 900_000,
             takeover_wait_ms: 3_000,
+            growing_wait_ms_max: 600_000,
             drain_ms: 30_000,
             records_max: 20_000,
             carry_after: 10_000,

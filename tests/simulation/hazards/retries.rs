@@ -1,4 +1,4 @@
-//! Hazards 13, 14: a second call beside one whose outcome nobody knows.
+//! Hazards 13, 14: a second call beside one whose outcome nobody knows. And how long a refused person is left alone.
 
 use super::run::{Run, for_each, ms};
 use crate::cluster::Scenario;
@@ -7,7 +7,7 @@ use sluice_core::CampaignState;
 use sluice_core::facts::Status;
 use sluice_schemas::OnUnknown;
 use sluice_simulation::truth::recipients_reached;
-use sluice_simulation::{Faults, ProviderFaults};
+use sluice_simulation::{ErrorAnswer, Faults, ProviderFaults};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -119,6 +119,30 @@ fn hazard_14_a_resend_waits_until_the_old_call_is_surely_over() {
             }
         }
         assert!(resent > 10, "only {resent} were sent again");
+        run.ends().await;
+    });
+}
+
+#[test]
+fn b6_c2_a_person_whose_pair_is_refused_again_and_again_is_left_alone_longer_each_time() {
+    const PAIR: &str = r#"{"error":{"message":"refused","type":"OAuthException","code":131056}}"#;
+    for_each("seed", 0..2, |seed| async move {
+        let error = Some(ErrorAnswer { ppm: 1_000_000, status: 400, body: PAIR });
+        let provider = ProviderFaults { error, ..ProviderFaults::none() };
+        let mut run = Run::started(seed, &Scenario { provider, ..Scenario::default() }).await;
+        run.reaches(CampaignState::Completed).await;
+        let mut times: BTreeMap<_, Vec<Duration>> = BTreeMap::new();
+        for call in run.cluster.calls() {
+            times.entry(call.send).or_default().push(call.at);
+        }
+        assert_eq!(times.len() as u64, run.cluster.audience.sendable());
+        for times in times.values() {
+            let waits: Vec<Duration> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+            // 4^n s, as WhatsApp documents, and what a retry takes on its way.
+            let documented = [4_000, 16_000, 64_000].map(|from| ms(from)..ms(from + 3_000));
+            let keeps = waits.iter().zip(&documented).all(|(wait, documented)| documented.contains(wait));
+            assert!(waits.len() == documented.len() && keeps, "{waits:?}");
+        }
         run.ends().await;
     });
 }

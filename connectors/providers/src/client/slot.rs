@@ -196,5 +196,6 @@ pub(super) fn unusable(message: String) -> CallResult {
         code: "invalid_endpoint".to_owned(),
         message,
         retry_after: None,
+        growing_wait: None,
     })
 }

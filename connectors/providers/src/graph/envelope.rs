@@ -101,6 +101,7 @@ fn refused(table: &'static [ErrorRow], answer: &Answer<'_>, error: &GraphError) 
             code,
             message: error.text(),
             retry_after: asked(),
+            growing_wait: None,
         }),
     }
 }
@@ -124,6 +125,7 @@ fn without_envelope(answer: &Answer<'_>) -> CallResult {
             code,
             message,
             retry_after,
+            growing_wait: None,
         }),
         _ => CallResult::Failed(Failure {
             transient: false,
@@ -133,6 +135,7 @@ fn without_envelope(answer: &Answer<'_>) -> CallResult {
             code,
             message,
             retry_after: None,
+            growing_wait: None,
         }),
     }
 }

@@ -68,6 +68,7 @@ impl AnswerRules for HttpAnswers {
                     code: format!("http_{status}"),
                     message: message(),
                     retry_after: if transient { retry_after(answer) } else { None },
+                    growing_wait: None,
                 })
             }
         }

@@ -1,10 +1,10 @@
 //! Error codes of the WhatsApp Cloud API, as data.
 //!
 //! Sources: `W1` Meta, "Error codes" of the WhatsApp Business Platform, 2026-09; `W7` Meta, "Per-user marketing
-//! template message limits", 2026-04; `W9` Meta, "Send Marketing Messages", 2026-05; `G1` Meta, Graph "Rate
-//! limits"; `P1` source of the library pywa, 2026-08; `P2` a public specification set of Graph v26.0, 2026-10;
-//! `P4` docs of the SDK meta-cloud-api, 2026-09; `P5` other client libraries; `M` from memory, not verified.
-//! The class is our judgement of the meaning.
+//! template message limits", 2026-04; `W4` Meta, "About the WhatsApp Business Platform", 2025-12; `W9` Meta, "Send
+//! Marketing Messages", 2026-05; `G1` Meta, Graph "Rate limits"; `P1` source of the library pywa, 2026-08;
+//! `P2` a public specification set of Graph v26.0, 2026-10; `P4` docs of the SDK meta-cloud-api, 2026-09; `P5` other
+//! client libraries; `M` from memory, not verified. The class is our judgement of the meaning.
 
 use crate::classes::Class::{
     Account, Foreign, OptOut, PermanentCampaign as Campaign, PermanentRecipient as Recipient, Template,
@@ -61,8 +61,8 @@ pub static TABLE: &[ErrorRow] = &[
     row(131_052, Recipient, "the user's media could not be downloaded", "W1"),
     row(131_053, Campaign, "the message's media could not be uploaded", "W1"),
     row(131_055, Campaign, "this endpoint takes marketing templates only", "W1"),
-    // Documented waits are 4^n s; the first here, the campaign's backoff doubles it.
-    row(131_056, Throttle(Scope::Pair), "too many messages from this sender to this recipient", "W1").wait(4),
+    // "After 4^X seconds", X counted up from 0; its own interval is 6 s, so a second would be for nothing.
+    row(131_056, Throttle(Scope::Pair), "too many messages from this sender to this recipient", "W4").wait(4).growing(4),
     row(131_057, Transient, "account in maintenance for at most a minute", "W1").wait(60),
     row(131_059, Foreign, "groups API", "P1"),
     row(131_060, Recipient, "inbound message unsupported", "P2"),

@@ -47,6 +47,7 @@ fn accepted(body: &[u8]) -> Accepted {
             code: "132015".to_owned(),
             message: "the template is paused for low quality".to_owned(),
             retry_after: None,
+            growing_wait: None,
         })),
         // `held_for_quality_assessment` is taken as well: it is sent later, or a failed status follows.
         // Older answers have no status.

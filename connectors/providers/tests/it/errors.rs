@@ -1,6 +1,7 @@
 //! Each row of the error tables means what its class means, and no documented code is missing.
 
 use serde_json::json;
+use sluice_core::retry::GrowingWait;
 use sluice_core::throttle::HoldReason;
 use sluice_providers::classes::{Class, ErrorRow, Scope};
 use sluice_providers::instagram::response::InstagramAnswers;
@@ -83,6 +84,8 @@ fn check_row(rules: &dyn AnswerRules, row: &ErrorRow, code: u32) {
     for status in STATUSES {
         let result = classify(rules, status, &body(code, row.subcode));
         let wait = (row.wait_s > 0).then(|| Duration::from_secs(u64::from(row.wait_s)));
+        let growing = wait.filter(|_| row.wait_times > 1);
+        let growing = growing.map(|first| GrowingWait { first, times: row.wait_times });
         let name = match row.subcode {
             Some(subcode) => format!("{code}/{subcode}"),
             None => code.to_string(),
@@ -117,6 +120,7 @@ fn check_row(rules: &dyn AnswerRules, row: &ErrorRow, code: u32) {
                 assert_ne!(scope, Scope::Page, "{row:?}");
                 assert_eq!(failure.transient, row.attempts_max != 1, "{row:?}");
                 assert_eq!(failure.retry_after, wait.filter(|_| failure.transient), "{row:?}");
+                assert_eq!(failure.growing_wait, growing, "{row:?}");
             }
             (Class::Account, CallResult::Refused { reason: HoldReason::Account(_), retry_after }) => {
                 assert_eq!(*retry_after, wait);
@@ -189,7 +193,6 @@ fn b6_c2_a_limit_of_one_person_is_waited_for_as_long_as_is_documented_or_not_tri
     let cases = [
         // Early repeats block that person for up to another day.
         (whatsapp, 131_049, None, None),
-        (whatsapp, 131_056, None, Some(4)),
         (whatsapp, 132_069, None, Some(hour)),
         (messenger, 4, Some(2_018_354), Some(12 * hour)),
         (messenger, 613, Some(2_018_338), None),
@@ -204,6 +207,21 @@ fn b6_c2_a_limit_of_one_person_is_waited_for_as_long_as_is_documented_or_not_tri
             "{code}"
         );
     }
+}
+
+#[test]
+fn b6_c2_a_limit_of_a_pair_is_waited_for_longer_with_each_attempt() {
+    let CallResult::Failed(failure) = classify(&WhatsappAnswers, 400, &body(131_056, None)) else { panic!() };
+    let longest = Duration::from_secs(600);
+    let growing = failure.growing_wait.unwrap();
+    let waits = [1, 2, 3, 4].map(|attempt| growing.after(attempt, longest).as_secs());
+    assert_eq!((failure.transient, failure.attempts_max, waits), (true, 0, [4, 16, 64, 256]));
+    // What the answer itself asks for is kept beside it.
+    let headers = [("retry-after", "30")];
+    let body = body(131_056, None);
+    let asked = Answer { status: 400, headers: &headers, body: &body };
+    let CallResult::Failed(asked) = WhatsappAnswers.classify(&asked) else { panic!() };
+    assert_eq!((asked.retry_after, asked.growing_wait), (Some(Duration::from_secs(30)), Some(growing)));
 }
 
 fn documented(sheet: &'static [(&'static str, &'static str)]) -> Vec<(u32, u32, Option<u32>, &'static str)> {

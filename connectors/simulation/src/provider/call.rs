@@ -175,6 +175,7 @@ fn failure(transient: bool, code: &str, message: &str) -> Failure {
         code: code.to_owned(),
         message: message.to_owned(),
         retry_after: None,
+        growing_wait: None,
     }
 }
 

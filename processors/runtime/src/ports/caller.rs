@@ -9,6 +9,7 @@
 //!   can't be excluded is [`CallResult::Unknown`].
 
 use bytes::Bytes;
+use sluice_core::retry::GrowingWait;
 use sluice_core::throttle::HoldReason;
 use sluice_core::{PageId, SendId};
 use std::sync::Arc;
@@ -270,6 +271,8 @@ pub struct Failure {
     pub message: String,
     /// What the provider asked for.
     pub retry_after: Option<Duration>,
+    /// The least wait that it documents, where it grows with each attempt.
+    pub growing_wait: Option<GrowingWait>,
 }
 
 /// Makes provider calls.

@@ -114,6 +114,7 @@ async fn outcomes_arrive_as_they_were_and_are_counted_by_class() {
         code: "1".to_owned(),
         message: String::new(),
         retry_after: None,
+        growing_wait: None,
     };
     let results = [
         (CallResult::Accepted { message_id: Some("m".to_owned()) }, "accepted"),

@@ -249,12 +249,13 @@ impl Page {
                     }
                     false => self.template_answered(chunk.campaign(), now),
                 }
+                let retry_after = self.asked_wait(&calling.ready, &failure);
                 let fact =
                     if self.may_retry(&calling.ready, &failure) { Fact::Failed } else { Fact::FailedForGood };
                 let failed = ReceiptEntry {
                     reason: Some(failure.code.clone()),
                     message: Some(failure.message.clone()),
-                    retry_after_ms: failure.retry_after.map(|after| after.as_millis() as i64),
+                    retry_after_ms: retry_after.map(|after| after.as_millis() as i64),
                     ..said(fact)
                 };
                 self.report(chunk, failed);
@@ -329,6 +330,13 @@ impl Page {
             let wait_ms = until.saturating_sub(now).as_millis() as u64;
             warn!(page = %self.id, reason = reason.as_str(), detail = reason.detail(), wait_ms, "page waits");
         }
+    }
+
+    /// How long the provider wants the person left alone.
+    fn asked_wait(&self, ready: &Ready, failure: &Failure) -> Option<Duration> {
+        let longest = self.ms(self.context.options.growing_wait_ms_max);
+        let of_run = ready.attempt.saturating_sub(ready.attempts_before_run);
+        failure.retry_after.max(failure.growing_wait.map(|wait| wait.after(of_run, longest)))
     }
 
     /// Whether another attempt may follow in this run.
