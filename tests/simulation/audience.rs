@@ -1,5 +1,6 @@
 //! An audience that is made from a few numbers.
 
+use crate::gates::open::ZONES;
 use async_trait::async_trait;
 use sluice_core::row::{RowDecision, SkipReason};
 use sluice_runtime::ports::audience::{AudienceProblem, Audiences, DecidedRow, OpenAudience, Rows};
@@ -36,6 +37,11 @@ impl SimAudience {
         row % 13 == 4
     }
 
+    /// Place of this row's zone in [`ZONES`].
+    pub(crate) fn zone(row: u64) -> usize {
+        (row / 3) as usize % ZONES.len()
+    }
+
     /// How many of the rows get a message.
     pub(crate) fn sendable(&self) -> u64 {
         (0..self.rows).filter(|&row| !Self::is_skipped(row) && !Self::lacks_variable(row)).count() as u64
@@ -56,7 +62,7 @@ impl SimAudience {
                 address: Self::address(row),
                 name: None,
                 customer_id: Some(format!("c{row}")),
-                time_zone: None,
+                time_zone: ZONES[Self::zone(row)].0.map(str::to_owned),
                 page_id: Some(self.pages[row as usize % self.pages.len()].clone()),
                 send_date: None,
                 variables,

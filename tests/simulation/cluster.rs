@@ -8,6 +8,7 @@ use crate::node::{Node, NodeOptions};
 use crate::webhooks;
 use sluice_completion::CompletionPorts;
 use sluice_core::partition::partition_of;
+use sluice_core::rate::PerDay;
 use sluice_core::{CampaignId, CampaignRow, CampaignState};
 use sluice_log::simulated::{GroupTimes, SimLog};
 use sluice_runtime::ports::log::{Log, NewRecord, Partition, Topic};
@@ -18,6 +19,7 @@ use sluice_schemas::{
 use sluice_schemas::{decode, encode};
 use sluice_simulation::{Faults, ProcessId, ProviderFaults, SimProvider, Status, World};
 use sluice_store::simulated::SimStore;
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +34,8 @@ pub(crate) struct Scenario {
     pub(crate) chunk_rows: u32,
     pub(crate) settles_by_webhook: bool,
     pub(crate) page_rate: Option<&'static str>,
+    /// Of each page.
+    pub(crate) page_daily: Option<u64>,
     pub(crate) ruled: Ruled,
     pub(crate) on_unknown: OnUnknown,
     pub(crate) group: GroupTimes,
@@ -52,6 +56,7 @@ impl Default for Scenario {
             chunk_rows: 16,
             settles_by_webhook: true,
             page_rate: None,
+            page_daily: None,
             ruled: Ruled::default(),
             on_unknown: OnUnknown::Keep,
             group: GroupTimes::default(),
@@ -60,6 +65,11 @@ impl Default for Scenario {
         }
     }
 }
+
+/// Whose campaign it is.
+pub(crate) const TENANT: &str = "default";
+/// Its name.
+pub(crate) const CAMPAIGN: &str = "simulated";
 
 /// Of each topic.
 pub(crate) const PARTITIONS: u32 = 4;
@@ -94,7 +104,7 @@ impl Cluster {
         let observer = world.observer("test");
         let hands = Hands { process: observer, log: log.handle(observer), store: store.handle(observer) };
         let mut options = NodeOptions::new(scenario.chunk_rows);
-        options.quotas = scenario.ruled.quotas(scenario.faults.skew_ms_max);
+        options.quotas = scenario.ruled.configured(scenario.faults.skew_ms_max);
         let cluster = Self {
             provider: SimProvider::new(&world, scenario.provider.clone()),
             audience: SimAudience {
@@ -107,6 +117,7 @@ impl Cluster {
             messages: SimMessages {
                 settles_by_webhook: scenario.settles_by_webhook,
                 page_rate: scenario.page_rate.map(|rate| rate.parse().unwrap()),
+                page_daily: scenario.page_daily.and_then(NonZeroU64::new).map(PerDay),
                 timeout_ms: 2_000,
             },
             launch: launch(pages, scenario),
@@ -247,8 +258,8 @@ fn launch(pages: Vec<String>, scenario: &Scenario) -> CampaignLaunch {
         message_id: Some("/id".to_owned()),
     };
     CampaignLaunch {
-        campaign: "simulated".to_owned(),
-        tenant: "default".to_owned(),
+        campaign: CAMPAIGN.to_owned(),
+        tenant: TENANT.to_owned(),
         channel: Channel::Http,
         pages,
         audience: Audience { path: Some("made.csv".to_owned()), ..Audience::default() },

@@ -14,6 +14,7 @@ use std::sync::Arc;
 pub(crate) struct SimMessages {
     pub(crate) settles_by_webhook: bool,
     pub(crate) page_rate: Option<Rate>,
+    pub(crate) page_daily: Option<PerDay>,
     pub(crate) timeout_ms: u64,
 }
 
@@ -41,7 +42,7 @@ impl Messages for SimMessages {
     }
 
     fn page_daily(&self, _: Channel, _: &PageId) -> Option<PerDay> {
-        None
+        self.page_daily
     }
 }
 

@@ -13,8 +13,10 @@ pub enum Verdict {
         /// The provider's id of it.
         message_id: String,
     },
-    /// No message goes out.
+    /// No message goes out to this person.
     Refused,
+    /// No message goes out to anybody for now: the page, its account or the template has to wait.
+    Deferred,
 }
 
 /// One call that reached the provider.

@@ -3,13 +3,15 @@
 //! Times are since the start of the world. Rules change while calls are under way, so each has a history. A rule is
 //! judged as in force from the moment its change was asked for, until the grants that stood on it have ended.
 
-use sluice_simulation::TruthCall;
+use super::history::{Change, LIFE, in_force};
+use super::hours::Hours;
+use sluice_core::CampaignId;
+use sluice_simulation::{TruthCall, Verdict};
 use sluice_tests::windows::{self, Breach};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Life of a grant: what was granted before an answer may still be called for so long (G7).
-pub(crate) const LIFE: Duration = Duration::from_secs(2);
+pub(crate) const DAY: Duration = Duration::from_secs(86_400);
 
 /// All that calls had to keep.
 #[derive(Debug, Default)]
@@ -19,8 +21,8 @@ pub(crate) struct Rulebook {
     /// How far a process's wall clock may be from the true one.
     pub(crate) skew: Duration,
     pub(crate) limits: Vec<Limit>,
-    /// When calls may start by the true clock, half-open; empty: always.
-    pub(crate) open: Vec<(Duration, Duration)>,
+    /// In the order in which they were asked for; empty: calls may start at any time.
+    pub(crate) hours: Vec<Change<Hours>>,
     pub(crate) held: Vec<Held>,
 }
 
@@ -29,8 +31,8 @@ pub(crate) struct Rulebook {
 pub(crate) struct Limit {
     pub(crate) scope: Scope,
     pub(crate) per: Duration,
-    /// Never empty, in the order in which they were asked for.
-    pub(crate) history: Vec<Change>,
+    /// Never empty, in the order in which they were asked for. `None`: no limit.
+    pub(crate) history: Vec<Change<Option<u64>>>,
 }
 
 /// Over which calls a limit counts.
@@ -42,21 +44,15 @@ pub(crate) enum Scope {
     Campaign,
     /// Of these pages together, whoever owns them.
     Pages(&'static [&'static str]),
+    /// Of this campaign, as the only one of a tenant.
+    Tenant(CampaignId),
     /// From a page to a person.
     Pair,
-    /// Of the campaign in any 24 hours, by the wall clock. Messages: a call that the provider asks to make later, as it
-    /// is too fast, is no use of the day.
+    /// Of the campaign in any 24 hours, by the wall clock. A call that the provider asks to make later, as the page or the
+    /// template has to wait, is no use of the day.
     Day,
-}
-
-/// A limit that somebody asked for.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Change {
-    pub(crate) asked: Duration,
-    /// `None`: nobody heard whether it was made.
-    pub(crate) acknowledged: Option<Duration>,
-    /// `None`: no limit.
-    pub(crate) count: Option<u64>,
+    /// The same of a page, for whatever campaign.
+    PageDay,
 }
 
 /// A time in which nothing may be called.
@@ -67,34 +63,41 @@ pub(crate) struct Held {
     pub(crate) until: Option<Duration>,
 }
 
-impl Change {
-    /// What a campaign is launched with.
-    pub(crate) fn launched(count: Option<u64>) -> Self {
-        Self { asked: Duration::ZERO, acknowledged: Some(Duration::ZERO), count }
-    }
-}
-
 impl Limit {
+    /// As people would say it.
+    pub(crate) fn name(&self) -> &'static str {
+        match (self.scope, self.per == DAY) {
+            (Scope::Page, _) => "rate of a page",
+            (Scope::PageDay, _) => "day of a page",
+            (Scope::Campaign, _) => "rate of a campaign",
+            (Scope::Day, _) => "day of a campaign",
+            (Scope::Pair, _) => "rate of a pair",
+            (Scope::Pages(_), false) => "rate of several pages",
+            (Scope::Pages(_), true) => "day of several pages",
+            (Scope::Tenant(_), false) => "rate of a tenant",
+            (Scope::Tenant(_), true) => "day of a tenant",
+        }
+    }
+
     /// The widest that was in force at some time from `first` to `last`; `None`: no limit.
     fn widest(&self, first: Duration, last: Duration) -> Option<u64> {
-        let is_over = |later: &Change| later.acknowledged.is_some_and(|at| at + LIFE < first);
-        let newest_alone = self.history.iter().rposition(is_over).unwrap_or(0);
-        let in_force = self.history[newest_alone..].iter().filter(|change| change.asked <= last);
-        in_force.map(|change| change.count).reduce(|left, right| Some(left?.max(right?))).flatten()
+        let in_force = in_force(&self.history, first, last).copied();
+        in_force.reduce(|left, right| Some(left?.max(right?))).flatten()
     }
 
     fn counts(&self, call: &TruthCall) -> bool {
         match self.scope {
-            Scope::Day => call.is_accepted(),
+            Scope::Day | Scope::PageDay => call.verdict != Verdict::Deferred,
             Scope::Pages(pages) => pages.contains(&call.page.as_str()),
+            Scope::Tenant(campaign) => call.send.chunk.campaign() == campaign,
             Scope::Page | Scope::Campaign | Scope::Pair => true,
         }
     }
 
     fn group(&self, call: &TruthCall) -> String {
         match self.scope {
-            Scope::Campaign | Scope::Day | Scope::Pages(_) => String::new(),
-            Scope::Page => call.page.to_string(),
+            Scope::Campaign | Scope::Day | Scope::Pages(_) | Scope::Tenant(_) => String::new(),
+            Scope::Page | Scope::PageDay => call.page.to_string(),
             Scope::Pair => format!("{} {}", call.page, call.address.as_deref().unwrap_or_default()),
         }
     }
@@ -110,38 +113,50 @@ pub(crate) fn used(calls: &[TruthCall], limit: &Limit, from: Duration, to: Durat
 
 /// Every breach of a rule, as a sentence.
 pub(crate) fn breaches(calls: &[TruthCall], rules: &Rulebook) -> Vec<String> {
-    let limits = rules.limits.iter().flat_map(|limit| exceeded(calls, limit, rules));
+    let limits = rules.limits.iter().flat_map(|limit| exceeded(calls, limit, rules, 0));
     limits.chain(outside(calls, rules)).chain(while_held(calls, rules)).collect()
 }
 
-fn exceeded(calls: &[TruthCall], limit: &Limit, rules: &Rulebook) -> Vec<String> {
+/// The limits that held calls back: one call less, and they would have been exceeded. Whoever makes one call reaches a
+/// limit of one, so those say nothing.
+pub(crate) fn reached(calls: &[TruthCall], rules: &Rulebook) -> BTreeSet<&'static str> {
+    let is_reached = |limit: &&Limit| !exceeded(calls, limit, rules, 1).is_empty();
+    rules.limits.iter().filter(is_reached).map(Limit::name).collect()
+}
+
+/// The windows that hold more than is allowed, less `strictness`.
+fn exceeded(calls: &[TruthCall], limit: &Limit, rules: &Rulebook, strictness: u64) -> Vec<String> {
     let mut groups: BTreeMap<String, Vec<Duration>> = BTreeMap::new();
     for call in calls.iter().filter(|call| limit.counts(call)) {
         groups.entry(limit.group(call)).or_default().push(call.at);
     }
-    let skew = if limit.scope == Scope::Day { 2 * rules.skew } else { Duration::ZERO };
+    let is_by_wall_clock = matches!(limit.scope, Scope::Day | Scope::PageDay);
+    let skew = if is_by_wall_clock { 2 * rules.skew } else { Duration::ZERO };
     let window = limit.per.saturating_sub(rules.way + skew);
-    let (scope, per) = (&limit.scope, limit.per);
+    let (name, per) = (limit.name(), limit.per);
+    // The first call may have started before it arrived.
+    let widest = |first: Duration, last| {
+        let widest = limit.widest(first.saturating_sub(rules.way), last)?;
+        (strictness == 0 || widest > strictness).then(|| widest - strictness)
+    };
     let of_group = |(group, times): (String, Vec<Duration>)| {
-        let found = windows::breaches(&times, window, |first, last| limit.widest(first, last));
+        let found = windows::breaches(&times, window, widest);
         found.into_iter().map(move |Breach { from, to, count, most }| {
-            format!("{scope:?} {group}: {count} calls from {from:?} to {to:?}, {most} in {per:?} allowed")
+            format!("{name} {group}: {count} calls from {from:?} to {to:?}, {most} in {per:?} allowed")
         })
     };
     groups.into_iter().flat_map(of_group).collect()
 }
 
 fn outside<'a>(calls: &'a [TruthCall], rules: &'a Rulebook) -> impl Iterator<Item = String> + 'a {
-    let is_inside = |at: Duration| {
-        rules.open.is_empty()
-            || rules
-                .open
-                .iter()
-                .any(|(from, to)| at + rules.skew >= *from && at < *to + rules.skew + rules.way)
+    let is_inside = |call: &TruthCall| {
+        let person = call.address.as_deref().unwrap_or_default();
+        let mut hours = in_force(&rules.hours, call.at.saturating_sub(rules.way), call.at);
+        rules.hours.is_empty() || hours.any(|hours| hours.allow(person, call.at, rules.way, rules.skew))
     };
     calls
         .iter()
-        .filter(move |call| !is_inside(call.at))
+        .filter(move |call| !is_inside(call))
         .map(|call| format!("called outside the window: {call:?}"))
 }
 

@@ -1,9 +1,13 @@
 //! Persons who command a campaign at random moments of a bad day, from processes that may freeze and die.
 
-use super::judge::{Change, Held};
+use super::history::Change;
+use super::judge::Held;
+use super::open::OpenTimes;
+use super::seeded::is_capped_for_good;
 use crate::cluster::{Cluster, Scenario};
 use sluice_completion::{
-    Answer, CommandError, CompletionPorts, NewLimits, cancel, pause, resume, set_limits,
+    Answer, CommandError, CompletionPorts, NewLimits, NewTimes, NewWindow, cancel, pause, reschedule, resume,
+    set_limits,
 };
 use sluice_core::CampaignState;
 use sluice_core::rate::Rate;
@@ -13,17 +17,24 @@ use std::time::Duration;
 /// Whoever waits longer for an answer ends the command's process.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// A campaign that calls nobody for so long, though nothing goes wrong any more, has used up what it may. Longer than
+/// hours are closed.
+const USED_UP: Duration = Duration::from_secs(140);
+
 /// What became of commands, as the judge needs it.
 #[derive(Debug, Default)]
 pub(crate) struct Given {
-    pub(crate) rates: Vec<Change>,
-    pub(crate) daily: Vec<Change>,
+    pub(crate) rates: Vec<Change<Option<u64>>>,
+    pub(crate) daily: Vec<Change<Option<u64>>>,
+    /// Calls in a minute.
+    pub(crate) pairs: Vec<Change<Option<u64>>>,
+    pub(crate) open: Vec<Change<OpenTimes>>,
     pub(crate) held: Vec<Held>,
     /// Nobody heard whether it goes on: it may do so at any later time.
     may_go_on: bool,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Order {
     Pause,
     Resume,
@@ -32,6 +43,9 @@ enum Order {
     Rate(Option<u64>),
     /// Calls of the campaign in 24 hours.
     Daily(Option<u64>),
+    /// Calls of a page to a person in a minute.
+    Pair(Option<u64>),
+    Hours(OpenTimes),
 }
 
 /// Gives the scenario's commands, then sees to it that the campaign can end; returns when it has.
@@ -47,14 +61,21 @@ pub(crate) async fn commands(cluster: &Cluster, scenario: &Scenario) -> Given {
         let process = cluster.world.start("person");
         give(cluster, scenario, Some(process), order, &mut given).await;
     }
+    let mut calls = (0, Duration::ZERO);
     loop {
         let row = cluster.row().await.unwrap();
+        let (now, made) = (cluster.world.now(), cluster.provider.truth().calls.len());
+        if made > calls.0 || now < scenario.bad_time {
+            calls = (made, now);
+        }
         if row.state == CampaignState::Paused {
             give(cluster, scenario, None, Order::Resume, &mut given).await;
         } else if row.rules().daily_send_limit.is_some() && row.state == CampaignState::Running {
             // For as long as it takes to see that the limit holds.
-            tokio::time::sleep(Duration::from_secs(30)).await;
+            tokio::time::sleep(Duration::from_secs(60)).await;
             give(cluster, scenario, None, Order::Daily(None), &mut given).await;
+        } else if is_capped_for_good(scenario) && now > calls.1 + USED_UP && !row.state.is_ended() {
+            give(cluster, scenario, None, Order::Cancel, &mut given).await;
         } else if row.state.is_ended() {
             return given;
         }
@@ -64,13 +85,19 @@ pub(crate) async fn commands(cluster: &Cluster, scenario: &Scenario) -> Given {
 
 fn order(cluster: &Cluster, scenario: &Scenario) -> Order {
     let Scenario { ruled, pages, .. } = scenario;
-    let (kind, number) = cluster.world.draw(|random| (random.below(16), random.below(40)));
+    let (kind, number) = cluster.world.draw(|random| (random.below(20), random.below(40)));
     let count = *pages as u64 + number;
     match kind {
         0 => Order::Cancel,
         1..4 if ruled.rate.is_some() => Order::Rate((number > 3).then_some(count)),
         4..6 if ruled.daily.is_some() => Order::Daily((number > 10).then_some(count)),
-        6..11 => Order::Pause,
+        6..8 => Order::Pair([None, Some(1), Some(3), Some(12)][number as usize % 4]),
+        8..11 if number % 5 == 0 => Order::Hours(OpenTimes::Always),
+        8..11 => {
+            let minute = cluster.world.now().as_secs() / 60;
+            Order::Hours(OpenTimes::chosen(ruled.open.clock(), number, minute))
+        }
+        11..15 => Order::Pause,
         _ => Order::Resume,
     }
 }
@@ -88,7 +115,8 @@ async fn give(
         Some(process) => cluster.ports(process),
         None => cluster.hand_ports(),
     };
-    let answer = tokio::time::timeout(PATIENCE, carry_out(&ports, cluster, scenario.ruled.rate, order)).await;
+    let answer =
+        tokio::time::timeout(PATIENCE, carry_out(&ports, cluster, scenario.ruled.rate, &order)).await;
     if let Some(process) = process {
         cluster.world.kill(process);
     }
@@ -105,7 +133,7 @@ async fn carry_out(
     ports: &CompletionPorts,
     cluster: &Cluster,
     rate: Option<&str>,
-    order: Order,
+    order: &Order,
 ) -> Result<Answer, CommandError> {
     let id = cluster.id();
     let limits = |new: NewLimits| async move { set_limits(ports, id, &new).await };
@@ -122,14 +150,29 @@ async fn carry_out(
             let limit = count.map(|count| count as i64);
             limits(NewLimits { daily_send_limit: Some(limit), ..NewLimits::default() }).await
         }
+        Order::Pair(count) => {
+            let rate = count.map(|count| format!("{count}/min"));
+            limits(NewLimits { pair_rate: Some(rate), ..NewLimits::default() }).await
+        }
+        Order::Hours(times) => {
+            // On the clock that the launch chose.
+            let window = times.window().map(|window| NewWindow {
+                open: window.open,
+                clock: None,
+                closed_on: window.closed_on,
+            });
+            reschedule(ports, id, &NewTimes { window: Some(window), ..NewTimes::default() }).await
+        }
     }
 }
 
 impl Given {
     fn note(&mut self, order: Order, asked: Duration, acknowledged: Option<Duration>) {
         match order {
-            Order::Rate(count) => self.rates.push(Change { asked, acknowledged, count }),
-            Order::Daily(count) => self.daily.push(Change { asked, acknowledged, count }),
+            Order::Rate(to) => self.rates.push(Change { asked, acknowledged, to }),
+            Order::Daily(to) => self.daily.push(Change { asked, acknowledged, to }),
+            Order::Pair(to) => self.pairs.push(Change { asked, acknowledged, to }),
+            Order::Hours(to) => self.open.push(Change { asked, acknowledged, to }),
             Order::Pause | Order::Cancel => {
                 let is_held = self.held.last().is_some_and(|held| held.until.is_none());
                 let for_good = matches!(order, Order::Cancel);

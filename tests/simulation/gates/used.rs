@@ -2,7 +2,7 @@
 
 use super::judge::{breaches, used};
 use super::person::Given;
-use super::seeded::{Ruled, rulebook};
+use super::seeded::{QuotaRule, Ruled, rulebook};
 use crate::cluster::{Cluster, Scenario};
 use crate::seeds::simulate;
 use sluice_core::CampaignState;
@@ -20,7 +20,7 @@ fn g4_nearly_all_of_a_limit_of_several_pages_is_used_by_processes_whose_clocks_d
             rows: 1_600,
             nodes,
             chunk_rows: 64,
-            ruled: Ruled { quota: Some(rate), ..Ruled::default() },
+            ruled: Ruled { quotas: vec![QuotaRule::of_pages(rate)], ..Ruled::default() },
             ..Scenario::default()
         };
         simulate(async {

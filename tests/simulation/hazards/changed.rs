@@ -2,7 +2,8 @@
 
 use super::run::{Run, for_each, ms};
 use crate::cluster::Scenario;
-use crate::gates::judge::{Change, Limit, Rulebook, Scope, breaches};
+use crate::gates::history::Change;
+use crate::gates::judge::{Limit, Rulebook, Scope, breaches};
 use crate::gates::seeded::Ruled;
 use sluice_completion::{NewLimits, NewTimes, NewWindow, reschedule, set_limits};
 use sluice_core::CampaignState;
@@ -68,7 +69,7 @@ fn g4_g7_another_limit_of_a_running_campaign_is_kept_from_the_answer_on() {
         let acknowledged = Some(run.cluster.world.now());
         replace_all(&mut run);
         run.reaches(CampaignState::Completed).await;
-        let history = vec![Change::launched(Some(300)), Change { asked, acknowledged, count: Some(30) }];
+        let history = vec![Change::launched(Some(300)), Change { asked, acknowledged, to: Some(30) }];
         let limit = Limit { scope: Scope::Campaign, per: Duration::from_secs(60), history };
         let rules = Rulebook { way: WAY, limits: vec![limit], ..Rulebook::default() };
         let found = breaches(&run.cluster.calls(), &rules);

@@ -78,7 +78,8 @@ impl Bench {
 
     pub(super) fn start(&self) -> Running {
         let process = self.world.start("sender");
-        let messages = SimMessages { settles_by_webhook: false, page_rate: None, timeout_ms: 2_000 };
+        let messages =
+            SimMessages { settles_by_webhook: false, page_rate: None, page_daily: None, timeout_ms: 2_000 };
         let ports = SenderPorts {
             log: self.log.handle(process),
             store: self.store.handle(process),

@@ -118,6 +118,8 @@ fn arrive(provider: &SimProvider, process: ProcessId, call: &Call, course: Cours
     let verdict = if accepted && state.taken.takes(page, provider.world.now(), per_second_max) {
         state.messages += 1;
         Verdict::Accepted { message_id: format!("m{}", state.messages) }
+    } else if accepted || matches!(course, Course::Throttled | Course::Account | Course::TemplatePaused) {
+        Verdict::Deferred
     } else {
         Verdict::Refused
     };
