@@ -12,6 +12,7 @@
 //! **What it does not do.** It measures no throughput; rates are low, so that campaigns last through their faults.
 //!
 //! - [`schedule`], [`fault`], [`chance`]: what happens when. Pure.
+//! - [`quotas`]: limits above pages that all processes have. Pure.
 //! - [`plan`], [`rules`], [`order`]: campaigns, what they have to keep, what persons do to them. Pure.
 //! - [`judge`]: what is wrong, how long pages were silent. Pure.
 //! - [`tally`], [`report`]: sums by kind of fault, the table. Pure.
@@ -23,6 +24,7 @@ pub mod fault;
 pub mod judge;
 pub mod order;
 pub mod plan;
+pub mod quotas;
 pub mod report;
 pub mod rules;
 pub mod schedule;

@@ -2,8 +2,9 @@
 
 use crate::chance::Chance;
 use crate::order::{Action, Order};
+use crate::quotas::COUNTER_DAILY;
 use crate::rules::{Rate, Rules};
-use crate::settings::{HTTP_PAGES, KIOSK, KIOSK_DAILY, Settings, WHATSAPP_PAGES};
+use crate::settings::{CORNER, HTTP_PAGES, KIOSK, Settings, WHATSAPP_PAGES};
 use sluice_simulator::Channel;
 
 /// Nothing is ordered before.
@@ -36,7 +37,8 @@ pub struct Draft {
 /// - `limited`: a rate that changes twice;
 /// - `windowed`: a window that opens and closes while faults go on;
 /// - `paired`: pages and persons have a limit, and so has its day, until the faults are over;
-/// - `capped`: on a page with a limit of the day, cancelled when the faults are over;
+/// - `capped`: on a page with a limit of the day and another one that shares a second such limit with it, cancelled when the
+///   faults are over;
 /// - `cancelled`: ends in the middle.
 pub fn draw(chance: &mut Chance, settings: &Settings, length_ms: u64, minute: u64) -> Vec<Draft> {
     let per_page = settings.people_per_page(length_ms);
@@ -88,8 +90,9 @@ pub fn draw(chance: &mut Chance, settings: &Settings, length_ms: u64, minute: u6
     let capped = Draft {
         name: "capped",
         channel: Channel::Http,
-        pages: vec![KIOSK],
-        people: KIOSK_DAILY + 40,
+        pages: vec![KIOSK, CORNER],
+        // Each has about half of them, more than it may call.
+        people: 2 * COUNTER_DAILY,
         rules: Rules::default(),
         orders: Vec::new(),
         at_end: Some(Action::Cancel),
@@ -211,7 +214,7 @@ mod tests {
         fn one_campaign_outlasts_the_faults_however_long_engines_take_to_start(seed in any::<u64>()) {
             let drafts = drawn(seed, 60_000);
             let capped = drafts.iter().find(|draft| draft.at_end == Some(Action::Cancel)).unwrap();
-            prop_assert!(capped.pages == [KIOSK] && capped.people > KIOSK_DAILY && capped.orders.is_empty());
+            prop_assert!(capped.pages == [KIOSK, CORNER] && capped.people > COUNTER_DAILY && capped.orders.is_empty());
         }
 
         #[test]

@@ -23,6 +23,7 @@ pub fn summary(seed: u64, outcome: &Outcome) -> String {
         ));
     }
     line(&format!("page {KIOSK}: {KIOSK_DAILY} in 24 h allowed, {} called", outcome.kiosk.len()));
+    outcome.quotas.iter().for_each(|used| line(&used.to_string()));
     for (order, (times, longest_ms)) in &outcome.orders {
         line(&format!("{order}: {times} times, answered within {:.1} s", *longest_ms as f64 / 1_000.0));
     }

@@ -43,6 +43,10 @@ pub const KIOSK: &str = "kiosk";
 pub const KIOSK_RATE: u64 = 3;
 /// What it may call in any 24 hours, over all rounds.
 pub const KIOSK_DAILY: u64 = 60;
+/// Another page of channel `http`, slower, which shares a limit of the day with [`KIOSK`].
+pub const CORNER: &str = "corner";
+/// What it may call in a second.
+pub const CORNER_RATE: u64 = 1;
 /// A member of a group that is not heard of for so long loses its partitions (`group.consumer.session.timeout.ms` of
 /// the test broker).
 pub const SESSION_MS: u64 = 6_000;

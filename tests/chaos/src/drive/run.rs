@@ -6,14 +6,16 @@ use super::world::World;
 use crate::chance::Chance;
 use crate::fault::{Kind, Thing};
 use crate::judge::Violation;
+use crate::judge::quotas::Used;
 use crate::judge::rates::{Busiest, busiest, in_window};
 use crate::judge::takeover::{AFTER_US, Calls, Struck, by_page, silences};
 use crate::order::Action;
+use crate::quotas::quotas;
 use crate::report::{table, thousands};
 use crate::schedule::{Deck, Pace, Step, draw};
 use crate::settings::{
-    HTTP_PAGES, KIOSK, KIOSK_DAILY, KIOSK_RATE, PROCESSES, SESSION_MS, Settings, TAKEOVER_AFTER_SESSION_MS,
-    WHATSAPP_PAGES,
+    CORNER, CORNER_RATE, HTTP_PAGES, KIOSK, KIOSK_DAILY, KIOSK_RATE, PROCESSES, SESSION_MS, Settings,
+    TAKEOVER_AFTER_SESSION_MS, WHATSAPP_PAGES,
 };
 use crate::tally::Tally;
 use crate::{Error, Result};
@@ -40,6 +42,8 @@ pub struct Outcome {
     pub orders: BTreeMap<&'static str, (u64, u64)>,
     /// Calls of [`KIOSK`], which has a limit of the day; microseconds since 1970.
     pub kiosk: Vec<u64>,
+    /// Use of the quotas.
+    pub quotas: Vec<Used>,
     /// Takeovers that took longer than they should.
     pub slow: Vec<String>,
     /// Where everything was kept, if it was.
@@ -55,7 +59,8 @@ pub async fn run(settings: Settings) -> Result<Outcome> {
         .map_err(Error::io(format!("make {}", settings.directory.display())))?;
     say(format_args!("seed {}, everything is in {}", settings.seed, settings.directory.display()));
     let (directory, keep) = (settings.directory.clone(), settings.keep);
-    let mut outcome = Outcome::default();
+    let quotas = quotas(&settings).into_iter().map(Used::new).collect();
+    let mut outcome = Outcome { quotas, ..Outcome::default() };
     let ended = rounds(settings, &mut outcome).await;
     match ended {
         Ok(()) | Err(Error::Interrupted) if outcome.violations.is_empty() && !keep => {
@@ -147,7 +152,16 @@ fn save_schedule(settings: &Settings, number: u64, steps: &[Step]) -> Result<()>
 
 fn count(played: &Played, settings: &Settings, outcome: &mut Outcome) {
     let mut calls = by_page(&played.lines);
+    for used in &mut outcome.quotas {
+        used.add(calls.iter().flat_map(|(page, calls)| calls.iter().map(|(t_us, _)| (*page, *t_us))));
+        for violation in used.violations() {
+            say(format_args!("  BROKEN {violation}"));
+            outcome.violations.push(violation);
+        }
+    }
+    // Pages at their limit of the day are silent for no fault's sake.
     let of_kiosk = calls.remove(KIOSK).unwrap_or_default();
+    calls.remove(CORNER);
     let pauses = pauses(played);
     for struck in &played.struck {
         let until_us = measured_until(struck);
@@ -174,7 +188,7 @@ fn count(played: &Played, settings: &Settings, outcome: &mut Outcome) {
         outcome.campaigns.push(line);
     }
     let limits = HTTP_PAGES.iter().chain(&WHATSAPP_PAGES).map(|page| ((*page).to_owned(), settings.rate()));
-    let limits = limits.chain([(KIOSK.to_owned(), KIOSK_RATE)]).collect();
+    let limits = limits.chain([(KIOSK.to_owned(), KIOSK_RATE), (CORNER.to_owned(), CORNER_RATE)]).collect();
     for page in busiest(&played.lines, &limits) {
         for violation in page.violations() {
             say(format_args!("  BROKEN {violation}"));

@@ -7,8 +7,10 @@ use super::node::{Node, Recipe, State};
 use super::provider::{APP_SECRET, Providers};
 use super::say;
 use crate::judge::Violation;
+use crate::quotas::quotas;
 use crate::settings::{
-    HTTP_PAGES, KIOSK, KIOSK_DAILY, KIOSK_RATE, PROCESSES, SLOTS, Settings, WHATSAPP_PAGES,
+    CORNER, CORNER_RATE, HTTP_PAGES, KIOSK, KIOSK_DAILY, KIOSK_RATE, PROCESSES, SLOTS, Settings,
+    WHATSAPP_PAGES,
 };
 use crate::{Error, Result};
 use sluice_log::KafkaOptions;
@@ -177,7 +179,7 @@ fn recipe(slot: usize, settings: &Settings, engines: &Engines, providers: &Provi
         ("SLUICE_WHATSAPP_URL".to_owned(), providers.whatsapp_url(slot)),
         ("SLUICE_METRICS_LISTEN".to_owned(), format!("127.0.0.1:{}", free_port())),
     ];
-    variables.extend(HTTP_PAGES.iter().chain([&KIOSK]).map(|page| {
+    variables.extend(HTTP_PAGES.iter().chain(&[KIOSK, CORNER]).map(|page| {
         let name = format!("SLUICE_PAGE_{}_URL", page.to_uppercase().replace('-', "_"));
         (name, providers.http_url(slot, page))
     }));
@@ -242,8 +244,12 @@ unresolved_after_ms = 15000
     }
     let limits = format!("rate = \"{KIOSK_RATE}/s\"\ndaily = \"{KIOSK_DAILY}/day\"");
     let _infallible = writeln!(text, "\n[pages.{KIOSK}]\nchannel = \"http\"\n{limits}");
+    let _infallible = writeln!(text, "\n[pages.{CORNER}]\nchannel = \"http\"\nrate = \"{CORNER_RATE}/s\"");
+    for quota in quotas(settings) {
+        let _infallible = writeln!(text, "\n{}", quota.toml());
+    }
     debug_assert!(
-        WHATSAPP_PAGES.iter().all(|page| !text.contains(page)),
+        WHATSAPP_PAGES.iter().all(|page| !text.contains(&format!("[pages.{page}"))),
         "they need no section of their own"
     );
     let path = directory.join("sluice.toml");

@@ -4,6 +4,7 @@
 //! - [`history`]: what the provider saw of one person, and which states that allows.
 //! - [`campaign`]: a whole campaign: G1, G2, G3, G8.
 //! - [`rates`]: whether pages kept their rates, G4.
+//! - [`quotas`]: whether pages kept the limits above them, G4.
 //! - [`rules`]: whether campaigns kept their limits, windows and pauses: G4, G5, G7.
 //! - [`given`]: what became of commands, and which rules follow from it.
 //! - [`takeover`]: how long pages were silent.
@@ -11,6 +12,7 @@
 pub mod campaign;
 pub mod given;
 pub mod history;
+pub mod quotas;
 pub mod rates;
 pub mod rules;
 pub mod takeover;
