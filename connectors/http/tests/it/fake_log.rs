@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use sluice_http::{ChannelKeys, Gateway, GatewayOptions};
 use sluice_runtime::SystemClock;
 use sluice_runtime::ports::log::{
-    AppendTicket, Bounds, Log, LogError, Membership, NewRecord, Partition, Position, ReadLimit, StoredRecord,
-    Topic,
+    AppendTicket, Attendance, Bounds, Log, LogError, Membership, NewRecord, Partition, Position, ReadLimit,
+    StoredRecord, Topic,
 };
 use sluice_schemas::{Channel, WebhookReceived};
 use std::collections::BTreeMap;
@@ -104,6 +104,10 @@ impl Log for FakeLog {
     }
 
     async fn committed(&self, _: &str, _: Topic, _: Partition) -> Result<Option<Position>, LogError> {
+        Err(LogError::Closed)
+    }
+
+    async fn attendance(&self, _: &str, _: Topic) -> Result<Attendance, LogError> {
         Err(LogError::Closed)
     }
 

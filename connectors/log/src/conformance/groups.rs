@@ -1,7 +1,9 @@
 //! Groups: assignment, delivery, commits, hand-over.
 
 use super::{CHUNKS, ONE, START, ZERO, a_while, append, names, next, records, silence, values, within};
-use sluice_runtime::ports::log::{Deliveries, Delivery, Log, LogError, Membership, Partition, Position};
+use sluice_runtime::ports::log::{
+    Attendance, Deliveries, Delivery, Log, LogError, Membership, Partition, Position,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Everything a member has heard of its partitions.
@@ -250,6 +252,31 @@ pub async fn who_leaves_hands_its_partitions_to_the_others(log: &dyn Log) {
     takes_over(&mut second.deliveries, &rest).await;
     let answer = within("commit", committer.commit(rest[0], Position(1))).await;
     assert!(matches!(answer, Err(LogError::Fenced { .. })), "{answer:?}");
+}
+
+/// Who asks need not be a member.
+pub async fn d8_who_is_in_a_group_is_told(log: &dyn Log) {
+    let attendance = async || within("attendance", log.attendance("group", CHUNKS)).await.unwrap();
+    assert_eq!(attendance().await, Attendance::default(), "nobody ever joined");
+    let mut first = member(log).await;
+    Heard::assigned(&mut first.deliveries, all_partitions(log)).await;
+    let all: BTreeSet<Partition> = (0..log.partitions(CHUNKS)).map(Partition).collect();
+    assert_eq!(attendance().await, Attendance { members: 1, assigned: all.clone() });
+    let mut second = member(log).await;
+    let (moved, guard) = revoked(&mut first.deliveries).await;
+    assert_eq!(attendance().await.members, 2);
+    drop(guard);
+    takes_over(&mut second.deliveries, &moved).await;
+    assert_eq!(attendance().await, Attendance { members: 2, assigned: all });
+    drop((first, second));
+    let left = async {
+        while attendance().await != Attendance::default() {
+            tokio::time::sleep(a_while() / 10).await;
+        }
+    };
+    within("that nobody is left", left).await;
+    let other = within("attendance", log.attendance("other", CHUNKS)).await.unwrap();
+    assert_eq!(other, Attendance::default());
 }
 
 /// A committed position below the start is an error for the member, which decides; nothing is skipped.

@@ -47,6 +47,7 @@ pub async fn run_all(make: impl AsyncFn() -> Arc<dyn Log>) {
     a_second_member_waits_for_the_first_to_finish(&*make().await).await;
     hazard_6_a_former_member_commits_nothing(&*make().await).await;
     who_leaves_hands_its_partitions_to_the_others(&*make().await).await;
+    d8_who_is_in_a_group_is_told(&*make().await).await;
     hazard_26_a_group_is_told_that_its_position_was_removed(&*make().await).await;
 }
 

@@ -1,7 +1,7 @@
 //! Groups of this process: seats of members, what they are told, deadlines.
 
 use super::group::{Change, Group, MemberId};
-use sluice_runtime::ports::log::{Partition, RevokeGuard, Topic};
+use sluice_runtime::ports::log::{Attendance, Partition, RevokeGuard, Topic};
 use sluice_runtime::{Clock, SystemClock};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -140,6 +140,13 @@ impl Coordinator {
         let rooms = lock(&self.rooms);
         let room = rooms.by_name.get(&(seat.group.clone(), seat.topic));
         room.is_some_and(|room| room.group.owns(seat.member, partition))
+    }
+
+    /// Who is in a group.
+    pub(crate) fn attendance(&self, group: &str, topic: Topic) -> Attendance {
+        let rooms = lock(&self.rooms);
+        let Some(room) = rooms.by_name.get(&(group.into(), topic)) else { return Attendance::default() };
+        Attendance { members: room.seats.len() as u32, assigned: room.group.assigned() }
     }
 
     fn finished(self: &Arc<Self>, seat: &Seat, partitions: &[Partition], in_time: bool) {

@@ -4,7 +4,7 @@
 //! between nobody has it. As few as possible move.
 
 use sluice_runtime::ports::log::Partition;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A member, numbered in the order of joining.
 pub(crate) type MemberId = u64;
@@ -45,6 +45,12 @@ impl Group {
     pub(crate) fn owns(&self, member: MemberId, partition: Partition) -> bool {
         let owner = self.owners.get(partition.0 as usize);
         matches!(owner, Some(Owner::Member(id) | Owner::Leaving(id)) if *id == member)
+    }
+
+    /// The partitions that a member has, also one that is just finishing with it.
+    pub(crate) fn assigned(&self) -> BTreeSet<Partition> {
+        let owned = self.owners.iter().enumerate().filter(|(_, owner)| **owner != Owner::Nobody);
+        owned.map(|(number, _)| Partition(number as u32)).collect()
     }
 
     /// Whether nobody is left.

@@ -9,8 +9,8 @@ use super::partition::{self, PartitionState, Tables, storage};
 use async_trait::async_trait;
 use sluice_engine::{Engine, Priority, Shape, Snapshot};
 use sluice_runtime::ports::log::{
-    AppendTicket, Bounds, Log, LogError, Membership, NewRecord, Partition, Position, ReadLimit, StoredRecord,
-    Topic,
+    AppendTicket, Attendance, Bounds, Log, LogError, Membership, NewRecord, Partition, Position, ReadLimit,
+    StoredRecord, Topic,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -236,6 +236,10 @@ impl Log for EmbeddedLog {
         let row =
             self.inner.tables.groups.get(&keys::commit_row(group, topic, partition)).map_err(storage)?;
         row.map(|row| decode_commit(&row, topic, partition)).transpose()
+    }
+
+    async fn attendance(&self, group: &str, topic: Topic) -> Result<Attendance, LogError> {
+        Ok(self.inner.coordinator.attendance(group, topic))
     }
 
     async fn trim(&self, topic: Topic, partition: Partition, position: Position) -> Result<(), LogError> {

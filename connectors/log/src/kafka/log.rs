@@ -7,6 +7,7 @@ use super::error::KafkaError;
 use super::framing::{self, Framing};
 use super::group;
 use super::health::Health;
+use super::native;
 use super::options::KafkaOptions;
 use super::producer::Appender;
 use super::reader::watermarks;
@@ -18,8 +19,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::{Offset as ClientOffset, TopicPartitionList};
 use sluice_runtime::ports::log::{
-    AppendTicket, Bounds, Generations, Log, LogError, Membership, NewRecord, Partition, Position, ReadLimit,
-    StoredRecord, Topic,
+    AppendTicket, Attendance, Bounds, Generations, Log, LogError, Membership, NewRecord, Partition, Position,
+    ReadLimit, StoredRecord, Topic,
 };
 use std::collections::BTreeMap;
 use std::fmt;
@@ -239,6 +240,14 @@ impl Log for KafkaLog {
         let consumer = self.inner.group(group)?;
         let what = format!("asking what group {group} committed");
         let ask = move || committed(&consumer, &info.name, partition);
+        again(&self.inner.connection.trouble, &what, ask).await
+    }
+
+    async fn attendance(&self, group: &str, topic: Topic) -> Result<Attendance, LogError> {
+        let info = self.inner.info(topic, Partition(0))?.clone();
+        let (admin, name) = (self.inner.connection.admin.clone(), self.inner.options.group_name(group));
+        let what = format!("asking who is in group {name}");
+        let ask = move || native::attendance(admin.inner(), &name, &info.name, ONE_TRY);
         again(&self.inner.connection.trouble, &what, ask).await
     }
 

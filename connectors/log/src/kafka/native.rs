@@ -1,13 +1,17 @@
 //! Requests of librdkafka that the safe crate does not have: describing topics with their ids (KIP-516), changing
-//! single settings of a topic (KIP-339; the safe crate's `alter_configs` resets all that is not named), adding brokers.
+//! single settings of a topic (KIP-339; the safe crate's `alter_configs` resets all that is not named), adding brokers, and
+//! describing groups of either protocol ([`groups`]; the safe crate knows only the classic one).
 //! And one of OpenSSL, before librdkafka uses it.
 //!
 //! Everything unsafe of the log is here: calls into librdkafka whose results are copied before they are freed, and a mend of
 //! librdkafka itself in [`leaders`].
 #![allow(unsafe_code, reason = "librdkafka's C interface, wrapped once")]
 
+mod groups;
 #[cfg(librdkafka_mended)]
 mod leaders;
+
+pub(crate) use groups::attendance;
 
 use rdkafka::bindings as native;
 use rdkafka::client::{Client, ClientContext};

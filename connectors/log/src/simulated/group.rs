@@ -1,6 +1,6 @@
 //! Who has which partition: the coordinator's side of a group, without time or I/O.
 
-use sluice_runtime::ports::log::{Partition, Position, RevokeGuard};
+use sluice_runtime::ports::log::{Attendance, Partition, Position, RevokeGuard};
 use sluice_simulation::ProcessId;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -239,6 +239,13 @@ impl Group {
                 }
             }
         }
+    }
+
+    /// Who is in the group: whoever is frozen or dead counts until its session is over.
+    pub(super) fn attendance(&self) -> Attendance {
+        let live = self.members.values().filter(|member| member.live);
+        let assigned = self.owners.keys().map(|partition| Partition(*partition));
+        Attendance { members: live.count() as u32, assigned: assigned.collect() }
     }
 
     /// Counts a member whose session expired as one again.

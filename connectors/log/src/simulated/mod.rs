@@ -18,8 +18,8 @@ use async_trait::async_trait;
 use group::Group;
 use partition::PartitionData;
 use sluice_runtime::ports::log::{
-    AppendTicket, Bounds, Log, LogError, Membership, NewRecord, Partition, Position, ReadLimit, StoredRecord,
-    Topic,
+    AppendTicket, Attendance, Bounds, Log, LogError, Membership, NewRecord, Partition, Position, ReadLimit,
+    StoredRecord, Topic,
 };
 use sluice_simulation::{ProcessId, World};
 use std::collections::BTreeMap;
@@ -182,6 +182,12 @@ impl Log for Handle {
         self.log.world.effect(self.process, "log committed?").await;
         self.log.shared().partition(topic, partition)?;
         Ok(self.log.inspect_committed(group, topic, partition))
+    }
+
+    async fn attendance(&self, group: &str, topic: Topic) -> Result<Attendance, LogError> {
+        self.log.world.effect(self.process, "log attendance?").await;
+        let shared = self.log.shared();
+        Ok(shared.groups.get(&(group.to_owned(), topic)).map(Group::attendance).unwrap_or_default())
     }
 
     async fn trim(&self, topic: Topic, partition: Partition, position: Position) -> Result<(), LogError> {

@@ -7,8 +7,8 @@ use crate::metrics::labels::{group_place, topic_place};
 use crate::metrics::log::{LogMetrics, LogOperation};
 use crate::metrics::{Engine, Metrics};
 use crate::ports::log::{
-    AppendTicket, Bounds, Log, LogError, Membership, NewRecord, Partition, Position, ReadLimit, StoredRecord,
-    Topic,
+    AppendTicket, Attendance, Bounds, Log, LogError, Membership, NewRecord, Partition, Position, ReadLimit,
+    StoredRecord, Topic,
 };
 use async_trait::async_trait;
 use std::fmt;
@@ -116,6 +116,10 @@ impl Log for MeteredLog {
         partition: Partition,
     ) -> Result<Option<Position>, LogError> {
         self.measure(LogOperation::Committed, self.inner.committed(group, topic, partition)).await
+    }
+
+    async fn attendance(&self, group: &str, topic: Topic) -> Result<Attendance, LogError> {
+        self.measure(LogOperation::Attendance, self.inner.attendance(group, topic)).await
     }
 
     async fn trim(&self, topic: Topic, partition: Partition, position: Position) -> Result<(), LogError> {

@@ -17,6 +17,7 @@ crate::label_words! {
     Commit = "commit",
     Committed = "committed",
     Trim = "trim",
+    Attendance = "attendance",
 }
 
 crate::label_words! {
@@ -101,7 +102,7 @@ pub const OPERATION_SECONDS: Definition = Definition {
     stage: Stage::Engines,
     labels: Labels::Each(&[Label {
         name: "operation",
-        values: &["read", "bounds", "join", "commit", "committed", "trim"],
+        values: &["read", "bounds", "join", "commit", "committed", "trim", "attendance"],
     }]),
     help: "How long the log took for anything but appending.",
     look: "Slow `commit`: hand-overs take longer. Slow `read`: lanes run dry.",
@@ -233,6 +234,7 @@ impl LogMetrics {
             LogOperation::Commit => 3,
             LogOperation::Committed => 4,
             LogOperation::Trim => 5,
+            LogOperation::Attendance => 6,
             LogOperation::Append | LogOperation::Deliver => return,
         };
         self.operation_seconds.at([place]).observe(seconds);

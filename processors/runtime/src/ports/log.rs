@@ -12,6 +12,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 use std::ops::Range;
@@ -121,6 +122,15 @@ pub struct Bounds {
     pub end: Position,
     /// Grows when the topic is made anew and its offsets start again (hazard 17).
     pub generation: u32,
+}
+
+/// Who is in a group now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Attendance {
+    /// Members of all processes. One that went without goodbye counts until its session is over.
+    pub members: u32,
+    /// The partitions that one of them has; while partitions move, some are nobody's.
+    pub assigned: BTreeSet<Partition>,
 }
 
 /// Why the log refused.
@@ -329,6 +339,9 @@ pub trait Log: Send + Sync + 'static {
         topic: Topic,
         partition: Partition,
     ) -> Result<Option<Position>, LogError>;
+
+    /// Who reads `topic` in `group` now; nobody where the group was never joined.
+    async fn attendance(&self, group: &str, topic: Topic) -> Result<Attendance, LogError>;
 
     /// Removes all records below `position` (retention).
     async fn trim(&self, topic: Topic, partition: Partition, position: Position) -> Result<(), LogError>;

@@ -4,8 +4,8 @@ use super::fuel::{Fate, Fuel};
 use async_trait::async_trait;
 use bytes::Bytes;
 use sluice_runtime::ports::log::{
-    AppendTicket, Bounds, Committer, Deliveries, Delivery, Log, LogError, Membership, NewRecord, Offset,
-    Partition, Position, ReadLimit, StoredRecord, Topic,
+    AppendTicket, Attendance, Bounds, Committer, Deliveries, Delivery, Log, LogError, Membership, NewRecord,
+    Offset, Partition, Position, ReadLimit, StoredRecord, Topic,
 };
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -116,6 +116,10 @@ impl Log for MemoryLog {
 
     async fn committed(&self, _: &str, _: Topic, _: Partition) -> Result<Option<Position>, LogError> {
         Ok(Some(self.committed_launches()))
+    }
+
+    async fn attendance(&self, _group: &str, _topic: Topic) -> Result<Attendance, LogError> {
+        Ok(Attendance::default())
     }
 
     async fn trim(&self, _: Topic, _: Partition, _: Position) -> Result<(), LogError> {
