@@ -355,7 +355,7 @@ fn g3_f7_the_chain_the_page_and_the_queue_say_the_same_as_the_sentence() {
 
     // Nobody works on it: that comes first, and what is stored says the same.
     let stored = place.run(&["explain", "capped"]).expect(0).stdout;
-    assert!(stored.starts_with("capped stands still: nobody works on it."), "{stored}");
+    assert!(stored.starts_with("capped stands still: nobody works on it;"), "{stored}");
     assert!(stored.contains("40 of 40 in 24 h used") && !stored.contains("Expected end"), "{stored}");
     assert!(stored.contains("nobody since epoch 1") && stored.contains("Nobody works on it"), "{stored}");
 }

@@ -10,7 +10,7 @@
 //! - [`retry_failed`] opens only recipients whose state says failed, once a run (hazard 25), also when the process
 //!   that was asked dies half-way.
 //! - A running campaign that stands still without a reason is found, told once, and what was lost of it is asked for
-//!   again (D8).
+//!   again (D8); also one that no process sends, and one whose audience gives nothing.
 //! - What a command does is decided by one table, [`sluice_core::control`]; each can be given again.
 //!
 //! What this crate does not do: it merges no receipts and calls nobody.
@@ -21,6 +21,7 @@
 //! - [`pause`], [`resume`], [`cancel`], [`unschedule`], [`retry_failed`], [`set_limits`], [`reschedule`]: what a person asks for;
 //!   [`Answer`]: what came of it, and who had been reached by then.
 
+mod absences;
 mod announce;
 mod cancel;
 pub mod check;
@@ -29,6 +30,7 @@ mod control;
 pub mod descriptors;
 mod error;
 mod finalize;
+mod found;
 mod look;
 mod looker;
 pub mod metrics;
@@ -43,16 +45,17 @@ pub mod stalled;
 mod stalls;
 mod terms;
 mod times_up;
+mod unsealed;
 mod watched;
 
 pub use cancel::{UNSCHEDULED, cancel, unschedule};
 pub use command::Answer;
 pub use error::{CommandError, CompletionError};
+pub use found::{CAUSES, Cause, Stalled, StalledCampaigns};
 pub use metrics::CompletionStats;
 pub use options::CompletionOptions;
 pub use out::Out;
 pub use pause::{pause, resume};
 pub use processor::{Completion, CompletionPorts};
 pub use retry_failed::retry_failed;
-pub use stalls::{Stalled, StalledCampaigns};
 pub use terms::{NewLimits, NewTimes, NewWindow, reschedule, set_limits};

@@ -81,6 +81,7 @@ impl Looks {
         if row.seal.is_none() {
             // Whoever seals looks afterwards (hazard 21).
             self.watched.found(id, None, []);
+            self.stalls.look_unsealed(ports, &row).await?;
             return Ok(false);
         }
         let chunks = ports.store.chunks(id).await?;
@@ -121,6 +122,11 @@ impl Looks {
         self.finalizer.retain(known);
         self.stalls.retain(known);
         self.begun.retain(|id, _| known.contains(id));
+    }
+
+    /// What all processes work on.
+    pub(crate) fn note_unfinished(&mut self, rows: &[CampaignRow]) {
+        self.stalls.note_unfinished(rows);
     }
 
     fn note_done(&mut self, row: &CampaignRow, chunks: &[ChunkRow], counters: &[(ChunkId, Counters)]) {

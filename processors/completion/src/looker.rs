@@ -2,11 +2,12 @@
 
 use crate::announce::is_due;
 use crate::error::CompletionError;
+use crate::found::{Reports, StalledCampaigns};
 use crate::look::{Again, Looks};
 use crate::metrics::CompletionStats;
 use crate::options::CompletionOptions;
 use crate::processor::CompletionPorts;
-use crate::stalls::{StalledCampaigns, Stalls};
+use crate::stalls::Stalls;
 use sluice_core::partition::partition_of;
 use sluice_core::{CampaignId, ChunkId};
 use sluice_runtime::ports::log::{Partition, Topic};
@@ -59,7 +60,8 @@ impl Looker {
         owned: Owned,
         (found, stats): (StalledCampaigns, Arc<CompletionStats>),
     ) -> Self {
-        let stalls = Stalls::new(Duration::from_millis(options.stalled_after_ms), found, stats);
+        let reports = Reports::new(found, stats);
+        let stalls = Stalls::new(Duration::from_millis(options.stalled_after_ms), reports);
         let looks = Looks::new(options.chunks_max, Duration::from_millis(options.settle_ms), stalls);
         Self { ports, options, owned, looks, due: BTreeMap::new(), sweep_at: Instant::now() }
     }
@@ -148,6 +150,7 @@ impl Looker {
                 return Ok(());
             }
         };
+        self.looks.note_unfinished(&rows);
         let home = |id: CampaignId| Partition(partition_of(&id.0, partitions));
         rows.retain(|row| self.owned.with(|owned| owned.contains(&home(row.id))));
         let known: BTreeSet<CampaignId> = rows.iter().map(|row| row.id).collect();

@@ -1,7 +1,10 @@
 //! Metrics of the completion processor.
 
-use sluice_runtime::metrics::definition::{Definition, Kind, Labels, Stage};
-use sluice_runtime::metrics::{Counters, Metrics};
+use crate::found::CAUSES;
+use sluice_runtime::metrics::definition::{Definition, Kind, Label, Labels, Stage};
+use sluice_runtime::metrics::{Counters, Gauges, Metrics};
+
+const REASON: Label = Label { name: "reason", values: CAUSES };
 
 /// Stalled campaigns.
 pub const STALLED: Definition = Definition {
@@ -9,9 +12,22 @@ pub const STALLED: Definition = Definition {
     kind: Kind::Counter,
     unit: "campaigns",
     stage: Stage::Completion,
-    labels: Labels::None,
+    labels: Labels::Each(&[REASON]),
     help: "Campaigns that were found standing still without a reason, once each time that they stop.",
-    look: "Any: a chunk was lost on its way to its page. It is asked for again; the log names the campaign.",
+    look: "Any; the log names the campaign. `lost`: a chunk was lost on its way to its page, and is asked for again.",
+};
+
+/// Campaigns that stand still.
+pub const STANDING: Definition = Definition {
+    name: "sluice_campaigns_stalled",
+    kind: Kind::Gauge,
+    unit: "campaigns",
+    stage: Stage::Completion,
+    labels: Labels::Each(&[REASON]),
+    help: "Campaigns that this process has found standing still without a reason, and that have not gone on since.",
+    look: "`no_sender`, `no_expander`: start a process with that role. `audience`: its source gives no more rows; \
+           `sluice explain` says since when. `lost` that stays: its page does not take what it is asked for. Each campaign \
+           is looked at by one process: take the sum.",
 };
 
 /// Records produced again.
@@ -26,18 +42,19 @@ pub const ASKED_AGAIN: Definition = Definition {
 };
 
 /// The metrics of this crate.
-pub const DEFINITIONS: &[&Definition] = &[&STALLED, &ASKED_AGAIN];
+pub const DEFINITIONS: &[&Definition] = &[&STALLED, &STANDING, &ASKED_AGAIN];
 
 /// What the processor did, since the start of the process.
 #[derive(Debug)]
 pub struct CompletionStats {
     pub(crate) stalled: Counters,
+    pub(crate) standing: Gauges,
     pub(crate) asked_again: Counters,
 }
 
 impl Default for CompletionStats {
     fn default() -> Self {
-        Self { stalled: STALLED.counters(), asked_again: ASKED_AGAIN.counters() }
+        Self { stalled: STALLED.counters(), standing: STANDING.gauges(), asked_again: ASKED_AGAIN.counters() }
     }
 }
 
@@ -45,12 +62,13 @@ impl CompletionStats {
     /// Exports them.
     pub fn register(&self, metrics: &Metrics) {
         metrics.register(&self.stalled);
+        metrics.register(&self.standing);
         metrics.register(&self.asked_again);
     }
 
     /// Campaigns that were found standing still without a reason.
     pub fn stalled(&self) -> u64 {
-        self.stalled.at([]).get()
+        (0..CAUSES.len()).map(|cause| self.stalled.at([cause]).get()).sum()
     }
 
     /// Records that were produced again for them.

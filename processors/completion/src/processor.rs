@@ -1,10 +1,10 @@
 //! Hears of progress and commands; the looker does what is to be done about them.
 
 use crate::error::CompletionError;
+use crate::found::StalledCampaigns;
 use crate::looker::{Hint, Looker, Owned};
 use crate::metrics::CompletionStats;
 use crate::options::CompletionOptions;
-use crate::stalls::StalledCampaigns;
 use sluice_core::{CampaignId, ChunkId};
 use sluice_runtime::ports::log::{Delivery, Log, LogError, Membership, Partition, Position, Topic};
 use sluice_runtime::ports::store::Store;

@@ -1,7 +1,8 @@
 //! Whether a campaign that does not move has a reason (D8). Pure.
 //!
 //! A gate that is closed is a reason, and so is everything that somebody else will settle: a claim, a retry that is
-//! asked for, a descriptor that the sender has. What nobody knows of is lost, and is asked for again.
+//! asked for, a descriptor that the sender has: unless no process sends for its shard. What nobody knows of is lost, and
+//! is asked for again.
 
 use crate::descriptors::Asked;
 use sluice_core::facts::Status;
@@ -60,6 +61,8 @@ pub struct ChunkSeen<'a> {
     pub claims: IndexSet,
     /// Records of `chunks` that the sender has not finished.
     pub asked: &'a [Asked],
+    /// No process has had its shard for long: who waits for its page waits for nobody.
+    pub nobody_sends: bool,
     /// What is known of its recipients.
     pub state: &'a ChunkState,
 }
@@ -87,19 +90,26 @@ pub enum Verdict {
     Waits(Waits),
     /// It has none, and nobody will ask for these.
     Stalled(Vec<Lost>),
+    /// So many recipients wait for their page, and no process sends for it.
+    Unattended(u64),
 }
 
 /// Judges a campaign by its chunks with open recipients. One that is lost counts, whatever the others wait for.
 pub fn judge(chunks: &[ChunkSeen<'_>], now_ms: i64) -> Verdict {
-    let (mut lost, mut first) = (Vec::new(), None);
+    let (mut lost, mut first, mut unattended) = (Vec::new(), None, 0);
     for chunk in chunks {
         match judge_chunk(chunk, now_ms) {
+            Ok(Waits::Page | Waits::Claims) if chunk.nobody_sends => {
+                let open = chunk.state.select(chunk.size, |recipient| recipient.status() == Status::Pending);
+                unattended += u64::from(open.len());
+            }
             Ok(waits) => first = first.or(Some(waits)),
             Err(found) => lost.push(found),
         }
     }
     match first {
         _ if !lost.is_empty() => Verdict::Stalled(lost),
+        _ if unattended > 0 => Verdict::Unattended(unattended),
         waits => Verdict::Waits(waits.unwrap_or(Waits::Receipts)),
     }
 }
@@ -186,6 +196,7 @@ mod tests {
             is_day_full: false,
             claims: IndexSet::new(),
             asked,
+            nobody_sends: false,
             state,
         }
     }
@@ -239,6 +250,18 @@ mod tests {
         let one = [retry(&[0])];
         let Verdict::Stalled(lost) = judge(&[seen(&gate, &state, &one)], NOON) else { panic!("not stalled") };
         assert_eq!((lost[0].recipients(), lost[0].attempts[&2].ranges()), (1, vec![(1, 1)]));
+    }
+
+    #[test]
+    fn d8_who_waits_for_a_page_that_no_process_sends_for_waits_for_nobody() {
+        let (open, closed, state) = (gate(None), gate(Some(("13:00", "14:00"))), ChunkState::new());
+        let alone = |chunk| judge(&[ChunkSeen { nobody_sends: true, ..chunk }], NOON);
+        let asked = [Asked::First];
+        assert_eq!(alone(seen(&open, &state, &asked)), Verdict::Unattended(4));
+        let claimed = ChunkSeen { claims: IndexSet::full(4), ..seen(&open, &state, &[]) };
+        assert_eq!(alone(claimed), Verdict::Unattended(4), "nobody settles its claims");
+        assert!(matches!(alone(seen(&closed, &state, &asked)), Verdict::Waits(Waits::Gate(_))));
+        assert!(matches!(alone(seen(&open, &state, &[])), Verdict::Stalled(_)), "first it is asked for");
     }
 
     #[test]

@@ -1,14 +1,17 @@
-//! Finds campaigns that do not move and have no reason, says so once, and asks for what was lost again (D8).
+//! Finds campaigns that do not move and have no reason, says so once, and asks for what was lost again (D8). Where nobody
+//! sends, or nobody reads an audience, there is nothing to ask for: that is told.
 //!
 //! A descriptor that a page has already only gives it another record to finish, and whoever is claimed or called is
 //! not called again: asking once more is harmless (G1).
 
+use crate::absences::Absences;
 use crate::check::{is_done, total_of};
 use crate::error::CompletionError;
-use crate::metrics::CompletionStats;
+use crate::found::{Cause, Reports, Stalled};
 use crate::processor::CompletionPorts;
 use crate::search::Search;
 use crate::stalled::{ChunkSeen, Lost, Verdict, Waits, judge};
+use crate::unsealed::Unsealed;
 use bytes::Bytes;
 use sluice_core::gate::CampaignGate;
 use sluice_core::ledger::Scope;
@@ -18,7 +21,6 @@ use sluice_runtime::ports::log::{NewRecord, Partition, Topic};
 use sluice_runtime::ports::store::LedgerRow;
 use sluice_schemas::encode;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// Records that one look reads, of all shards: a few MB, and less than a second. A longer backlog is gone through by as
@@ -27,30 +29,6 @@ const RECORDS_MAX: usize = 20_000;
 
 /// Chunks that are looked at in one go, each with its state; the others have their turn after them.
 const CHUNKS_MAX: usize = 256;
-
-/// A campaign that stands still without a reason.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stalled {
-    /// When it was found, in ms since 1970.
-    pub found_ms: i64,
-    /// Recipients that nobody would have called.
-    pub recipients: u64,
-}
-
-/// The stalled campaigns that this process has found and that have not moved since.
-#[derive(Debug, Clone, Default)]
-pub struct StalledCampaigns(Arc<Mutex<BTreeMap<CampaignId, Stalled>>>);
-
-impl StalledCampaigns {
-    /// Whether `campaign` is one of them.
-    pub fn get(&self, campaign: CampaignId) -> Option<Stalled> {
-        self.with(|known| known.get(&campaign).copied())
-    }
-
-    fn with<T>(&self, act: impl FnOnce(&mut BTreeMap<CampaignId, Stalled>) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
 
 /// A campaign since it moved last, or since its last reason was seen.
 #[derive(Debug)]
@@ -77,25 +55,49 @@ pub(crate) struct Stalls {
     quiet: HashMap<CampaignId, Quiet>,
     /// One at a time, so that memory is bounded whatever the number of campaigns; the others have their turn after it.
     search: Option<Search>,
-    found: StalledCampaigns,
-    stats: Arc<CompletionStats>,
+    /// Campaigns whose audience is still being read.
+    unsealed: Unsealed,
+    absences: Absences,
+    reports: Reports,
 }
 
 impl Stalls {
-    pub(crate) fn new(after: Duration, found: StalledCampaigns, stats: Arc<CompletionStats>) -> Self {
-        Self { after, quiet: HashMap::new(), search: None, found, stats }
+    pub(crate) fn new(after: Duration, reports: Reports) -> Self {
+        let (unsealed, absences) = (Unsealed::new(after), Absences::new(after));
+        Self { after, quiet: HashMap::new(), search: None, unsealed, absences, reports }
     }
 
     pub(crate) fn forget(&mut self, id: CampaignId) {
         self.quiet.remove(&id);
         self.search.take_if(|search| search.campaign() == id);
-        self.found.with(|found| found.remove(&id));
+        self.unsealed.forget(id);
+        self.reports.forget(id);
     }
 
     pub(crate) fn retain(&mut self, known: &BTreeSet<CampaignId>) {
         self.quiet.retain(|id, _| known.contains(id));
         self.search.take_if(|search| !known.contains(&search.campaign()));
-        self.found.with(|found| found.retain(|id, _| known.contains(id)));
+        self.unsealed.retain(known);
+        self.reports.retain(known);
+    }
+
+    /// What all processes work on.
+    pub(crate) fn note_unfinished(&mut self, rows: &[CampaignRow]) {
+        self.unsealed.note_expanding(rows);
+    }
+
+    /// Looks at a campaign whose audience is not read to its end.
+    pub(crate) async fn look_unsealed(
+        &mut self,
+        ports: &CompletionPorts,
+        row: &CampaignRow,
+    ) -> Result<(), CompletionError> {
+        match self.unsealed.look(ports, &mut self.absences, row).await? {
+            Some(Some(stalled)) => self.reports.found(row, stalled),
+            Some(None) => self.reports.goes_on(row),
+            None => {}
+        }
+        Ok(())
     }
 
     /// Looks at a sealed campaign with open recipients.
@@ -108,14 +110,23 @@ impl Stalls {
     ) -> Result<(), CompletionError> {
         let now = ports.clock.monotonic();
         let terminal = total_of(chunks, counters).terminal();
+        if !self.quiet.contains_key(&row.id) {
+            // What held it before its seal is over.
+            self.unsealed.forget(row.id);
+            self.reports.goes_on(row);
+        }
         let quiet = self.quiet.entry(row.id).or_insert_with(|| Quiet::since(now, row.run, terminal));
         if row.state != CampaignState::Running || (quiet.run, quiet.terminal) != (row.run, terminal) {
             *quiet = Quiet::since(now, row.run, terminal);
             self.search.take_if(|search| search.campaign() == row.id);
-            self.goes_on(row);
+            self.reports.goes_on(row);
             return Ok(());
         }
-        if now.saturating_sub(quiet.since) < self.after {
+        let quiet_for = now.saturating_sub(quiet.since);
+        if quiet_for >= self.absences.every() {
+            self.absences.look(&*ports.log, now).await;
+        }
+        if quiet_for < self.after {
             return Ok(());
         }
         if let Some(other) = self.search.as_ref().filter(|search| search.campaign() != row.id) {
@@ -148,53 +159,47 @@ impl Stalls {
         // Whatever comes of it, the next look at these is as far away.
         let judged = search.chunks().last().map(|chunk| chunk.id);
         *quiet = Quiet { judged, ..Quiet::since(now, row.run, terminal) };
-        match verdict(ports, row, &search).await? {
-            Verdict::Waits(waits) => {
+        let nobody_sends = |shard| self.absences.nobody_sends(shard, now);
+        let verdict = verdict(ports, row, &search, &nobody_sends).await?;
+        if let Verdict::Waits(waits) = verdict {
+            // Others than these may be whom nobody sends to: that was told.
+            let mut open = open(row, chunks, counters, ports.clock.wall_ms()).into_iter();
+            if self.reports.cause(row.id) != Some(Cause::NoSender)
+                || !open.any(|chunk| nobody_sends(chunk.shard))
+            {
                 self.waits(row, waits);
-                Ok(())
             }
-            Verdict::Stalled(lost) => {
-                let again = total_of(chunks, &ports.store.counters(row.id).await?).terminal();
-                if again == terminal { self.heal(ports, row, chunks, &lost).await } else { Ok(()) }
-            }
+            return Ok(());
+        }
+        if total_of(chunks, &ports.store.counters(row.id).await?).terminal() != terminal {
+            return Ok(());
+        }
+        let found_ms = ports.clock.wall_ms();
+        let since_ms = found_ms - i64::try_from(quiet_for.as_millis()).unwrap_or(i64::MAX);
+        let (cause, recipients) = match &verdict {
+            Verdict::Stalled(lost) => (Cause::Lost, lost.iter().map(Lost::recipients).sum()),
+            Verdict::Unattended(recipients) => (Cause::NoSender, *recipients),
+            Verdict::Waits(_) => return Ok(()),
+        };
+        self.reports.found(row, Stalled { found_ms, since_ms, cause, recipients });
+        match verdict {
+            Verdict::Stalled(lost) => self.heal(ports, chunks, &lost).await,
+            _ => Ok(()),
         }
     }
 
     fn waits(&self, row: &CampaignRow, waits: Waits) {
         tracing::debug!(campaign = %row.launch.campaign, reason = waits.reason(), "does not move");
-        self.goes_on(row);
+        self.reports.goes_on(row);
     }
 
-    fn goes_on(&self, row: &CampaignRow) {
-        if self.found.with(|found| found.remove(&row.id)).is_some() {
-            tracing::info!(campaign = %row.launch.campaign, "the stalled campaign goes on");
-        }
-    }
-
-    /// Reports it, unless that was done since it moved last, and asks for what is lost.
+    /// Asks for what is lost.
     async fn heal(
         &self,
         ports: &CompletionPorts,
-        row: &CampaignRow,
         chunks: &[ChunkRow],
         lost: &[Lost],
     ) -> Result<(), CompletionError> {
-        let recipients = lost.iter().map(Lost::recipients).sum();
-        let stalled = Stalled { found_ms: ports.clock.wall_ms(), recipients };
-        let is_new = self.found.with(|found| {
-            let is_new = !found.contains_key(&row.id);
-            found.entry(row.id).or_insert(stalled);
-            is_new
-        });
-        if is_new {
-            self.stats.stalled.at([]).inc();
-            tracing::warn!(
-                campaign = %row.launch.campaign,
-                chunks = lost.len(),
-                recipients,
-                "the campaign does not move without a reason: its lost chunks are asked for again"
-            );
-        }
         let rows: BTreeMap<ChunkId, &ChunkRow> = chunks.iter().map(|chunk| (chunk.id, chunk)).collect();
         let mut batches: BTreeMap<Partition, Vec<NewRecord>> = BTreeMap::new();
         for lost in lost {
@@ -205,7 +210,7 @@ impl Stalls {
         for (shard, records) in batches {
             let count = records.len() as u64;
             ports.log.append(Topic::Chunks, shard, records).await?;
-            self.stats.asked_again.at([]).inc_by(count);
+            self.reports.asked_again(count);
         }
         Ok(())
     }
@@ -213,7 +218,7 @@ impl Stalls {
 
 /// Chunks with open recipients that may be called now, by their ids. A gate that is closed is a reason: nothing is
 /// looked for then.
-fn open(
+pub(crate) fn open(
     row: &CampaignRow,
     chunks: &[ChunkRow],
     counters: &[(ChunkId, Counters)],
@@ -249,6 +254,7 @@ async fn verdict(
     ports: &CompletionPorts,
     row: &CampaignRow,
     search: &Search,
+    nobody_sends: impl Fn(u32) -> bool,
 ) -> Result<Verdict, CompletionError> {
     let now_ms = ports.clock.wall_ms();
     let open = search.chunks();
@@ -281,6 +287,7 @@ async fn verdict(
             is_day_full: page.is_day_full,
             claims,
             asked: search.asked(chunk.id),
+            nobody_sends: nobody_sends(chunk.shard),
             state,
         })
     });

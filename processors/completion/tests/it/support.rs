@@ -19,6 +19,7 @@ use sluice_schemas::{
 };
 use sluice_simulation::{Faults, ProcessId, World};
 use sluice_store::simulated::SimStore;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
@@ -128,7 +129,13 @@ impl Bench {
         let store = self.hand_store();
         store.create_campaign(CampaignRow::launched(launch(), self.world.wall_ms())).await.unwrap();
         store.lease_expansion(id()).await.unwrap();
-        for number in 0..chunks {
+        self.more_chunks(0..chunks).await;
+    }
+
+    /// Chunks that an expansion that goes on commits.
+    pub(crate) async fn more_chunks(&self, numbers: Range<u32>) {
+        let store = self.hand_store();
+        for number in numbers {
             let row = ChunkRow {
                 id: chunk(number),
                 page: PageId::from("page"),

@@ -1,5 +1,6 @@
 //! Why a campaign does not move: one sentence, and the whole chain of what it could wait for.
 
+use super::audience::Audience;
 use super::beside::beside;
 use super::finish::finish;
 use super::status::CampaignStatus;
@@ -39,20 +40,19 @@ impl Explained {
     }
 }
 
-/// Explains a campaign of a directory that nobody else has open: as [`explain`], and nobody works on it.
-pub async fn explain_alone(sight: &Sight, row: &CampaignRow) -> Outcome<Explained> {
-    let mut explained = explain(sight, row).await?;
-    explained.status.add_nobody();
-    explained.held = explained.status.held(sight.now_ms).or(explained.held);
-    Ok(explained)
-}
-
 /// Explains a campaign.
 pub async fn explain(sight: &Sight, row: &CampaignRow) -> Outcome<Explained> {
     let store = sight.store.as_ref();
+    sight.look_who_works().await;
     let stored = sight.read_all(row).await?;
     let mut status = sight.status(&stored);
-    if row.state == CampaignState::Running {
+    let read = Audience::of(sight.log.as_ref(), &stored, sight.now_ms).await;
+    // What was found before, where the log does not keep when it took a record.
+    status.audience = match read.filter(|read| read.since_ms.is_some()) {
+        Some(read) => Some(read),
+        None => status.audience.or(read),
+    };
+    if row.state == CampaignState::Running && !status.is_left_alone() && status.unowned_shards.is_empty() {
         let template = |page: &PageId| sight.template(row, page);
         status.finish = finish(&stored, template, &beside(sight, &stored).await?, sight.now_ms);
     }

@@ -2,7 +2,7 @@
 
 use super::gates::GateLine;
 use super::rates::SOON_MS;
-use super::status::{CampaignStatus, PageLine};
+use super::status::{CampaignStatus, PageLine, StalledLine};
 use crate::page::retries::Retries;
 use crate::view::moment::when;
 use crate::view::numbers::{counted, duration, thousands};
@@ -25,11 +25,14 @@ impl CampaignStatus {
                 CampaignState::Cancelling => {
                     format!("{name} is being cancelled{}, and nobody works on it. {far}.", self.why())
                 }
-                _ => format!("{name} stands still: nobody works on it. {far}."),
+                _ => format!("{name} stands still: nobody works on it; to go on: sluice run. {far}."),
             });
         }
         if let Some(trouble) = &self.trouble {
             return Some(format!("{name} waits: {trouble}; it goes on by itself. {far}."));
+        }
+        if let Some(absence) = self.held_by_absence() {
+            return Some(absence);
         }
         let waits = self.counters.pending;
         let holds_all = |line: &&GateLine| line.holds > 0 && line.holds >= waits;
@@ -64,9 +67,11 @@ impl CampaignStatus {
                 (gate, None) => format!("{name} waits for its {gate}: {}. {far}.", line.says),
             });
         }
-        if let Some(stalled) = &self.stalled {
-            let lost = counted(stalled.recipients, "recipient", "recipients");
-            return Some(format!("{name} stood still without a reason: {lost} are asked for again. {far}."));
+        if let Some(still) = self.audience_stands_still().filter(|_| waits == 0) {
+            return Some(format!("{name} waits for its audience: {still}. {far}."));
+        }
+        if let Some(stalled) = self.stalled.as_ref().and_then(StalledLine::says) {
+            return Some(format!("{name} {stalled}. {far}."));
         }
         // Pages that are done wait for nobody.
         let pages = self.known_open_pages().filter(|pages| pages.iter().all(|page| page.waits.is_some()))?;
@@ -108,7 +113,7 @@ impl CampaignStatus {
         let unanswered = self.gates.iter().find(|line| line.is_unanswered());
         let waits = retries.later + unanswered.map_or(0, |line| line.holds);
         let is_all = retries.whole && retries.due == 0 && waits >= self.counters.pending;
-        if !is_all || self.nobody_works || self.state != CampaignState::Running {
+        if !is_all || self.is_left_alone() || self.state != CampaignState::Running {
             return None;
         }
         let name = &self.campaign;
@@ -118,6 +123,19 @@ impl CampaignStatus {
         let next = when(next_ms, self.coming.time_zone.as_deref(), now_ms);
         let far = self.far();
         Some(format!("{name} {also}waits to try {people} again, the first at {next}. {far}."))
+    }
+}
+
+impl StalledLine {
+    /// `stood still without a reason: 9 recipients are asked for again`; `None` where more is known than what was found.
+    fn says(&self) -> Option<String> {
+        let people = counted(self.recipients, "recipient", "recipients");
+        match self.reason.as_str() {
+            "no_sender" => Some(format!("stands still: no process has the shards of {people}")),
+            "no_expander" => Some("stands still: no process reads its audience".to_owned()),
+            "audience" => None,
+            _ => Some(format!("stood still without a reason: {people} are asked for again")),
+        }
     }
 }
 
@@ -162,7 +180,7 @@ mod tests {
             held
         };
         let running = of(CampaignState::Running).unwrap();
-        assert_eq!(running, "spring stands still: nobody works on it. 0 of 9 done.");
+        assert_eq!(running, "spring stands still: nobody works on it; to go on: sluice run. 0 of 9 done.");
         for state in [CampaignState::Paused, CampaignState::Cancelling] {
             assert!(of(state).unwrap().contains("nobody works on it"), "{state:?}");
         }

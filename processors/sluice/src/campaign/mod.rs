@@ -6,6 +6,7 @@
 //!   [`sentence`]: the same in a sentence.
 //! - [`gates`]: its rules and whom each holds; [`rates`]: what of its own rates is used; [`held`]: what holds all of it, in
 //!   a sentence.
+//! - [`absent`]: work that it waits for and that no process does; [`audience`]: how far its audience is read.
 //! - [`unanswered`]: calls that nobody knows the answer of, and until when their webhooks are waited for.
 //! - [`estimate`]: when sends will have been made, by the gate simulated forward: for [`finish`], the end of a campaign,
 //!   and for [`preview`], the start and end of a launch. [`beside`]: what else there is on their pages. [`explain`]: everything that it could wait for.
@@ -14,6 +15,8 @@
 //! - [`failures`]: failed recipients and skipped rows by reason.
 //! - [`rejected`]: rows that get no message, as a file.
 
+mod absent;
+mod audience;
 pub mod beside;
 pub mod coming;
 pub mod commanded;

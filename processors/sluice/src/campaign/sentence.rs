@@ -20,9 +20,10 @@ impl CampaignStatus {
                 Some(paced) => format!("{name} is running: {far}, {paced}."),
                 None => format!("{name} is running: {far}."),
             },
-            CampaignState::Running => {
-                format!("{name} is running: {far}, its audience is still being read.")
-            }
+            CampaignState::Running => match self.audience_stands_still() {
+                Some(still) => format!("{name} is running: {far}, but its audience stands still: {still}."),
+                None => format!("{name} is running: {far}, its audience is still being read."),
+            },
             CampaignState::Cancelling => {
                 format!("{name} is being cancelled{}: {far}.", self.why())
             }

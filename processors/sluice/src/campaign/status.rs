@@ -1,15 +1,17 @@
 //! Where a campaign is, in numbers.
 
+use super::audience::Audience;
 use super::coming::Coming;
 use super::finish::Finish;
 use super::gates::{GateLine, gates};
 use super::known_chunks::KnownChunks;
 use super::stored::Stored;
 use crate::error::Outcome;
+use crate::node::Work;
 use crate::view::moment::at;
 use crate::view::numbers;
 use serde::{Deserialize, Serialize};
-use sluice_completion::{Stalled, StalledCampaigns};
+use sluice_completion::{Cause, Stalled, StalledCampaigns};
 use sluice_core::{CampaignId, CampaignRow, CampaignState, Counters, PageId};
 use sluice_runtime::ports::store::Store;
 use sluice_schemas::Channel;
@@ -70,6 +72,18 @@ pub struct CampaignStatus {
     /// It is known that no process works on it: who reads a data directory is alone with it.
     #[serde(default)]
     pub nobody_works: bool,
+    /// The processes of each work on these engines: `expander 1, sender 0, …`; `None`: nobody was asked.
+    #[serde(default)]
+    pub processes: Option<String>,
+    /// Work that it waits for and that no process does.
+    #[serde(default)]
+    pub absent: Vec<Work>,
+    /// The shards of its pages, where processes send and none of them has any of these.
+    #[serde(default)]
+    pub unowned_shards: Vec<u32>,
+    /// How far its audience is read, while it is and where that was asked for or found to stand still.
+    #[serde(default)]
+    pub audience: Option<Audience>,
     /// It stands still without a reason, as far as the process that was asked has found out.
     #[serde(default)]
     pub stalled: Option<StalledLine>,
@@ -93,11 +107,17 @@ pub struct Progress {
 }
 
 /// A campaign that stands still without a reason.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StalledLine {
     /// When it was found, in ms since 1970.
     pub found_ms: i64,
-    /// Recipients that are asked for again.
+    /// Since when it does, in ms since 1970; before that nobody may have looked.
+    #[serde(default)]
+    pub since_ms: i64,
+    /// Why, as far as is known: `lost`, `no_sender`, `no_expander`, `audience`.
+    #[serde(default)]
+    pub reason: String,
+    /// Recipients that wait; of lost chunks those that are asked for again.
     pub recipients: u64,
 }
 
@@ -159,7 +179,7 @@ pub fn derived(stored: &Stored, now_ms: i64) -> CampaignStatus {
             counters.total = seal.total.max(counters.total + seal.not_expanded);
             counters.total
         }
-        None => stored.chunks.iter().map(|chunk| u64::from(chunk.size)).sum::<u64>().max(counters.total),
+        None => stored.rows_read().max(counters.total),
     };
     // Rows that no receipt has spoken of yet.
     counters.pending += recipients - recipients.min(sum(&counters));
@@ -192,6 +212,10 @@ pub fn derived(stored: &Stored, now_ms: i64) -> CampaignStatus {
         gates: gates(stored, now_ms),
         trouble: None,
         nobody_works: false,
+        processes: None,
+        absent: Vec::new(),
+        unowned_shards: Vec::new(),
+        audience: None,
         stalled: None,
         finish: None,
     };
@@ -264,9 +288,15 @@ impl CampaignStatus {
     }
 
     /// Adds what the completion processor of this process has found.
-    pub fn add_stalled(&mut self, row: &CampaignRow, found: &StalledCampaigns) {
-        let line = |Stalled { found_ms, recipients }| StalledLine { found_ms, recipients };
-        self.stalled = found.get(row.id).map(line);
+    pub fn add_stalled(&mut self, stored: &Stored, found: &StalledCampaigns, now_ms: i64) {
+        let Some(Stalled { found_ms, since_ms, cause, recipients }) = found.get(stored.row.id) else {
+            return;
+        };
+        if cause == Cause::Audience {
+            self.audience = Some(Audience::stalled(stored.rows_read(), since_ms, now_ms));
+        }
+        let reason = cause.as_str().to_owned();
+        self.stalled = Some(StalledLine { found_ms, since_ms, reason, recipients });
     }
 
     /// Adds that no process works on it: nobody can tell its end.

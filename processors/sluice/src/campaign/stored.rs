@@ -77,6 +77,11 @@ impl Stored {
         self.ledgers.get(page).map(|ledger| &ledger.body)
     }
 
+    /// Rows of the audience that are in committed chunks.
+    pub fn rows_read(&self) -> u64 {
+        self.chunks.iter().map(|chunk| u64::from(chunk.size)).sum()
+    }
+
     /// Who waits, on all pages.
     pub fn waiting(&self) -> Waiting {
         self.waiting_where(|_| true)

@@ -14,6 +14,7 @@ use sluice_runtime::{Clock, SystemClock};
 use sluice_sender::Board;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::OnceCell;
 
 /// Where a command was told to look.
 pub(super) struct Place {
@@ -58,11 +59,6 @@ impl Look {
         Place::of(common, args)?.open().await
     }
 
-    /// Whether somebody works on what is looked at.
-    pub(super) fn is_live(&self) -> bool {
-        matches!(self, Self::Service(_))
-    }
-
     /// Whether others can work while this is open: a directory is open in one process at a time.
     pub(super) fn is_shared(&self) -> bool {
         matches!(self, Self::Service(_) | Self::Engines(Engines::Cluster(_), _))
@@ -72,6 +68,7 @@ impl Look {
     pub(super) fn renew(&mut self) {
         if let Self::Engines(engines, sight) = self {
             (sight.now_ms, sight.trouble) = (SystemClock.wall_ms(), engines.trouble());
+            sight.working = OnceCell::new();
         }
     }
 
@@ -100,7 +97,7 @@ fn sight(engines: &Engines, config: &Config) -> Sight {
         quotas: config.quotas.clone(),
         known: Arc::default(),
         board: Board::default(),
-        is_shared: config.engines.is_cluster(),
+        working: OnceCell::new(),
         stalled: StalledCampaigns::default(),
         trouble: engines.trouble(),
         now_ms: SystemClock.wall_ms(),

@@ -30,7 +30,7 @@ pub(super) async fn run(common: Common, args: QueueArgs) -> Outcome {
 async fn view(look: &Look) -> Outcome<View> {
     let found: Queue = match look {
         Look::Service(remote) => read(remote.get("/v1/queue").await?)?,
-        Look::Engines(_, sight) => queue(sight, !look.is_shared()).await?,
+        Look::Engines(_, sight) => queue(sight).await?,
     };
     Ok(View { lines: lines(&found), json: json!(found) })
 }

@@ -1,10 +1,12 @@
 //! Which parts of the work a process does: `sluice run --roles …`.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// A part of the work that a process can do alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Work {
     /// Launches and audiences → chunks.
     Expander,

@@ -8,7 +8,6 @@ use crate::campaign::known_chunks::KnownChunks;
 use crate::campaign::launched::Launched;
 use crate::campaign::place::Place;
 use crate::campaign::preview::{Answered, Asked, check_counts};
-use crate::campaign::status::CampaignStatus;
 use crate::campaign::{self, failures, recipients};
 use crate::config::pages::unnamed;
 use crate::dead_letters::{self, LetterId, Shown};
@@ -31,6 +30,7 @@ use sluice_runtime::Clock;
 use sluice_sender::Board;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::OnceCell;
 
 /// A question that only reads is answered or refused by then.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
@@ -81,7 +81,7 @@ impl NodeControl {
             quotas: config.quotas.clone(),
             known: self.known.clone(),
             board: self.board.clone(),
-            is_shared: config.engines.is_cluster(),
+            working: OnceCell::new(),
             stalled: self.stalled.clone(),
             trouble: self.engines.trouble(),
             now_ms: self.clock.wall_ms(),
@@ -123,11 +123,6 @@ impl NodeControl {
     async fn chunks(&self, tenant: &str, name: &str) -> Result<Arc<[ChunkRow]>, Failure> {
         self.known.of(self.engines.store().as_ref(), &self.find(tenant, name).await?).await
     }
-
-    async fn status(&self, row: &CampaignRow) -> Result<CampaignStatus, Failure> {
-        let sight = self.sight();
-        Ok(sight.status(&sight.read(row).await?))
-    }
 }
 
 #[async_trait]
@@ -147,7 +142,8 @@ impl Control for NodeControl {
             self.check(&valid, known.as_ref()).await.map_err(api_error)?;
         }
         let row = launching::launch(&self.engines, &launch).await.map_err(api_error)?;
-        let status = self.status(&row).await.map_err(api_error)?;
+        let sight = self.sight();
+        let status = sight.status(&sight.read(&row).await.map_err(api_error)?);
         let mut answer = json!(Launched { status, already: known.is_some() });
         let warnings = unnamed(&self.config.now(), &launch);
         for warning in &warnings {
@@ -180,8 +176,10 @@ impl Control for NodeControl {
         let all = async {
             let rows = self.engines.store().campaigns().await?;
             let mut campaigns = Vec::with_capacity(rows.len());
+            let sight = self.sight();
+            sight.look_who_works().await;
             for row in rows {
-                campaigns.push(self.status(&row).await?);
+                campaigns.push(sight.status(&sight.read(&row).await?));
             }
             Ok(json!({ "campaigns": campaigns }))
         };
@@ -189,7 +187,11 @@ impl Control for NodeControl {
     }
 
     async fn get(&self, tenant: &str, name: &str) -> Result<Value, ApiError> {
-        let found = async { self.status(&self.find(tenant, name).await?).await };
+        let found = async {
+            let (sight, row) = (self.sight(), self.find(tenant, name).await?);
+            sight.look_who_works().await;
+            Ok(sight.status(&sight.read(&row).await?))
+        };
         Ok(json!(self.soon(found).await?))
     }
 
@@ -272,7 +274,7 @@ impl Control for NodeControl {
 
     async fn queue(&self) -> Result<Value, ApiError> {
         let sight = self.sight();
-        Ok(json!(self.soon(queue(&sight, false)).await?))
+        Ok(json!(self.soon(queue(&sight)).await?))
     }
 
     async fn act(

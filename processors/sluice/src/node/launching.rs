@@ -1,9 +1,10 @@
 //! From a file to a campaign: read, completed, checked, launched.
 
-use super::Engines;
+use super::{Engines, Work};
 use crate::campaign::preview::Taken;
 use crate::config::{Config, pages::how_to_configure};
 use crate::error::{Exit, Failure, Outcome};
+use crate::page::working::Working;
 use crate::view::numbers::thousands;
 use bytes::Bytes;
 use sluice_audience::{AudienceError, FileAudiences};
@@ -19,6 +20,9 @@ use std::time::Duration;
 
 /// A launch whose campaign does not appear in this time is refused: the expander is gone or could not use it.
 const APPEARS_WITHIN: Duration = Duration::from_secs(30);
+
+/// A campaign that is not there by then is asked for its expander: processes come and go.
+const NOBODY_READS_AFTER: Duration = Duration::from_secs(5);
 
 /// The code of a launch whose name another one has.
 const DIFFERENTLY: &str = "launched_differently";
@@ -251,13 +255,20 @@ pub async fn launch(engines: &Engines, launch: &CampaignLaunch) -> Outcome<Campa
             pause = (pause * 2).min(Duration::from_millis(50));
         }
     };
-    tokio::time::timeout(APPEARS_WITHIN, appears).await.unwrap_or_else(|_| {
-        let message = format!("the campaign {} did not start", launch.campaign);
-        Err(Failure::new(
-            Exit::TryAgain,
-            "not_started",
-            message,
-            "run the same command again; the log says more with -v",
-        ))
-    })
+    let nobody_reads = async {
+        tokio::time::sleep(NOBODY_READS_AFTER).await;
+        while Working::ask(log.as_ref()).await.is_none_or(|working| working.does(Work::Expander)) {
+            tokio::time::sleep(NOBODY_READS_AFTER).await;
+        }
+    };
+    let to_do = tokio::select! {
+        biased;
+        row = appears => return row,
+        () = nobody_reads => {
+            "no process has the role expander: sluice run --roles expander. Its launch is stored and is read then"
+        }
+        () = tokio::time::sleep(APPEARS_WITHIN) => "run the same command again; the log says more with -v",
+    };
+    let message = format!("the campaign {} did not start", launch.campaign);
+    Err(Failure::new(Exit::TryAgain, "not_started", message, to_do))
 }

@@ -109,9 +109,9 @@ impl PageFacts {
         }
     }
 
-    /// Without an owner that can't be there: nobody but this process works on these engines, unless they are shared.
-    pub fn owned_by_those_there(self, is_shared: bool) -> Self {
-        let is_there = is_shared || self.live.is_some();
+    /// Without an owner that can't be there. `has_shard`: some process has the shard of the page.
+    pub fn owned_by_those_there(self, has_shard: bool) -> Self {
+        let is_there = has_shard || self.live.is_some();
         match self.owner {
             Some(_) if !is_there => Self { last_owner: self.owner, owner: None, ..self },
             _ => self,

@@ -19,3 +19,4 @@ pub mod report;
 pub mod retries;
 pub mod sight;
 pub mod told;
+pub mod working;

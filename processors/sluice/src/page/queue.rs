@@ -45,7 +45,7 @@ impl Place {
             CampaignState::Failed => Place::Failed,
             CampaignState::Scheduled => Place::Waiting,
             CampaignState::Running if status.recipients == 0 && !status.expanded => Place::Waiting,
-            CampaignState::Cancelling if status.all_unanswered().is_none() && !status.nobody_works => {
+            CampaignState::Cancelling if status.all_unanswered().is_none() && !status.is_left_alone() => {
                 Place::Active
             }
             _ if is_held => Place::Deferred,
@@ -131,16 +131,13 @@ pub fn queued(status: &CampaignStatus, now_ms: i64) -> Queued {
     }
 }
 
-/// Looks at all of it. `is_alone`: nobody else has the engines open, so nobody works on any.
-pub async fn queue(sight: &Sight, is_alone: bool) -> Outcome<Queue> {
+/// Looks at all of it.
+pub async fn queue(sight: &Sight) -> Outcome<Queue> {
+    sight.look_who_works().await;
     let mut campaigns = Vec::new();
     for row in sight.unfinished().await? {
         let stored = sight.read(&row).await?;
-        let mut status = sight.status(&stored);
-        if is_alone {
-            status.add_nobody();
-        }
-        campaigns.push(queued(&status, sight.now_ms));
+        campaigns.push(queued(&sight.status(&stored), sight.now_ms));
     }
     // Stable: oldest first within a place.
     campaigns.sort_by_key(|queued| queued.place);
@@ -194,7 +191,7 @@ mod tests {
         alone.add_nobody();
         let alone = queued(&alone, 5);
         assert_eq!(alone.place, Place::Deferred);
-        assert_eq!(alone.why, "spring stands still: nobody works on it. 0 of 9 done.");
+        assert_eq!(alone.why, "spring stands still: nobody works on it; to go on: sluice run. 0 of 9 done.");
         let later = CampaignRow::scheduled(row("null", "{}").launch, 0, 1_000);
         assert_eq!(
             (of(later, &[]).place, of(row("null", "{}"), &[]).place),

@@ -52,6 +52,7 @@ pub struct OnPage {
 
 /// Looks at a page. One that no unfinished campaign names and that never had an owner is nobody's.
 pub async fn report(sight: &Sight, page: &PageId) -> Outcome<PageReport> {
+    sight.look_who_works().await;
     let ledger = sight.store.ledger(page).await?;
     let (mut campaigns, mut channel): (Vec<OnPage>, Option<Channel>) = (Vec::new(), None);
     for row in sight.unfinished().await? {

@@ -4,6 +4,7 @@ use super::claims::settle;
 use super::facts::{PageFacts, PageLimits};
 use super::lag::{Lag, lags};
 use super::told::told;
+use super::working::Working;
 use crate::campaign::gates::page_gate;
 use crate::campaign::known_chunks::KnownChunks;
 use crate::campaign::quotas::{QuotaUse, quota_gates};
@@ -25,6 +26,7 @@ use sluice_sender::{Board, PageStatus};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::OnceCell;
 
 /// Pages whose ledgers a status reads: it is asked for every second.
 const PAGES_ASKED: usize = 16;
@@ -46,8 +48,8 @@ pub struct Sight {
     pub known: Arc<KnownChunks>,
     /// The pages of this process.
     pub board: Board,
-    /// Others may work on these engines at the same time: a directory is open in one process, a cluster in many.
-    pub is_shared: bool,
+    /// Who works on these engines, of all processes, once that was asked; `None`: the log gave no answer.
+    pub working: OnceCell<Option<Working>>,
     /// What its completion processor has found.
     pub stalled: StalledCampaigns,
     /// What keeps the engines from working now.
@@ -65,6 +67,20 @@ impl std::fmt::Debug for Sight {
 }
 
 impl Sight {
+    /// Asks who works, for what is told after it.
+    pub async fn look_who_works(&self) {
+        let ask = async || match self.trouble {
+            Some(_) => None,
+            None => Working::ask(self.log.as_ref()).await,
+        };
+        self.working.get_or_init(ask).await;
+    }
+
+    /// Who works, where that is known.
+    fn who_works(&self) -> Option<&Working> {
+        self.working.get().and_then(Option::as_ref)
+    }
+
     /// What a status is derived from: the ledgers as well, where they count a day or tell what other processes wait for.
     pub async fn read(&self, row: &CampaignRow) -> Outcome<Stored> {
         let (channel, pages) = (row.launch.channel, &row.launch.pages);
@@ -158,7 +174,10 @@ impl Sight {
         let known = |page: &PageId| self.board.page(page).or_else(|| self.told(stored, page));
         status.add_pages(stored, known, self.monotonic);
         status.add_uses(&stored.row);
-        status.add_stalled(&stored.row, &self.stalled);
+        status.add_stalled(stored, &self.stalled, self.now_ms);
+        if let Some(working) = self.who_works() {
+            status.add_working(stored, working);
+        }
         status.trouble = self.trouble.clone();
         status
     }
@@ -198,7 +217,8 @@ impl Sight {
         };
         let facts =
             PageFacts::of(page, self.shard(page), ledger, limits, live.as_ref().map(line), self.now_ms);
-        let facts = facts.owned_by_those_there(self.is_shared);
+        let is_there = self.who_works().is_none_or(|working| working.shards().contains(&facts.shard));
+        let facts = facts.owned_by_those_there(is_there);
         let templates = live.as_ref().or(told.as_ref()).map_or(&[][..], |status| &status.templates);
         PageFacts { told: told.as_ref().map(line), claims_at_most: facts.claims > 0, ..facts }
             .with(templates, self.monotonic)

@@ -25,7 +25,7 @@ fn g4_g3_a_quota_that_is_used_up_holds_its_campaign_which_says_so_also_after_a_r
         assert_eq!(said.exit, 75, "{said:?}");
     }
     let explained = place.run(&["explain", "spring", "--data-dir", "data"]);
-    assert!(explained.out.starts_with("spring stands still: nobody works on it."), "{explained:?}");
+    assert!(explained.out.starts_with("spring stands still: nobody works on it;"), "{explained:?}");
     let holds = |line: &str| {
         line.contains("quota acme") && line.contains("40 of 40 in 24 h") && line.contains("holds")
     };

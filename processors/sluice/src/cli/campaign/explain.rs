@@ -3,7 +3,7 @@
 use super::NameArgs;
 use super::source::{SourceArgs, read};
 use crate::campaign;
-use crate::campaign::explain::{Explained, explain, explain_alone};
+use crate::campaign::explain::{Explained, explain};
 use crate::cli::Common;
 use crate::cli::look::{Look, Place};
 use crate::cli::remote::escaped;
@@ -42,12 +42,12 @@ pub(in crate::cli) async fn run(common: Common, args: ExplainArgs) -> Outcome {
     let place = Place::of(&common, &args.source)?;
     let view = async |look: &Look| {
         let explained = explained(look, &args.name).await?;
-        Ok(View { lines: lines(&explained, look.is_live()), json: json!(explained) })
+        Ok(View { lines: lines(&explained), json: json!(explained) })
     };
     watch::show(&common, &args.watch, place, view).await
 }
 
-fn lines(explained: &Explained, is_live: bool) -> Vec<String> {
+fn lines(explained: &Explained) -> Vec<String> {
     let status = &explained.status;
     let mut lines = vec![explained.sentence()];
     lines.extend(chain(explained));
@@ -55,7 +55,7 @@ fn lines(explained: &Explained, is_live: bool) -> Vec<String> {
         let about = finish.sentence(status.coming.time_zone.as_deref());
         lines.push(format!("Expected end: {about}."));
     }
-    if !status.state.is_ended() && !is_live {
+    if status.nobody_works {
         lines.push(
             "Nobody works on it: run `sluice send` with its launch again, or start `sluice run`.".to_owned(),
         );
@@ -73,10 +73,7 @@ pub(super) async fn explained(look: &Look, name: &NameArgs) -> Outcome<Explained
         }
         Look::Engines(_, sight) => {
             let row = campaign::find(sight.store.as_ref(), &name.tenant, &name.campaign).await?;
-            match look.is_shared() {
-                true => explain(sight, &row).await,
-                false => explain_alone(sight, &row).await,
-            }
+            explain(sight, &row).await
         }
     }
 }
@@ -93,6 +90,9 @@ fn chain(explained: &Explained) -> Vec<String> {
         };
         lines.row([format!("  {}", gate.gate), format!("{}{holds}", gate.line())]);
     }
+    if let Some(audience) = &status.audience {
+        lines.row(["  audience".to_owned(), audience.says(zone)]);
+    }
     for page in explained.pages.iter().take(PAGES_SHOWN) {
         page_lines(page).into_iter().for_each(|[name, says]| lines.row([format!("  {name}"), says]));
     }
@@ -104,8 +104,14 @@ fn chain(explained: &Explained) -> Vec<String> {
         lines.row(["  retries".to_owned(), retries]);
     }
     if let Some(stalled) = &status.stalled {
-        let says = format!("since {}: {} asked for again", at(stalled.found_ms, zone), stalled.recipients);
+        let (since, found) = (at(stalled.since_ms, zone), at(stalled.found_ms, zone));
+        let people = counted(stalled.recipients, "recipient waits", "recipients wait");
+        let again = if stalled.reason == "lost" { ", asked for again" } else { "" };
+        let says = format!("{} since {since}, found {found}: {people}{again}", stalled.reason);
         lines.row(["  stalled".to_owned(), says]);
+    }
+    if let Some(processes) = &status.processes {
+        lines.row(["  processes".to_owned(), processes.clone()]);
     }
     if !explained.lags.is_empty() {
         lines.row(["  lag".to_owned(), lag::says(&explained.lags)]);

@@ -19,12 +19,12 @@ pub(super) async fn run(common: &Common, args: &OneArgs) -> Outcome {
     if common.json {
         out::line(json!(explained.status));
     } else {
-        lines(&explained, look.is_live()).iter().for_each(out::line);
+        lines(&explained).iter().for_each(out::line);
     }
     Ok(Exit::Done)
 }
 
-fn lines(explained: &Explained, live: bool) -> Vec<String> {
+fn lines(explained: &Explained) -> Vec<String> {
     let status = &explained.status;
     let mut lines = vec![explained.sentence()];
     let mut facts = Table::plain(2);
@@ -64,9 +64,15 @@ fn lines(explained: &Explained, live: bool) -> Vec<String> {
     if let Some(finish) = &status.finish {
         fact("expected end", finish.sentence(status.coming.time_zone.as_deref()));
     }
+    if let Some(audience) = &status.audience {
+        fact("audience", audience.says(zone));
+    }
+    if let Some(stalled) = &status.stalled {
+        fact("stalled", format!("{} since {}", stalled.reason, at(stalled.since_ms, zone)));
+    }
     status.pages.iter().for_each(|page| fact("page", page.says()));
     lines.extend(facts.lines());
-    if !status.state.is_ended() && !live {
+    if status.nobody_works {
         lines.push(
             "Nobody works on it: run `sluice send` with its launch again, or start `sluice run`.".to_owned(),
         );
