@@ -21,6 +21,7 @@ mod refusals;
 mod registry;
 mod retention;
 mod sharing;
+mod still;
 #[cfg(feature = "tls")]
 mod tls;
 mod upstream;

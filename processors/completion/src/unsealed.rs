@@ -34,8 +34,8 @@ impl<T: PartialEq> Quiet<T> {
 #[derive(Debug)]
 struct Reading {
     looked: Duration,
-    /// The expansion's epoch and the committed chunks.
-    read: Quiet<(u32, usize)>,
+    /// Committed chunks. An expander that begins anew, as one does whose source can't be read, has read nothing by that.
+    read: Quiet<usize>,
     /// Recipients in a final state.
     terminal: Quiet<u64>,
 }
@@ -117,7 +117,7 @@ impl Unsealed {
         // Nothing of it is kept between two looks: an audience may have any size.
         let chunks = ports.store.chunks(row.id).await?;
         let counters = ports.store.counters(row.id).await?;
-        let (read, terminal) = ((row.exp_epoch, chunks.len()), total_of(&chunks, &counters).terminal());
+        let (read, terminal) = (chunks.len(), total_of(&chunks, &counters).terminal());
         let fresh = || Reading {
             looked: now,
             read: Quiet { at: read, since: now },

@@ -292,3 +292,16 @@ async fn d8_recipients_that_no_process_sends_to_are_found_while_the_audience_is_
     let stalled = watched.found.get(bench.row().id).unwrap();
     assert_eq!((stalled.cause, watched.stats.stalled()), (Cause::NoSender, 1));
 }
+
+#[tokio::test(start_paused = true)]
+async fn d8_an_audience_whose_source_is_tried_again_and_again_in_vain_is_told_once() {
+    let bench = Bench::new(1, Faults::none());
+    bench.campaign(1).await;
+    let (_receipts, watched) = (bench.start_receipts(), watched(&bench).await);
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        bench.hand_store().lease_expansion(id()).await.unwrap();
+    }
+    assert_eq!(watched.found.get(id()).map(|stalled| stalled.cause), Some(Cause::Audience));
+    assert_eq!(watched.stats.stalled(), 1);
+}

@@ -27,18 +27,21 @@ pub struct Audience {
 }
 
 impl Audience {
-    fn new(rows: u64, since_ms: Option<i64>, now_ms: i64) -> Self {
-        let still_ms = since_ms.map(|since_ms| now_ms - since_ms).filter(|still| *still >= STANDS_STILL_MS);
-        Self { rows, since_ms, still_ms: still_ms.map(i64::unsigned_abs) }
+    /// `is_still`: it was found standing still, however short that is.
+    fn new(rows: u64, since_ms: Option<i64>, is_still: bool, now_ms: i64) -> Self {
+        let still = since_ms.map(|since_ms| now_ms - since_ms);
+        let still = still.filter(|still| is_still || *still >= STANDS_STILL_MS);
+        Self { rows, since_ms, still_ms: still.map(|still| still.max(0).unsigned_abs()) }
     }
 
     /// Of one that was found standing still.
     pub fn stalled(rows: u64, since_ms: i64, now_ms: i64) -> Self {
-        Self::new(rows, Some(since_ms), now_ms)
+        Self::new(rows, Some(since_ms), true, now_ms)
     }
 
-    /// Of what is stored. When a chunk was written is known where the log keeps it.
-    pub async fn of(log: &dyn Log, stored: &Stored, now_ms: i64) -> Option<Self> {
+    /// Of what is stored; `found`: it was found standing still before. When a chunk was written is known where the log keeps
+    /// it.
+    pub async fn of(log: &dyn Log, stored: &Stored, found: Option<Self>, now_ms: i64) -> Option<Self> {
         let row = &stored.row;
         if row.state != CampaignState::Running || row.seal.is_some() {
             return None;
@@ -49,7 +52,8 @@ impl Audience {
         for chunk in last.into_iter().take(CHUNKS_LOOKED_AT) {
             since_ms = since_ms.max(written_ms(log, chunk).await);
         }
-        Some(Self::new(stored.rows_read(), since_ms, now_ms))
+        let since_ms = since_ms.or(found.and_then(|found| found.since_ms));
+        Some(Self::new(stored.rows_read(), since_ms, found.is_some(), now_ms))
     }
 
     /// `1,204 rows read, none since 2026-11-22 14:31:07 UTC, for 12 min 0 s`, where it stands still.
@@ -94,7 +98,7 @@ mod tests {
         let mut stored = stored(row("null", "{}"), &[("a", 9)]);
         let of = |stored: &Stored, now_ms| {
             let mut status = derived(stored, now_ms);
-            status.audience = Some(Audience::new(9, Some(7_000), now_ms));
+            status.audience = Some(Audience::new(9, Some(7_000), false, now_ms));
             (status.held(now_ms), status.sentence())
         };
         let (held, sentence) = of(&stored, 60_000);

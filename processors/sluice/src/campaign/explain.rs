@@ -46,12 +46,7 @@ pub async fn explain(sight: &Sight, row: &CampaignRow) -> Outcome<Explained> {
     sight.look_who_works().await;
     let stored = sight.read_all(row).await?;
     let mut status = sight.status(&stored);
-    let read = Audience::of(sight.log.as_ref(), &stored, sight.now_ms).await;
-    // What was found before, where the log does not keep when it took a record.
-    status.audience = match read.filter(|read| read.since_ms.is_some()) {
-        Some(read) => Some(read),
-        None => status.audience.or(read),
-    };
+    status.audience = Audience::of(sight.log.as_ref(), &stored, status.audience, sight.now_ms).await;
     if row.state == CampaignState::Running && !status.is_left_alone() && status.unowned_shards.is_empty() {
         let template = |page: &PageId| sight.template(row, page);
         status.finish = finish(&stored, template, &beside(sight, &stored).await?, sight.now_ms);
