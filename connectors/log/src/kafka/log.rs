@@ -25,6 +25,7 @@ use sluice_runtime::ports::log::{
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use tokio::sync::oneshot;
 
 /// The log on Kafka. Cheap to clone; the last clone closes it.
 #[derive(Clone)]
@@ -49,6 +50,8 @@ struct Inner {
     appender: Appender,
     readers: Readers,
     framing: Arc<OnceLock<Arc<dyn Framing>>>,
+    /// Held by whoever asks who is in a group.
+    attending: Arc<tokio::sync::Mutex<()>>,
     /// Clients that look at what a group committed.
     groups: Mutex<BTreeMap<String, Arc<BaseConsumer<Events>>>>,
     _health: Health,
@@ -94,6 +97,7 @@ impl KafkaLog {
                 appender,
                 readers,
                 framing,
+                attending: Arc::default(),
                 groups: Mutex::default(),
                 _health: health,
             }),
@@ -245,10 +249,31 @@ impl Log for KafkaLog {
 
     async fn attendance(&self, group: &str, topic: Topic) -> Result<Attendance, LogError> {
         let info = self.inner.info(topic, Partition(0))?.clone();
-        let (admin, name) = (self.inner.connection.admin.clone(), self.inner.options.group_name(group));
+        let name = self.inner.options.group_name(group);
         let what = format!("asking who is in group {name}");
-        let ask = move || native::attendance(admin.inner(), &name, &info.name, ONE_TRY);
-        again(&self.inner.connection.trouble, &what, ask).await
+        loop {
+            // One at a time: a question whose asker is gone waits for its answer all the same.
+            let turn = self.inner.attending.clone().lock_owned().await;
+            let (admin, name, topic) = (self.inner.connection.admin.clone(), name.clone(), info.name.clone());
+            let (answer, answered) = oneshot::channel();
+            // A thread of its own: the runtime of a process that stops would wait for a blocking task.
+            let ask = move || {
+                let _turn = turn;
+                // Nobody may wait for it any more.
+                drop(answer.send(native::attendance(admin.inner(), &name, &topic)));
+            };
+            std::thread::Builder::new()
+                .name("kafka-groups".to_owned())
+                .spawn(ask)
+                .map_err(|error| LogError::Storage(format!("{what}: {error}")))?;
+            match answered.await.unwrap_or(Err(Code::Fail)) {
+                Ok(there) => return Ok(there),
+                Err(code) if self.inner.connection.trouble.failed(&what, code) => {
+                    tokio::time::sleep(AGAIN).await;
+                }
+                Err(code) => return Err(LogError::Storage(format!("{what}: {code}"))),
+            }
+        }
     }
 
     async fn trim(&self, topic: Topic, partition: Partition, position: Position) -> Result<(), LogError> {

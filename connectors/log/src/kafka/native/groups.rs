@@ -9,12 +9,16 @@ use std::collections::BTreeSet;
 use std::ffi::{CString, c_char};
 use std::time::Duration;
 
-/// Who is in `group`, and which partitions of `topic` its members have. Blocks until `timeout`.
+/// How long a question may take. librdkafka 2.12.1 ends the process where a question about a group times out before its
+/// coordinator is found and the coordinator is found then (an assertion of `rd_kafka_enq_once_del_source_return`): a broker
+/// that comes back after a shorter time does not meet one that was given up.
+const PATIENCE: Duration = Duration::from_secs(3_600);
+
+/// Who is in `group`, and which partitions of `topic` its members have. Blocks until there is an answer.
 pub(crate) fn attendance<C: ClientContext>(
     client: &Client<C>,
     group: &str,
     topic: &str,
-    timeout: Duration,
 ) -> Result<Attendance, Code> {
     let name = CString::new(group).map_err(|_| Code::InvalidArgument)?;
     let mut names: [*const c_char; 1] = [name.as_ptr()];
@@ -31,7 +35,7 @@ pub(crate) fn attendance<C: ClientContext>(
         }
     };
     let operation = native::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS;
-    let event: Owned<native::rd_kafka_event_t> = request(client, operation, timeout, ask)?;
+    let event: Owned<native::rd_kafka_event_t> = request(client, operation, PATIENCE, ask)?;
     let mut count = 0;
     // SAFETY: the event is of this request, and what it gives lives as long as the event.
     unsafe {
