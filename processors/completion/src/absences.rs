@@ -5,9 +5,12 @@
 
 use sluice_core::CampaignId;
 use sluice_core::partition::partition_of;
-use sluice_runtime::ports::log::{Log, Partition, Topic};
+use sluice_runtime::ports::log::{Log, LogError, Partition, Topic};
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// How long the log is waited for: campaigns are to end meanwhile, whoever is away.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(2);
 
 /// How often the log is asked while campaigns become quiet, before they are asked for their reason.
 const OFTEN: u32 = 8;
@@ -41,12 +44,13 @@ impl Absence {
         if self.asked.is_some_and(|asked| now.saturating_sub(asked) < after / OFTEN) {
             return;
         }
-        match log.attendance(self.group, self.topic).await {
+        let answer = tokio::time::timeout(ANSWERS_WITHIN, log.attendance(self.group, self.topic)).await;
+        match answer.unwrap_or_else(|_| Err(LogError::Storage("no answer".to_owned()))) {
             Ok(there) => {
                 let all = (0..log.partitions(self.topic)).map(Partition);
                 self.note(all.filter(|partition| !there.assigned.contains(partition)), after, now);
             }
-            // A login that may not ask: nothing is known then.
+            // A login that may not ask, or a broker that is away: nothing is known then.
             Err(error) => {
                 tracing::debug!(group = self.group, %error, "can't ask who is in the group");
                 *self = Self { asked: Some(now), ..Self::new(self.group, self.topic) };
