@@ -21,6 +21,7 @@ mod limits;
 mod load;
 mod loading;
 mod opening;
+mod outcomes;
 mod own;
 mod patience;
 mod quotas;

@@ -1,7 +1,9 @@
-//! Gathers outcomes into receipts: one record a chunk and batch, consecutive equal outcomes as one range.
+//! Gathers outcomes into receipts and appends them: one record a chunk and batch, consecutive equal outcomes as one range.
 
+use super::Page;
 use sluice_core::ChunkId;
-use sluice_schemas::{Receipt, ReceiptEntry};
+use sluice_runtime::ports::log::{NewRecord, Partition, Topic};
+use sluice_schemas::{Receipt, ReceiptEntry, encode};
 use std::collections::BTreeMap;
 
 /// Entries that wait to become receipts.
@@ -32,6 +34,48 @@ impl Gathered {
             .into_iter()
             .map(|(chunk, entries)| (chunk, Receipt { chunk: chunk.0.into(), entries: compact(entries) }))
             .collect()
+    }
+}
+
+impl Page {
+    /// Gathers a fact for the next receipt.
+    pub(super) fn report(&mut self, chunk: ChunkId, entry: ReceiptEntry) {
+        if self.gathered.is_empty() {
+            self.report_at = Some(self.now() + self.ms(self.context.options.outcomes_linger_ms));
+        }
+        self.gathered.push(chunk, entry);
+    }
+
+    /// Appends what was gathered, when it is enough or waited long enough.
+    pub(super) fn report_if_due(&mut self) {
+        let enough = self.gathered.len() >= self.context.options.outcomes_max;
+        let due = self.report_at.is_some_and(|at| at <= self.now());
+        if self.gathered.is_empty() || !(enough || due || self.stop.is_some()) {
+            return;
+        }
+        self.report_at = None;
+        let now = self.now();
+        let log = &self.context.ports.log;
+        for (chunk, receipt) in self.gathered.take() {
+            let record = NewRecord { key: chunk.0.to_vec().into(), value: encode(&receipt).into() };
+            let ticket =
+                log.append(Topic::Receipts, Partition(u32::from(chunk.receipts_partition())), vec![record]);
+            let number = self.appended;
+            self.appended += 1;
+            self.unacknowledged.insert(number, now);
+            self.appends.push(Box::pin(async move { (number, vec![chunk], ticket.await.map(drop)) }));
+        }
+    }
+
+    /// Receipts of these chunks are durable; their states will show it soon.
+    pub(super) fn reported(&mut self, chunks: Vec<ChunkId>) {
+        if self.has_left() {
+            return;
+        }
+        let (now, after) = (self.now(), self.ms(self.context.options.settle_ms));
+        for chunk in chunks {
+            self.settling.look(chunk, now, after);
+        }
     }
 }
 
