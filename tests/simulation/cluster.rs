@@ -3,6 +3,7 @@
 use crate::audience::SimAudience;
 use crate::checks;
 use crate::gates::seeded::Ruled;
+use crate::live::LiveLimits;
 use crate::messages::SimMessages;
 use crate::node::{Node, NodeOptions};
 use crate::webhooks;
@@ -85,6 +86,8 @@ pub(crate) struct Cluster {
     pub(crate) launch: CampaignLaunch,
     /// Of every process that starts from now on.
     pub(crate) options: NodeOptions,
+    /// Of every process.
+    pub(crate) limits: LiveLimits,
     /// A test's own hands: no fault touches them.
     pub(crate) hands: Hands,
 }
@@ -103,8 +106,8 @@ impl Cluster {
         let pages: Vec<String> = (1..=scenario.pages).map(|page| format!("page-{page}")).collect();
         let observer = world.observer("test");
         let hands = Hands { process: observer, log: log.handle(observer), store: store.handle(observer) };
-        let mut options = NodeOptions::new(scenario.chunk_rows);
-        options.quotas = scenario.ruled.configured(scenario.faults.skew_ms_max);
+        let page_rate = scenario.page_rate.map(|rate| rate.parse().unwrap());
+        let limits = LiveLimits::new(page_rate, scenario.ruled.configured(scenario.faults.skew_ms_max));
         let cluster = Self {
             provider: SimProvider::new(&world, scenario.provider.clone()),
             audience: SimAudience {
@@ -116,12 +119,13 @@ impl Cluster {
             },
             messages: SimMessages {
                 settles_by_webhook: scenario.settles_by_webhook,
-                page_rate: scenario.page_rate.map(|rate| rate.parse().unwrap()),
+                limits: limits.clone(),
                 page_daily: scenario.page_daily.and_then(NonZeroU64::new).map(PerDay),
                 timeout_ms: 2_000,
             },
             launch: launch(pages, scenario),
-            options,
+            options: NodeOptions::new(scenario.chunk_rows),
+            limits,
             world,
             log,
             store,

@@ -19,6 +19,7 @@ mod checks;
 mod cluster;
 mod gates;
 mod hazards;
+mod live;
 mod messages;
 mod node;
 mod seeds;

@@ -1,5 +1,6 @@
 //! The simplest message: a JSON body that names the person. Errors are read as WhatsApp's.
 
+use crate::live::LiveLimits;
 use sluice_core::PageId;
 use sluice_core::ids::EchoTag;
 use sluice_core::rate::{PerDay, Rate};
@@ -13,7 +14,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 pub(crate) struct SimMessages {
     pub(crate) settles_by_webhook: bool,
-    pub(crate) page_rate: Option<Rate>,
+    pub(crate) limits: LiveLimits,
     pub(crate) page_daily: Option<PerDay>,
     pub(crate) timeout_ms: u64,
 }
@@ -38,7 +39,7 @@ impl Messages for SimMessages {
     }
 
     fn page_rate(&self, _: Channel, _: &PageId) -> Option<Rate> {
-        self.page_rate
+        self.limits.page_rate()
     }
 
     fn page_daily(&self, _: Channel, _: &PageId) -> Option<PerDay> {

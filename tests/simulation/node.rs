@@ -3,7 +3,6 @@
 use crate::cluster::Cluster;
 use crate::webhooks::PlainWebhooks;
 use sluice_completion::{Completion, CompletionOptions, CompletionPorts};
-use sluice_core::quota::Quota;
 use sluice_expander::{Expander, ExpanderOptions, ExpanderPorts};
 use sluice_receipts::{
     ReceiptOptions, ReceiptPorts, ReceiptProcessor, WebhookOptions, WebhookPorts, WebhookProcessor,
@@ -12,7 +11,6 @@ use sluice_runtime::ShutdownTrigger;
 use sluice_runtime::shutdown;
 use sluice_sender::{Sender, SenderOptions, SenderPorts};
 use sluice_simulation::ProcessId;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -21,8 +19,6 @@ use tokio::task::JoinSet;
 pub(crate) struct NodeOptions {
     pub(crate) sender: SenderOptions,
     pub(crate) expander: ExpanderOptions,
-    /// Limits above pages.
-    pub(crate) quotas: BTreeMap<String, Quota>,
 }
 
 impl NodeOptions {
@@ -34,7 +30,6 @@ impl NodeOptions {
                 ..SenderOptions::default()
             },
             expander: ExpanderOptions { chunk_rows_max: chunk_rows, ..ExpanderOptions::default() },
-            quotas: BTreeMap::new(),
         }
     }
 }
@@ -65,7 +60,8 @@ impl Node {
             cluster.options.sender.clone(),
             format!("{name}-{process}"),
         )
-        .with_quotas(&cluster.options.quotas);
+        .with_quotas(&cluster.limits.quotas());
+        cluster.limits.are_kept_by(sender.limits());
         let stop = shutdown.clone();
         tasks.spawn(async move { ("sender", sender.run(stop).await.map_err(|error| error.to_string())) });
         let expander = Expander::new(

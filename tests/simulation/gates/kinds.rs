@@ -86,11 +86,21 @@ pub(crate) fn assert_worth_judging(seen: impl Iterator<Item = BTreeSet<&'static 
 }
 
 /// What persons changed, and their answers came.
-const CHANGED: [&str; 5] = ["another rate", "another day", "another pair", "other hours", "held"];
+const CHANGED: [&str; 7] = [
+    "another rate of pages",
+    "another quota",
+    "another rate",
+    "another day",
+    "another pair",
+    "other hours",
+    "held",
+];
 
 /// Which of it became of a run.
 pub(crate) fn changed(given: &Given) -> BTreeSet<&'static str> {
     let is_answered = [
+        !given.page_rates.is_empty(),
+        !given.quota_rates.is_empty(),
         given.rates.iter().any(|change| change.acknowledged.is_some()),
         given.daily.iter().any(|change| change.acknowledged.is_some()),
         given.pairs.iter().any(|change| change.acknowledged.is_some()),

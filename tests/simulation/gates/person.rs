@@ -3,7 +3,7 @@
 use super::history::Change;
 use super::judge::Held;
 use super::open::OpenTimes;
-use super::seeded::is_capped_for_good;
+use super::seeded::{is_capped_for_good, quota_name};
 use crate::cluster::{Cluster, Scenario};
 use sluice_completion::{
     Answer, CommandError, CompletionPorts, NewLimits, NewTimes, NewWindow, cancel, pause, reschedule, resume,
@@ -12,6 +12,7 @@ use sluice_completion::{
 use sluice_core::CampaignState;
 use sluice_core::rate::Rate;
 use sluice_simulation::ProcessId;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Whoever waits longer for an answer ends the command's process.
@@ -24,6 +25,11 @@ const USED_UP: Duration = Duration::from_secs(140);
 /// What became of commands, as the judge needs it.
 #[derive(Debug, Default)]
 pub(crate) struct Given {
+    /// Of each page, as configured.
+    pub(crate) page_rates: Vec<Change<Option<u64>>>,
+    /// Of limits above pages, by their places.
+    pub(crate) quota_rates: BTreeMap<usize, Vec<Change<Option<u64>>>>,
+    /// Of the campaign.
     pub(crate) rates: Vec<Change<Option<u64>>>,
     pub(crate) daily: Vec<Change<Option<u64>>>,
     /// Calls in a minute.
@@ -46,6 +52,10 @@ enum Order {
     /// Calls of a page to a person in a minute.
     Pair(Option<u64>),
     Hours(OpenTimes),
+    /// Calls of each page, in the window that its configured rate has.
+    PageRate(Option<u64>),
+    /// The same of the quota of a place.
+    QuotaRate(usize, u64),
 }
 
 /// Gives the scenario's commands, then sees to it that the campaign can end; returns when it has.
@@ -58,6 +68,11 @@ pub(crate) async fn commands(cluster: &Cluster, scenario: &Scenario) -> Given {
         let wait = cluster.world.draw(|random| random.between(0, 20_000));
         tokio::time::sleep(Duration::from_millis(wait)).await;
         let order = order(cluster, scenario);
+        if configure(cluster, scenario, &order) {
+            let now = cluster.world.now();
+            given.note(order, now, Some(now));
+            continue;
+        }
         let process = cluster.world.start("person");
         give(cluster, scenario, Some(process), order, &mut given).await;
     }
@@ -85,7 +100,7 @@ pub(crate) async fn commands(cluster: &Cluster, scenario: &Scenario) -> Given {
 
 fn order(cluster: &Cluster, scenario: &Scenario) -> Order {
     let Scenario { ruled, pages, .. } = scenario;
-    let (kind, number) = cluster.world.draw(|random| (random.below(20), random.below(40)));
+    let (kind, number) = cluster.world.draw(|random| (random.below(24), random.below(40)));
     let count = *pages as u64 + number;
     match kind {
         0 => Order::Cancel,
@@ -98,8 +113,35 @@ fn order(cluster: &Cluster, scenario: &Scenario) -> Order {
             Order::Hours(OpenTimes::chosen(ruled.open.clock(), number, minute))
         }
         11..15 => Order::Pause,
+        20..22 if scenario.page_rate.is_some() => {
+            Order::PageRate([None, Some(1), Some(4), Some(30), Some(200)][number as usize % 5])
+        }
+        22.. => {
+            let mut places = ruled.quotas.iter().enumerate().filter(|(_, quota)| quota.rate.is_some());
+            places.next().map_or(Order::Resume, |(place, _)| Order::QuotaRate(place, 1 + number % 20))
+        }
         _ => Order::Resume,
     }
+}
+
+/// Changes the configuration of all processes, where the order is about that.
+fn configure(cluster: &Cluster, scenario: &Scenario, order: &Order) -> bool {
+    let in_unit_of = |rate: Option<&str>, count: u64| {
+        let per = rate.unwrap().parse::<Rate>().unwrap().per;
+        Rate { count: count.try_into().unwrap(), per }
+    };
+    match order {
+        Order::PageRate(count) => {
+            let rate = count.map(|count| in_unit_of(scenario.page_rate, count));
+            cluster.limits.change_page_rate(rate);
+        }
+        Order::QuotaRate(place, count) => {
+            let rate = in_unit_of(scenario.ruled.quotas[*place].rate, *count);
+            cluster.limits.change_quota_rate(&quota_name(*place), rate);
+        }
+        _ => return false,
+    }
+    true
 }
 
 /// `process`: without one by the test's own hands, which no fault touches.
@@ -163,12 +205,18 @@ async fn carry_out(
             });
             reschedule(ports, id, &NewTimes { window: Some(window), ..NewTimes::default() }).await
         }
+        Order::PageRate(_) | Order::QuotaRate(..) => unreachable!("a matter of the configuration"),
     }
 }
 
 impl Given {
     fn note(&mut self, order: Order, asked: Duration, acknowledged: Option<Duration>) {
         match order {
+            Order::PageRate(to) => self.page_rates.push(Change { asked, acknowledged, to }),
+            Order::QuotaRate(place, to) => {
+                let changes = self.quota_rates.entry(place).or_default();
+                changes.push(Change { asked, acknowledged, to: Some(to) });
+            }
             Order::Rate(to) => self.rates.push(Change { asked, acknowledged, to }),
             Order::Daily(to) => self.daily.push(Change { asked, acknowledged, to }),
             Order::Pair(to) => self.pairs.push(Change { asked, acknowledged, to }),

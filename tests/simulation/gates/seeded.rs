@@ -102,11 +102,6 @@ impl QuotaRule {
             clock_skew_ms: 2 * skew_ms_max,
         }
     }
-
-    fn limits(&self) -> impl Iterator<Item = Limit> {
-        let rate = self.rate.map(|rate| constant(self.scope(), rate));
-        rate.into_iter().chain(self.daily.map(|count| of_day(self.scope(), count)))
-    }
 }
 
 /// The same world with rules, and persons who change them: other combinations for other draws.
@@ -146,12 +141,15 @@ pub(crate) fn ruled(free: Scenario, random: &mut Random) -> Scenario {
     }
 }
 
+/// What the quota of this place is configured as.
+pub(crate) fn quota_name(place: usize) -> String {
+    format!("portfolio-{place}")
+}
+
 impl Ruled {
     /// As processes are configured whose clocks are off by up to `skew_ms_max`, to either side.
     pub(crate) fn configured(&self, skew_ms_max: u64) -> BTreeMap<String, Quota> {
-        let named = |(number, quota): (usize, &QuotaRule)| {
-            (format!("portfolio-{number}"), quota.configured(skew_ms_max))
-        };
+        let named = |(place, quota): (usize, &QuotaRule)| (quota_name(place), quota.configured(skew_ms_max));
         self.quotas.iter().enumerate().map(named).collect()
     }
 
@@ -191,9 +189,14 @@ pub(crate) fn rulebook(scenario: &Scenario, given: &Given) -> Rulebook {
         let history = vec![Change::launched(ruled.pair)];
         changed(Limit { scope: Scope::Pair, per: Duration::from_secs(60), history }, &given.pairs)
     });
-    let mut limits: Vec<Limit> = scenario.page_rate.iter().map(|rate| constant(Scope::Page, rate)).collect();
+    let of_page = scenario.page_rate.map(|rate| changed(constant(Scope::Page, rate), &given.page_rates));
+    let mut limits: Vec<Limit> = of_page.into_iter().collect();
     limits.extend(scenario.page_daily.map(|count| of_day(Scope::PageDay, count)));
-    limits.extend(ruled.quotas.iter().flat_map(QuotaRule::limits));
+    for (place, quota) in ruled.quotas.iter().enumerate() {
+        let changes = given.quota_rates.get(&place).map_or(&[][..], Vec::as_slice);
+        limits.extend(quota.rate.map(|rate| changed(constant(quota.scope(), rate), changes)));
+        limits.extend(quota.daily.map(|count| of_day(quota.scope(), count)));
+    }
     limits.extend(pair);
     limits.extend(ruled.rate.map(|rate| changed(constant(Scope::Campaign, rate), &given.rates)));
     limits.extend(ruled.daily.map(|count| changed(of_day(Scope::Day, count), &given.daily)));

@@ -3,6 +3,7 @@
 use super::case::{Case, PAGE};
 use super::judge::BEFORE_MS;
 use super::zones::{MINUTE_MS, YEAR_MS};
+use crate::live::LiveLimits;
 use crate::messages::SimMessages;
 use sluice_core::{CampaignRow, ChunkId};
 use sluice_log::simulated::SimLog;
@@ -78,8 +79,12 @@ impl Bench {
 
     pub(super) fn start(&self) -> Running {
         let process = self.world.start("sender");
-        let messages =
-            SimMessages { settles_by_webhook: false, page_rate: None, page_daily: None, timeout_ms: 2_000 };
+        let messages = SimMessages {
+            settles_by_webhook: false,
+            limits: LiveLimits::default(),
+            page_daily: None,
+            timeout_ms: 2_000,
+        };
         let ports = SenderPorts {
             log: self.log.handle(process),
             store: self.store.handle(process),
