@@ -251,6 +251,8 @@ impl Page {
         let mut stop = self.stop_signal.clone();
         loop {
             self.decide(&mut stop).await?;
+            // The store may have taken its time.
+            self.hear_of_limits();
             self.dispatch();
             self.report_if_due();
             self.finish_closing();

@@ -43,6 +43,12 @@ pub struct Layers {
     origins: BTreeMap<String, Origin>,
 }
 
+/// Where a mistake of syntax is, counted from 1.
+fn line_of(text: &str, error: &toml::de::Error) -> usize {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    before.matches('\n').count() + 1
+}
+
 impl Layers {
     /// The defaults alone.
     pub fn defaults() -> Self {
@@ -57,7 +63,8 @@ impl Layers {
                 format!("{} is not valid TOML", path.display()),
                 "correct the line; docs/configuration.md shows every section",
             )
-            .with(error.to_string())
+            // Not the line itself, which may be a secret's.
+            .with(format!("line {}: {}", line_of(text, &error), error.message()))
         })?;
         if let Some((key, near)) = unknown_key(&file, &known_keys(), "") {
             let actionable = match near {
@@ -259,7 +266,7 @@ pub(super) fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name } else { format!("{path}.{name}") }
 }
 
-fn split_key(key: &str) -> Vec<String> {
+pub(super) fn split_key(key: &str) -> Vec<String> {
     let (mut parts, mut part, mut quoted) = (Vec::new(), String::new(), false);
     for c in key.chars() {
         match c {

@@ -2,7 +2,7 @@
 //!
 //! These are `rate` and `daily` of channels and pages, and all of `quotas`.
 
-use super::layers::Layers;
+use super::layers::{Layers, split_key};
 use super::model::{CHANNELS, Config, PageSettings};
 use std::collections::{BTreeMap, BTreeSet};
 use toml::Value;
@@ -14,6 +14,8 @@ pub struct Changes {
     pub limits: Vec<String>,
     /// Keys of everything else.
     pub others: Vec<String>,
+    /// A limit is gone.
+    pub takes_away: bool,
 }
 
 impl Config {
@@ -26,7 +28,7 @@ impl Config {
             }
         }
         for (id, page) in &mut config.pages {
-            let other = other.pages.get(id);
+            let other = other.pages.get(id).filter(|other| other.channel == page.channel);
             page.rate = other.and_then(|page| page.rate);
             page.daily = other.and_then(|page| page.daily);
         }
@@ -51,6 +53,7 @@ pub fn changes(before: &Layers, after: &Layers) -> Changes {
     for key in keys.into_iter().filter(|key| before.get(*key) != after.get(*key)) {
         match is_limit(key) {
             true => {
+                changes.takes_away |= !after.contains_key(key);
                 let [was, is] = [&before, &after].map(|values| word(values.get(key)));
                 changes.limits.push(format!("{key} {was} -> {is}"));
             }
@@ -61,8 +64,13 @@ pub fn changes(before: &Layers, after: &Layers) -> Changes {
 }
 
 fn is_limit(key: &str) -> bool {
-    let is_pages = key.starts_with("channels.") || key.starts_with("pages.");
-    key.starts_with("quotas.") || is_pages && (key.ends_with(".rate") || key.ends_with(".daily"))
+    let parts = split_key(key);
+    match parts.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["quotas", ..] => true,
+        // Not a header of that name, which is a secret.
+        ["channels" | "pages", _, limit] => matches!(limit, "rate" | "daily"),
+        _ => false,
+    }
 }
 
 fn word(value: Option<&Value>) -> String {
@@ -103,6 +111,7 @@ mod tests {
 
     #[test]
     fn b2_what_changed_is_told_without_secrets() {
+        assert!(is_limit("pages.\"shop.eu\".rate") && !is_limit("pages.shop.headers.rate"));
         let changes = changes(&layers(BEFORE), &layers(AFTER));
         assert_eq!(
             changes.limits,
@@ -115,6 +124,7 @@ mod tests {
             ]
         );
         assert_eq!(changes.others, ["channels.whatsapp.token", "pages.outlet.token", "pages.shop.token"]);
+        assert!(changes.takes_away, "shop has none of its own any more");
         assert_eq!(super::changes(&layers(AFTER), &layers(AFTER)), Changes::default());
     }
 }

@@ -145,7 +145,7 @@ impl Control for NodeControl {
         let sight = self.sight();
         let status = sight.status(&sight.read(&row).await.map_err(api_error)?);
         let mut answer = json!(Launched { status, already: known.is_some() });
-        let warnings = unnamed(&self.config.now(), &launch);
+        let warnings = unnamed(&self.options.config, &launch);
         for warning in &warnings {
             tracing::warn!(campaign = %launch.campaign, "{warning}");
         }

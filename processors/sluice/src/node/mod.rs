@@ -184,6 +184,12 @@ impl Node {
     }
 
     fn start_reloader(&mut self, loaded: Loaded) {
+        if !reload::can_be_watched(loaded.sources.path()) {
+            tracing::info!(
+                "the configuration is no file that can be read again: its limits stay as they are"
+            );
+            return;
+        }
         let (config, limits) = (self.config.clone(), self.limits.clone());
         let reloader = Reloader::new(loaded, config, limits, &self.telemetry.metrics);
         self.roles.start(Role::Configuration, |shutdown| async move {
@@ -376,6 +382,7 @@ impl Node {
 
     /// Stops everything in order; `hurry` cuts what the sender still waits for. Gives the calls that were cut.
     pub async fn stop(mut self, hurry: Shutdown) -> Stopped {
+        self.roles.stop(Role::Configuration, hurry.clone()).await;
         self.roles.stop(Role::Gateway, hurry.clone()).await;
         self.roles.stop(Role::Expander, hurry.clone()).await;
         let sender = self.roles.stop(Role::Sender, hurry.clone()).await;
