@@ -5,7 +5,7 @@
 //! when tokens have come (G6).
 //!
 //! A quota that changes is replaced by one of the same name: what is booked in its row counts on, and each limit is kept
-//! from then on. Places stay as they are, since calls under way have tokens of the former ones.
+//! from then on. The former one stays until nobody has tokens of it, and gives back those that were not called.
 //!
 //! - [`Quotas`]: all of a process; [`User`]: one page's part of them.
 //! - [`leasing`]: the task of each quota that leases while somebody wants tokens.
@@ -14,43 +14,56 @@ pub(crate) mod leasing;
 
 use sluice_core::PageId;
 use sluice_core::quota::{Lease, Quota, Token, Tokens};
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 use tokio::sync::Notify;
 
-/// The place of a quota among those that the process has had.
+/// The place of a quota among those that a [`User`] knows.
 pub(crate) type QuotaPlace = usize;
 
 /// The tokens of one call: one of each quota that it is under.
-pub(crate) type CallTokens = Vec<(QuotaPlace, Token)>;
+pub(crate) type CallTokens = Vec<(Arc<Pool>, Token)>;
 
 /// All quotas of a process.
 #[derive(Debug, Default)]
 pub(crate) struct Quotas {
-    all: RwLock<Arc<[Listed]>>,
-    users: AtomicU64,
+    known: Mutex<Known>,
+    /// Of users and of pools, each once.
+    numbers: AtomicU64,
     /// Some are new, or the end has come.
     changed: Notify,
-    is_ending: AtomicBool,
 }
 
-/// A quota, and whether it is still kept.
-#[derive(Debug, Clone)]
-struct Listed {
-    pool: Arc<Pool>,
-    is_kept: bool,
+#[derive(Debug, Default)]
+struct Known {
+    kept: Arc<[Arc<Pool>]>,
+    /// Replaced ones; gone when their tasks have ended.
+    replaced: Vec<Weak<Pool>>,
+    is_ending: bool,
 }
 
 /// One quota in this process.
 #[derive(Debug)]
 pub(crate) struct Pool {
+    /// Tells it from others of its name.
+    number: u64,
     name: String,
     quota: Quota,
     state: Mutex<State>,
-    /// Somebody wants more, or the end has come.
+    /// Somebody wants more, or it is not kept any more.
     changed: Notify,
+}
+
+/// How long a pool goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Kept,
+    /// Until nobody has tokens of it.
+    Replaced,
+    /// Until what is unused has been given back.
+    Ending,
 }
 
 #[derive(Debug)]
@@ -62,7 +75,7 @@ struct State {
     trouble: Option<String>,
     /// Nothing is free until then, which is longer than tokens live, as the last look showed. Monotonic.
     dry_until: Duration,
-    is_ending: bool,
+    stage: Stage,
 }
 
 impl Quotas {
@@ -72,58 +85,46 @@ impl Quotas {
         new
     }
 
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// From now on these are kept. Those that are the same stay; of the others nothing more is leased, and what of their
-    /// tokens nobody uses is given back. Says whether anything is new or gone.
-    pub(crate) fn replace(&self, quotas: &BTreeMap<String, Quota>) -> bool {
-        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
-        let is_same = |listed: &Listed| quotas.get(&listed.pool.name) == Some(&listed.pool.quota);
-        let mut next: Vec<Listed> = all.to_vec();
-        let gone = next.iter_mut().filter(|listed| listed.is_kept && !is_same(listed));
-        let gone: Vec<Arc<Pool>> = gone
-            .map(|listed| {
-                listed.is_kept = false;
-                listed.pool.clone()
-            })
-            .collect();
-        let kept: BTreeSet<&str> = all
-            .iter()
-            .filter(|listed| listed.is_kept && is_same(listed))
-            .map(|listed| &*listed.pool.name)
-            .collect();
-        let new = quotas.iter().filter(|(name, _)| !kept.contains(name.as_str()));
-        let new = new.map(|(name, quota)| Listed { pool: Arc::new(Pool::new(name, quota)), is_kept: true });
-        next.extend(new);
-        if gone.is_empty() && next.len() == all.len() {
-            return false;
+    /// tokens nobody uses is given back.
+    pub(crate) fn replace(&self, quotas: &BTreeMap<String, Quota>) {
+        let mut known = self.known();
+        if known.is_ending {
+            return;
         }
-        *all = next.into();
-        drop(all);
-        gone.iter().for_each(|pool| pool.end());
+        let is_same = |pool: &&Arc<Pool>| quotas.get(&pool.name) == Some(&pool.quota);
+        let (same, gone): (Vec<_>, Vec<_>) = known.kept.iter().cloned().partition(|pool| is_same(&pool));
+        let pool = |(name, quota): (&String, &Quota)| {
+            let same = same.iter().find(|pool| pool.name == *name).cloned();
+            same.unwrap_or_else(|| Arc::new(Pool::new(self.number(), name, quota)))
+        };
+        known.kept = quotas.iter().map(pool).collect();
+        known.replaced.retain(|pool| pool.strong_count() > 0);
+        known.replaced.extend(gone.iter().map(Arc::downgrade));
+        drop(known);
+        gone.iter().for_each(|pool| pool.enter(Stage::Replaced));
         self.changed.notify_one();
-        true
     }
 
     /// A page's part.
     pub(crate) fn user(self: &Arc<Self>) -> User {
-        let number = self.users.fetch_add(1, Ordering::Relaxed);
-        let mut user = User {
-            quotas: self.clone(),
-            known: Arc::default(),
-            number,
-            told: Arc::default(),
-            wanted: Vec::new(),
-        };
+        let number = self.number();
+        let told = Arc::default();
+        let mut user = User { quotas: self.clone(), pools: Arc::default(), number, told, wanted: Vec::new() };
         user.renew();
         user
     }
 
-    fn listed(&self) -> Arc<[Listed]> {
-        self.all.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Each that there has been so far, in the order of their places.
-    pub(crate) fn pools(&self) -> Vec<Arc<Pool>> {
-        self.listed().iter().map(|listed| listed.pool.clone()).collect()
+    fn kept(&self) -> Arc<[Arc<Pool>]> {
+        self.known().kept.clone()
     }
 
     /// Resolves when some are new, or when the end has come.
@@ -133,35 +134,47 @@ impl Quotas {
 
     /// Nothing is leased any more: what is not used is given back once more, then the tasks end.
     pub(crate) fn end(&self) {
-        self.is_ending.store(true, Ordering::Relaxed);
-        self.pools().iter().for_each(|pool| pool.end());
+        let mut known = self.known();
+        known.is_ending = true;
+        let replaced: Vec<Arc<Pool>> = known.replaced.iter().filter_map(Weak::upgrade).collect();
+        known.kept.iter().chain(&replaced).for_each(|pool| pool.enter(Stage::Ending));
+        drop(known);
         self.changed.notify_one();
     }
 
     fn is_ending(&self) -> bool {
-        self.is_ending.load(Ordering::Relaxed)
+        self.known().is_ending
     }
 }
 
 impl Pool {
-    fn new(name: &str, quota: &Quota) -> Self {
+    fn new(number: u64, name: &str, quota: &Quota) -> Self {
         let state = State {
             tokens: Tokens::new(quota),
             told: BTreeMap::new(),
             trouble: None,
             dry_until: Duration::ZERO,
-            is_ending: false,
+            stage: Stage::Kept,
         };
-        Self { name: name.to_owned(), quota: quota.clone(), state: Mutex::new(state), changed: Notify::new() }
+        let (name, state) = (name.to_owned(), Mutex::new(state));
+        Self { number, name, quota: quota.clone(), state, changed: Notify::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is not used is given back once more, then its task ends.
-    fn end(&self) {
-        self.state().is_ending = true;
+    fn enter(&self, stage: Stage) {
+        self.state().stage = stage;
+        self.changed.notify_one();
+    }
+
+    /// A user wants no more of it, and has none of it.
+    fn lose(&self, user: u64) {
+        let mut state = self.state();
+        state.tokens.leave(user);
+        state.told.remove(&user);
+        drop(state);
         self.changed.notify_one();
     }
 
@@ -187,7 +200,7 @@ impl Pool {
 pub(crate) struct User {
     quotas: Arc<Quotas>,
     /// As they were at the last [`User::renew`]: places mean the same until then.
-    known: Arc<[Listed]>,
+    pools: Arc<[Arc<Pool>]>,
     number: u64,
     told: Arc<Notify>,
     /// What it said last, of each quota.
@@ -195,29 +208,30 @@ pub(crate) struct User {
 }
 
 impl User {
-    /// Learns of quotas that are new or gone.
+    /// Learns of quotas that are new or gone: places mean others from now on.
     pub(crate) fn renew(&mut self) {
-        self.known = self.quotas.listed();
-        self.wanted.resize(self.known.len(), 0);
+        let before = std::mem::replace(&mut self.pools, self.quotas.kept());
+        let is_kept = |pool: &Arc<Pool>| self.pools.iter().any(|kept| Arc::ptr_eq(kept, pool));
+        before.iter().filter(|pool| !is_kept(pool)).for_each(|pool| pool.lose(self.number));
+        let wanted = |pool: &Arc<Pool>| {
+            before.iter().position(|former| Arc::ptr_eq(former, pool)).map_or(0, |place| self.wanted[place])
+        };
+        self.wanted = self.pools.iter().map(wanted).collect();
     }
 
     /// Of how many quotas it could want tokens.
     pub(crate) fn quotas(&self) -> usize {
-        self.known.len()
+        self.pools.len()
     }
 
     /// Those that a call of a campaign of `tenant` from `page` is under.
     pub(crate) fn of(&self, page: &PageId, tenant: &str) -> Vec<QuotaPlace> {
-        let covers = |listed: &Listed| listed.is_kept && listed.pool.quota.covers(page.as_str(), tenant);
-        self.known.iter().enumerate().filter(|(_, listed)| covers(listed)).map(|(place, _)| place).collect()
+        let covers = |pool: &Pool| pool.quota.covers(page.as_str(), tenant);
+        self.pools.iter().enumerate().filter(|(_, pool)| covers(pool)).map(|(place, _)| place).collect()
     }
 
-    fn pool(&self, place: QuotaPlace) -> Option<&Pool> {
-        self.known.get(place).map(|listed| &*listed.pool)
-    }
-
-    fn pools(&self) -> impl Iterator<Item = &Pool> {
-        self.known.iter().map(|listed| &*listed.pool)
+    fn pool(&self, place: QuotaPlace) -> Option<&Arc<Pool>> {
+        self.pools.get(place)
     }
 
     /// Resolves when tokens have come.
@@ -228,7 +242,7 @@ impl User {
     /// Of each quota: so many calls could be made within a moment, those with tokens included. Who wants as many as
     /// before lacks some too, once it has used tokens: nobody else would say so while they live.
     pub(crate) fn want(&mut self, wanted: Vec<u32>, now: Duration) {
-        for (place, (pool, count)) in self.pools().zip(&wanted).enumerate() {
+        for (place, (pool, count)) in self.pools.iter().zip(&wanted).enumerate() {
             if *count == 0 && self.wanted[place] == 0 {
                 continue;
             }
@@ -264,8 +278,9 @@ impl User {
         }
         let mut taken = CallTokens::new();
         for place in places {
-            match self.pool(*place).and_then(|pool| pool.state().tokens.take(self.number, start)) {
-                Some(token) => taken.push((*place, token)),
+            let pool = self.pool(*place);
+            match pool.and_then(|pool| Some((pool.clone(), pool.state().tokens.take(self.number, start)?))) {
+                Some(token) => taken.push(token),
                 None => {
                     self.give_back(taken, start);
                     return None;
@@ -277,19 +292,21 @@ impl User {
 
     /// The call was certainly not made.
     pub(crate) fn give_back(&self, tokens: CallTokens, now: Duration) {
-        for (place, token) in tokens {
-            if let Some(pool) = self.pool(place) {
-                pool.state().tokens.give_back(self.number, token, now);
-                pool.changed.notify_one();
-            }
+        for (pool, token) in tokens {
+            pool.state().tokens.give_back(self.number, token, now);
+            pool.changed.notify_one();
         }
     }
 
     /// The call of these tokens may have been made, and started before `started_by` if it was.
     pub(crate) fn called(&self, tokens: CallTokens, started_by: Duration) {
-        for (place, token) in tokens {
-            if let Some(pool) = self.pool(place) {
-                pool.state().tokens.called(token, started_by);
+        for (pool, token) in tokens {
+            let mut state = pool.state();
+            state.tokens.called(token, started_by);
+            let is_kept = state.stage == Stage::Kept;
+            drop(state);
+            if !is_kept {
+                pool.changed.notify_one();
             }
         }
     }
@@ -313,7 +330,7 @@ impl User {
 
     /// Why nothing can be leased for what it wants.
     pub(crate) fn trouble(&self) -> Option<String> {
-        let wanting = self.pools().zip(&self.wanted).filter(|(_, wanted)| **wanted > 0);
+        let wanting = self.pools.iter().zip(&self.wanted).filter(|(_, wanted)| **wanted > 0);
         wanting.map(|(pool, _)| pool).find_map(|pool| {
             let trouble = pool.state().trouble.clone()?;
             Some(format!("waiting for tokens of quota {}: {trouble}", pool.name))
@@ -323,12 +340,6 @@ impl User {
 
 impl Drop for User {
     fn drop(&mut self) {
-        for pool in self.pools() {
-            let mut state = pool.state();
-            state.tokens.leave(self.number);
-            state.told.remove(&self.number);
-            drop(state);
-            pool.changed.notify_one();
-        }
+        self.pools.iter().for_each(|pool| pool.lose(self.number));
     }
 }

@@ -63,6 +63,8 @@ pub struct Tokens {
     /// How long calls count on the clock of this process; `None`: they are left to the row.
     window: Option<Duration>,
     users: BTreeMap<u64, User>,
+    /// Taken for calls of which is not yet known whether they were made.
+    taken: u32,
     /// Whose turn it is first at the next lease.
     turn: u64,
     /// Certainly not called, not yet given back.
@@ -151,11 +153,13 @@ impl Tokens {
         if lots[at].count == 0 {
             lots.remove(at);
         }
+        self.taken += 1;
         Some(token)
     }
 
     /// The call of a token was certainly not made: the user has it again, as long as it is good for anything.
     pub fn give_back(&mut self, user: u64, token: Token, now: Duration) {
+        self.taken = self.taken.saturating_sub(1);
         match self.users.get_mut(&user).filter(|_| token.until > now) {
             Some(user) => {
                 user.add(token, 1);
@@ -167,6 +171,7 @@ impl Tokens {
 
     /// The call of a token may have been made, and started before `started_by` if it was.
     pub fn called(&mut self, token: Token, started_by: Duration) {
+        self.taken = self.taken.saturating_sub(1);
         let Some(window) = self.window else { return };
         let part = (window / PARTS).as_nanos().max(1);
         let parts = (started_by + window).as_nanos().div_ceil(part);
@@ -192,6 +197,11 @@ impl Tokens {
     /// When the next token's time is over.
     pub fn next_expiry(&self) -> Option<Duration> {
         self.users.values().flat_map(|user| &user.lots).map(|lot| lot.token.until).min()
+    }
+
+    /// Whether no user has tokens, nor a call under way has any.
+    pub fn nobody_has_any(&self) -> bool {
+        self.taken == 0 && self.users.values().all(|user| user.lots.is_empty())
     }
 
     /// Whether something is to be given back.

@@ -33,7 +33,7 @@ impl PageTokens {
     /// Learns of quotas that are new or gone.
     pub(super) fn renew(&mut self) {
         self.user.renew();
-        self.more.resize(self.user.quotas(), 0);
+        self.more = vec![0; self.user.quotas()];
     }
 
     /// See [`crate::quotas::User::of`].

@@ -3,7 +3,7 @@
 //! One lease is under way at a time. A lease without an answer is asked for again as it was, until it is known whether
 //! it is written: only then its tokens are anybody's, and only then what it gives back is given back.
 
-use super::{Pool, QuotaPlace, Quotas};
+use super::{Pool, Quotas, Stage};
 use crate::metrics::{LeaseResult, QuotaStats, TokenFate};
 use sluice_core::QuotaBody;
 use sluice_core::partition::murmur2;
@@ -82,14 +82,17 @@ impl Pool {
         state.tokens.expire(now);
         let lacking = state.tokens.lacking(now);
         let counts_long = self.quota.windows().any(|window| window.length_ms >= GIVE_BACK_FROM_MS);
-        if lacking > 0 && !state.is_ending || counts_long && state.tokens.has_unused() {
-            return Work::Lease(if state.is_ending { 0 } else { lacking });
+        let is_kept = state.stage == Stage::Kept;
+        if lacking > 0 && is_kept || counts_long && state.tokens.has_unused() {
+            return Work::Lease(if is_kept { lacking } else { 0 });
         }
-        match (state.is_ending, state.tokens.next_expiry()) {
-            // Those of a quota that was changed are still with its pages, and would count for long.
-            (true, Some(expiry)) if counts_long => Work::Wait(Some(expiry)),
-            (true, _) => Work::End,
-            (false, expiry) => Work::Wait(expiry),
+        match state.stage {
+            Stage::Kept => Work::Wait(state.tokens.next_expiry()),
+            // What its pages have, or give back from calls that were not made, would count for long.
+            Stage::Replaced if counts_long && !state.tokens.nobody_has_any() => {
+                Work::Wait(state.tokens.next_expiry())
+            }
+            Stage::Replaced | Stage::Ending => Work::End,
         }
     }
 
@@ -133,13 +136,14 @@ impl Pool {
 /// The tasks of all quotas, also of those that come later, until [`Quotas::end`].
 pub(crate) async fn run(quotas: Arc<Quotas>, lessee: Lessee) {
     let mut tasks = JoinSet::new();
-    let mut begun = 0;
+    let mut begun = None;
     loop {
-        let pools = quotas.pools();
-        for (place, pool) in pools.iter().enumerate().skip(begun) {
-            tasks.spawn(lease(place, pool.clone(), lessee.clone()));
+        let pools = quotas.kept();
+        for pool in pools.iter().filter(|pool| Some(pool.number) > begun) {
+            tasks.spawn(lease(pool.clone(), lessee.clone()));
         }
-        begun = pools.len();
+        begun = begun.max(pools.iter().map(|pool| pool.number).max());
+        drop(pools);
         if quotas.is_ending() && tasks.is_empty() {
             return;
         }
@@ -150,8 +154,8 @@ pub(crate) async fn run(quotas: Arc<Quotas>, lessee: Lessee) {
     }
 }
 
-/// Leases until [`Pool::end`].
-async fn lease(place: QuotaPlace, pool: Arc<Pool>, lessee: Lessee) {
+/// Leases as long as the quota is kept, and gives back afterwards.
+async fn lease(pool: Arc<Pool>, lessee: Lessee) {
     let mut known: Option<QuotaRow> = None;
     let mut number = 0_u64;
     loop {
@@ -185,7 +189,7 @@ async fn lease(place: QuotaPlace, pool: Arc<Pool>, lessee: Lessee) {
             continue;
         };
         // Two of one name, where it was changed, must not take each other's write for their own.
-        let writer = format!("{}/{place}.{number}", lessee.owner);
+        let writer = format!("{}/{}.{number}", lessee.owner, pool.number);
         known = write(&pool, &lessee, lease, &writer).await;
         tokio::time::sleep(lessee.pause(number)).await;
     }

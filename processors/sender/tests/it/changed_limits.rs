@@ -155,27 +155,52 @@ async fn b2_a_quota_comes_goes_and_covers_others_while_its_campaigns_run() {
     running.stop().await;
 }
 
+fn a_day(count: u32) -> BTreeMap<String, Quota> {
+    let daily = format!("{count}/day").parse().ok();
+    BTreeMap::from([("acme".to_owned(), Quota { rate: None, daily, ..quotas(Some(1))["acme"].clone() })])
+}
+
+/// The row of [`a_day`] counts what was called, and no more.
+async fn counts_the_calls(bench: &Bench) {
+    let row = bench.store().quota("acme").await.unwrap().unwrap();
+    let window = bench.quotas["acme"].windows().next().unwrap();
+    assert_eq!(row.body.used(&window, bench.world.wall_ms()), bench.calls() as u64);
+}
+
 #[tokio::test(start_paused = true)]
 async fn g4_b3_what_was_leased_under_a_changed_quota_and_not_called_is_given_back() {
-    let daily = |count: u32| {
-        let quota = quotas(Some(1))["acme"].clone();
-        let quota = Quota { rate: None, daily: format!("{count}/day").parse().ok(), ..quota };
-        BTreeMap::from([("acme".to_owned(), quota)])
-    };
     let mut bench = Bench::new();
-    bench.quotas = daily(1_000);
+    bench.quotas = a_day(1_000);
     bench.page_rate = "4/s".parse().ok();
     bench.campaign_on("c", "acme", "page", 0, 40).await;
     let running = bench.start("sender");
     for round in 1..=20 {
         tokio::time::sleep(Duration::from_millis(1_170)).await;
-        running.change((Some("4/s"), None), &daily(1_000 + round % 2));
+        running.change((Some("4/s"), None), &a_day(1_000 + round % 2));
     }
     tokio::time::sleep(SECOND).await;
     running.stop().await;
-    let row = bench.store().quota("acme").await.unwrap().unwrap();
-    let window = bench.quotas["acme"].windows().next().unwrap();
-    assert_eq!(row.body.used(&window, bench.world.wall_ms()), bench.calls() as u64);
+    counts_the_calls(&bench).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn g4_b3_calls_under_way_at_a_change_of_a_quota_that_are_not_made_are_given_back() {
+    let mut bench = Bench::new();
+    bench.quotas = a_day(1_000);
+    bench.page_rate = "20/s".parse().ok();
+    bench.campaign_on("c", "acme", "page", 0, 40).await;
+    let running = bench.start("sender");
+    for round in 1..=5 {
+        tokio::time::sleep(2 * SECOND).await;
+        // Longer than a token lives: each comes too late.
+        bench.stall(5 * SECOND);
+        tokio::time::sleep(SECOND / 2).await;
+        running.change((Some("20/s"), None), &a_day(1_000 + round % 2));
+        tokio::time::sleep(6 * SECOND).await;
+    }
+    assert!(bench.calls() > 150, "{}", bench.calls());
+    running.stop().await;
+    counts_the_calls(&bench).await;
 }
 
 #[tokio::test(start_paused = true)]
