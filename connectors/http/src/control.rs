@@ -55,6 +55,14 @@ impl Action {
     }
 }
 
+/// Which campaigns.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct CampaignsQuery {
+    /// Only those that have not ended, which are few however many there have been.
+    #[serde(default)]
+    pub unfinished: bool,
+}
+
 /// Which recipients of a campaign: a part of them at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct RecipientsQuery {
@@ -116,8 +124,8 @@ pub trait Control: Send + Sync + 'static {
     /// When a launch would start and end beside what its pages send; nothing is created. `asked_json`: the launch, and
     /// who would be called, counted.
     async fn preview(&self, asked_json: &[u8]) -> Result<Value, ApiError>;
-    /// All campaigns, oldest first.
-    async fn list(&self) -> Result<Value, ApiError>;
+    /// Campaigns, oldest first.
+    async fn list(&self, query: &CampaignsQuery) -> Result<Value, ApiError>;
     /// One campaign; 404 when there is none of that name.
     async fn get(&self, tenant: &str, name: &str) -> Result<Value, ApiError>;
     /// What one campaign waits for, until when, and everything that it could wait for; 404 like `get`.

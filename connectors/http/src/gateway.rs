@@ -1,6 +1,8 @@
 //! The router, its state, and how it is served.
 
-use crate::control::{Action, Control, ErrorsQuery, EventsQuery, LettersQuery, RecipientsQuery};
+use crate::control::{
+    Action, CampaignsQuery, Control, ErrorsQuery, EventsQuery, LettersQuery, RecipientsQuery,
+};
 use crate::error::ApiError;
 use crate::metrics::GatewayMetrics;
 use crate::nearby;
@@ -172,8 +174,11 @@ async fn preview(
     control.preview(&whole(body)?).await.map(Json)
 }
 
-async fn list(State(control): State<Arc<dyn Control>>) -> Result<Json<Value>, ApiError> {
-    control.list().await.map(Json)
+async fn list(
+    State(control): State<Arc<dyn Control>>,
+    query: Result<Query<CampaignsQuery>, QueryRejection>,
+) -> Result<Json<Value>, ApiError> {
+    control.list(&understood(query)?).await.map(Json)
 }
 
 #[derive(Deserialize)]

@@ -22,7 +22,7 @@ pub mod telemetry;
 mod webhooks;
 mod webhooks_refused;
 
-pub use control::{Action, Control, ErrorsQuery, EventsQuery, LettersQuery, RecipientsQuery};
+pub use control::{Action, CampaignsQuery, Control, ErrorsQuery, EventsQuery, LettersQuery, RecipientsQuery};
 pub use error::ApiError;
 pub use gateway::{Gateway, GatewayOptions, router, serve, serve_measured};
 pub use metrics::GatewayMetrics;

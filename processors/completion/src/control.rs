@@ -4,17 +4,14 @@ use crate::error::CompletionError;
 use bytes::Bytes;
 use serde_bytes::ByteArray;
 use sluice_core::partition::partition_of;
-use sluice_core::{CampaignId, CampaignRow, PageId};
+use sluice_core::{CampaignId, CampaignRow};
 use sluice_runtime::ports::log::{AppendTicket, Log, NewRecord, Partition, Topic};
 use sluice_runtime::ports::store::Store;
 use sluice_schemas::{CampaignControl, encode};
 
 /// Raises `control` of each page of the campaign: a grant that was decided on the old row is refused (G7).
 pub(crate) async fn bump_pages(store: &dyn Store, row: &CampaignRow) -> Result<(), CompletionError> {
-    for page in &row.launch.pages {
-        store.bump_control(&PageId::from(page.as_str())).await?;
-    }
-    Ok(())
+    Ok(store.bump_controls(&row.page_ids()).await?)
 }
 
 /// Wakes up whoever holds state of the campaign. Only a hint: the truth is the row.

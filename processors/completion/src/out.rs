@@ -5,7 +5,7 @@ use crate::error::CommandError;
 use crate::processor::CompletionPorts;
 use serde::Serialize;
 use sluice_core::facts::Status;
-use sluice_core::{CampaignRow, ChunkId, ChunkRow, ChunkState, Counters, LedgerBody, PageId};
+use sluice_core::{CampaignRow, ChunkId, ChunkRow, ChunkState, Counters, LedgerBody};
 use std::collections::BTreeMap;
 
 /// Recipients by where they were at one moment.
@@ -35,20 +35,13 @@ pub(crate) fn in_flight(state: &ChunkState, size: u32, claims: &LedgerBody, chun
 pub(crate) async fn out(ports: &CompletionPorts, row: &CampaignRow) -> Result<Out, CommandError> {
     let store = &*ports.store;
     // The ledgers first: a claim that has left one shows its outcome in a state that is read after it (hazard 23).
-    let mut ledgers: BTreeMap<PageId, LedgerBody> = BTreeMap::new();
-    for page in &row.launch.pages {
-        let page = PageId::from(page.as_str());
-        if let Some(ledger) = store.ledger(&page).await? {
-            ledgers.insert(page, ledger.body);
-        }
-    }
+    let ledgers = store.ledgers(&row.page_ids()).await?;
     let chunks = store.chunks(row.id).await?;
     let mut counters: BTreeMap<ChunkId, Counters> = store.counters(row.id).await?.into_iter().collect();
     let mut in_flight_now = 0;
     for ChunkRow { id, page, size, .. } in &chunks {
-        let Some(claims) = ledgers.get(page).filter(|claims| !claims.claimed(*id).is_empty()) else {
-            continue;
-        };
+        let claims = ledgers.get(page).map(|ledger| &ledger.body);
+        let Some(claims) = claims.filter(|claims| !claims.claimed(*id).is_empty()) else { continue };
         // Of one moment with what is counted as in flight.
         let (_, state) = store.load_chunk(*id).await?.unwrap_or_default();
         in_flight_now += in_flight(&state, *size, claims, *id);

@@ -180,6 +180,11 @@ pub struct CampaignRow {
 }
 
 impl CampaignRow {
+    /// The pages that it is sent from.
+    pub fn page_ids(&self) -> Vec<PageId> {
+        self.launch.pages.iter().map(|page| PageId::from(page.as_str())).collect()
+    }
+
     /// A campaign that has just been launched.
     pub fn launched(launch: CampaignLaunch, now_ms: i64) -> Self {
         Self {

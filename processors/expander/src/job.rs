@@ -9,7 +9,7 @@ use crate::jobs::Cause;
 use crate::patience::{Waits, until_answered};
 use crate::reading::{Read, Reading};
 use crate::{ExpanderOptions, ExpanderPorts};
-use sluice_core::{CampaignId, CampaignRow, CampaignState, PageId, Seal};
+use sluice_core::{CampaignId, CampaignRow, CampaignState, Seal};
 use sluice_runtime::Shutdown;
 use sluice_runtime::ports::audience::AudienceProblem;
 use sluice_runtime::ports::store::Transition;
@@ -307,10 +307,8 @@ impl Job {
         let store = &self.ports.store;
         let step = Transition::of(row, CampaignState::Cancelling, Some(reason), self.ports.clock.wall_ms());
         until_answered("transition", || store.transition(self.id, step.clone())).await?;
-        for page in &row.launch.pages {
-            let page = PageId::from(page.as_str());
-            until_answered("bump control", || store.bump_control(&page)).await?;
-        }
+        let pages = row.page_ids();
+        until_answered("bump control", || store.bump_controls(&pages)).await?;
         wake(&self.ports, self.id).await?;
         Ok(Attempt::TryAgain { campaign: row.launch.campaign.clone(), problem })
     }

@@ -8,7 +8,8 @@ use axum::extract::ConnectInfo;
 use axum::http::Request;
 use serde_json::{Value, json};
 use sluice_http::{
-    Action, ApiError, Control, ErrorsQuery, EventsQuery, Gateway, LettersQuery, RecipientsQuery, Token, serve,
+    Action, ApiError, CampaignsQuery, Control, ErrorsQuery, EventsQuery, Gateway, LettersQuery,
+    RecipientsQuery, Token, serve,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,8 +30,8 @@ impl Control for OneCampaign {
         Ok(json!({"asked": String::from_utf8_lossy(asked_json)}))
     }
 
-    async fn list(&self) -> Result<Value, ApiError> {
-        Ok(json!([{"campaign": "spring-sale"}]))
+    async fn list(&self, query: &CampaignsQuery) -> Result<Value, ApiError> {
+        Ok(json!([{"campaign": "spring-sale", "unfinished": query.unfinished}]))
     }
 
     async fn get(&self, tenant: &str, name: &str) -> Result<Value, ApiError> {
@@ -107,7 +108,11 @@ async fn campaigns_are_launched_listed_and_shown() {
     let gateway = controlled("");
     let launch = Request::post("/v1/campaigns").body(Body::from(r#"{"campaign":"a"}"#)).unwrap();
     assert_eq!(json(answer(&gateway, launch).await).await, json!({"campaign": "a"}));
-    assert_eq!(json(answer(&gateway, get("/v1/campaigns")).await).await[0]["campaign"], "spring-sale");
+    for (query, unfinished) in [("", false), ("?unfinished=true", true)] {
+        let listed = json(answer(&gateway, get(&format!("/v1/campaigns{query}"))).await).await;
+        assert_eq!(listed, json!([{"campaign": "spring-sale", "unfinished": unfinished}]));
+    }
+    assert_eq!(answer(&gateway, get("/v1/campaigns?unfinished=perhaps")).await.status(), 400);
     let shown = json(answer(&gateway, get("/v1/campaigns/spring-sale?tenant=shop")).await).await;
     assert_eq!(shown, json!({"tenant": "shop", "campaign": "spring-sale"}));
     assert_eq!(json(answer(&gateway, get("/v1/campaigns/x")).await).await["tenant"], "default");

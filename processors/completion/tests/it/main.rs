@@ -4,6 +4,7 @@
 mod cancelling;
 mod commands;
 mod ending;
+mod many_pages;
 mod retrying;
 mod stalled;
 mod support;

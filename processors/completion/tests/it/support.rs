@@ -118,6 +118,13 @@ impl Bench {
         store.transition(id(), booking).await.unwrap().unwrap();
     }
 
+    /// A campaign on so many pages.
+    pub(crate) async fn campaign_on(&self, pages: usize) {
+        let pages = (0..pages).map(|number| format!("page {number}")).collect();
+        let row = CampaignRow::launched(CampaignLaunch { pages, ..launch() }, self.world.wall_ms());
+        self.hand_store().create_campaign(row).await.unwrap();
+    }
+
     /// A campaign of `chunks` chunks that is not sealed, and whose start was told.
     pub(crate) async fn campaign(&self, chunks: u32) {
         self.untold_campaign(chunks).await;

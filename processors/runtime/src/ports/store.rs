@@ -10,6 +10,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
 pub use sluice_core::Transition;
 use sluice_core::chunk_state::Stamp;
 use sluice_core::{
@@ -17,6 +18,10 @@ use sluice_core::{
     QuotaBody, Seal, SendId,
 };
 use sluice_schemas::{Channel, Fact, ReceiptEntry};
+use std::collections::BTreeMap;
+
+/// Ledgers of one campaign that are asked for at a time: enough to hide the way to a store, few beside what pages ask.
+const PAGES_AT_ONCE: usize = 32;
 
 /// Why the store refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -249,8 +254,26 @@ pub trait Store: Send + Sync + 'static {
     async fn release(&self, page: &PageId, fence: Fence, body: &LedgerBody) -> StoreResult<()>;
     /// Raises `control`, so that whoever grants looks at its campaigns again. Gives the new value.
     async fn bump_control(&self, page: &PageId) -> StoreResult<u64>;
+    /// The same for each of `pages`, some at a time: a campaign may have thousands.
+    async fn bump_controls(&self, pages: &[PageId]) -> StoreResult<()> {
+        let bumps: Vec<_> = pages.iter().map(|page| self.bump_control(page)).collect();
+        let mut bumps = stream::iter(bumps).buffer_unordered(PAGES_AT_ONCE);
+        while bumps.try_next().await?.is_some() {}
+        Ok(())
+    }
     /// Looks at a ledger.
     async fn ledger(&self, page: &PageId) -> StoreResult<Option<LedgerRow>>;
+    /// Looks at those of `pages` that are there, some at a time.
+    async fn ledgers(&self, pages: &[PageId]) -> StoreResult<BTreeMap<PageId, LedgerRow>> {
+        let looks = pages.iter().map(|page| async { Ok((page.clone(), self.ledger(page).await?)) });
+        let looks: Vec<_> = looks.collect();
+        let mut looks = stream::iter(looks).buffer_unordered(PAGES_AT_ONCE);
+        let mut ledgers = BTreeMap::new();
+        while let Some((page, ledger)) = looks.try_next().await? {
+            ledgers.extend(ledger.map(|ledger| (page, ledger)));
+        }
+        Ok(ledgers)
+    }
 
     // Quotas: linearisable.
 

@@ -62,8 +62,7 @@ pub async fn explain(sight: &Sight, row: &CampaignRow) -> Outcome<Explained> {
     if row.state.is_ended() || row.awaits_start {
         return Ok(explained);
     }
-    let pages = row.launch.pages.iter().map(|page| PageId::from(page.as_str()));
-    let pages: Vec<PageId> = pages.collect();
+    let pages = row.page_ids();
     for (place, page) in pages.iter().enumerate() {
         let (ledger, limits) = (stored.ledgers.get(page), Some(sight.limits(row.launch.channel, page)));
         explained.pages.push(match place < PAGES_LOOKED_AT {

@@ -58,16 +58,13 @@ impl Stored {
             true => Arc::default(),
             false => known.of(store, row).await?,
         };
-        let mut ledgers = BTreeMap::new();
-        let pages = row.launch.pages.iter().filter(|_| !row.state.is_ended());
-        for page in pages.map(|page| PageId::from(page.as_str())).filter(|page| wanted(page)) {
-            if let Some(mut ledger) = store.ledger(&page).await? {
-                let body = &ledger.body;
-                let of_campaign = body.doubts().map(|doubt| doubt.chunk).filter(|id| id.campaign() == row.id);
-                let in_doubt: BTreeSet<ChunkId> = of_campaign.collect();
-                settle(store, &mut ledger.body, in_doubt).await?;
-                ledgers.insert(page, ledger);
-            }
+        let mut pages = row.page_ids();
+        pages.retain(|page| !row.state.is_ended() && wanted(page));
+        let mut ledgers = store.ledgers(&pages).await?;
+        for ledger in ledgers.values_mut() {
+            let chunks = ledger.body.doubts().map(|doubt| doubt.chunk);
+            let in_doubt: BTreeSet<ChunkId> = chunks.filter(|id| id.campaign() == row.id).collect();
+            settle(store, &mut ledger.body, in_doubt).await?;
         }
         Ok(Self { row: row.clone(), chunks, counters, ledgers, quotas: Vec::new() })
     }
@@ -112,10 +109,19 @@ impl Stored {
         pages
     }
 
+    /// Who waits, by page.
+    pub fn waiting_by_page(&self) -> BTreeMap<PageId, Waiting> {
+        self.by_page(&BTreeMap::new())
+    }
+
     /// Who waits for a call, by page: without those who were called and of whom nobody knows the answer.
     pub fn callable(&self) -> BTreeMap<PageId, Waiting> {
+        self.by_page(&self.unanswered_of_chunks())
+    }
+
+    fn by_page(&self, less: &BTreeMap<ChunkId, u64>) -> BTreeMap<PageId, Waiting> {
         let mut pages: BTreeMap<PageId, Waiting> = BTreeMap::new();
-        let pending = self.pending(&self.unanswered_of_chunks());
+        let pending = self.pending(less);
         for (chunk, count) in self.chunks.iter().zip(pending).filter(|(_, count)| *count > 0) {
             add(pages.entry(chunk.page.clone()).or_default(), chunk, count);
         }

@@ -19,21 +19,31 @@ use crate::page::report::report;
 use crate::page::sight::Sight;
 use crate::suppressions::{self, Asked as Suppressions};
 use async_trait::async_trait;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sluice_completion::{CompletionPorts, StalledCampaigns};
 use sluice_core::launch::ValidLaunch;
 use sluice_core::schedule::starts_ms;
 use sluice_core::{CampaignRow, ChunkRow, PageId};
-use sluice_http::{Action, ApiError, Control, ErrorsQuery, EventsQuery, LettersQuery, RecipientsQuery};
+use sluice_http::{
+    Action, ApiError, CampaignsQuery, Control, ErrorsQuery, EventsQuery, LettersQuery, RecipientsQuery,
+};
 use sluice_runtime::Clock;
 use sluice_sender::Board;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::OnceCell;
+use tokio::task::JoinError;
 
 /// A question that only reads is answered or refused by then.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+
+/// A command, whose pages may be thousands, and a list of all campaigns: before the command line waits no longer.
+const DONE_WITHIN: Duration = Duration::from_secs(25);
+
+/// Campaigns that are read at a time for a list.
+const CAMPAIGNS_AT_ONCE: usize = 16;
 
 /// Recipients that are named for each reason at most, in an answer.
 const SAMPLES_MAX: usize = 1_000;
@@ -92,11 +102,23 @@ impl NodeControl {
     /// An answer that is there soon, or a refusal that says what keeps it away: who asks while an engine is away
     /// wants to hear that, and not wait as long as the engine is waited for.
     async fn soon<T>(&self, answer: impl Future<Output = Result<T, Failure>>) -> Result<T, ApiError> {
-        let failed = match tokio::time::timeout(ANSWERS_WITHIN, answer).await {
+        self.within(ANSWERS_WITHIN, answer).await
+    }
+
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        answer: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, ApiError> {
+        let failed = match tokio::time::timeout(limit, answer).await {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(failure)) if failure.exit != Exit::TryAgain => return Err(api_error(failure)),
             Ok(Err(failure)) => api_error(failure),
-            Err(_) => ApiError::new(503, "engine_away", "the store does not answer"),
+            Err(_) => ApiError::new(
+                503,
+                "engine_away",
+                format!("the store has not answered all within {} s", limit.as_secs()),
+            ),
         };
         match self.engines.trouble() {
             Some(trouble) => Err(ApiError::new(503, "engine_away", trouble)
@@ -172,18 +194,23 @@ impl Control for NodeControl {
         Ok(json!(self.soon(answer).await?))
     }
 
-    async fn list(&self) -> Result<Value, ApiError> {
-        let all = async {
-            let rows = self.engines.store().campaigns().await?;
-            let mut campaigns = Vec::with_capacity(rows.len());
-            let sight = self.sight();
+    async fn list(&self, query: &CampaignsQuery) -> Result<Value, ApiError> {
+        let listed = async {
+            let rows = match query.unfinished {
+                true => self.engines.store().unfinished().await?,
+                false => self.engines.store().campaigns().await?,
+            };
+            let sight = &self.sight();
             sight.look_who_works().await;
-            for row in rows {
-                campaigns.push(sight.status(&sight.read(&row).await?));
+            let reads: Vec<_> = rows.iter().map(|row| sight.read(row)).collect();
+            let mut reads = stream::iter(reads).buffered(CAMPAIGNS_AT_ONCE);
+            let mut campaigns = Vec::with_capacity(rows.len());
+            while let Some(stored) = reads.try_next().await? {
+                campaigns.push(sight.status(&stored));
             }
             Ok(json!({ "campaigns": campaigns }))
         };
-        self.soon(all).await
+        self.within(DONE_WITHIN, listed).await
     }
 
     async fn get(&self, tenant: &str, name: &str) -> Result<Value, ApiError> {
@@ -290,8 +317,17 @@ impl Control for NodeControl {
             store: self.engines.store(),
             clock: self.clock.clone(),
         };
-        Ok(json!(self.soon(given.carry_out(&ports, tenant, name)).await?))
+        // Who has no patience any more, or is gone, leaves no command half done.
+        let (tenant, name) = (tenant.to_owned(), name.to_owned());
+        let done = tokio::spawn(async move { given.carry_out(&ports, &tenant, &name).await });
+        Ok(json!(self.within(DONE_WITHIN, async { done.await.map_err(ended)? }).await?))
     }
+}
+
+fn ended(error: JoinError) -> Failure {
+    let to_do = "give it again: a command that holds already changes nothing";
+    Failure::new(Exit::TryAgain, "command_ended", "the command ended before its answer", to_do)
+        .with(error.to_string())
 }
 
 /// Which dead letters are to be replayed.

@@ -11,7 +11,7 @@ use crate::node::engines::Rows;
 use crate::node::service_file;
 use clap::Args;
 use serde::Deserialize;
-use sluice_core::ChunkRow;
+use sluice_core::{CampaignRow, ChunkRow};
 use sluice_runtime::ports::store::Store;
 use sluice_runtime::{Clock, SystemClock};
 use std::sync::Arc;
@@ -51,14 +51,17 @@ impl Source {
     pub(super) async fn all(&self) -> Outcome<Vec<CampaignStatus>> {
         match self {
             Self::Service(remote) => Ok(read::<All>(remote.get("/v1/campaigns").await?)?.campaigns),
-            Self::Rows(stored) => {
-                let store = stored.store();
-                let mut all = Vec::new();
-                for row in store.campaigns().await? {
-                    all.push(status::of(store.as_ref(), &row, SystemClock.wall_ms()).await?);
-                }
-                Ok(all)
+            Self::Rows(stored) => statuses(stored.store().as_ref(), stored.store().campaigns().await?).await,
+        }
+    }
+
+    /// Those that have not ended.
+    pub(super) async fn unfinished(&self) -> Outcome<Vec<CampaignStatus>> {
+        match self {
+            Self::Service(remote) => {
+                Ok(read::<All>(remote.get("/v1/campaigns?unfinished=true").await?)?.campaigns)
             }
+            Self::Rows(stored) => statuses(stored.store().as_ref(), stored.store().unfinished().await?).await,
         }
     }
 
@@ -88,6 +91,14 @@ impl Source {
             }
         })
     }
+}
+
+async fn statuses(store: &dyn Store, rows: Vec<CampaignRow>) -> Outcome<Vec<CampaignStatus>> {
+    let mut statuses = Vec::with_capacity(rows.len());
+    for row in rows {
+        statuses.push(status::of(store, &row, SystemClock.wall_ms()).await?);
+    }
+    Ok(statuses)
 }
 
 /// A campaign of a source: as it is stored it is looked up once, however many parts follow.

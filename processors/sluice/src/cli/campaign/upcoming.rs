@@ -29,7 +29,7 @@ pub struct UpcomingArgs {
 }
 
 pub(super) async fn run(common: &Common, args: &UpcomingArgs) -> Outcome {
-    let all = Source::open(common, &args.source).await?.all().await?;
+    let all = Source::open(common, &args.source).await?.unfinished().await?;
     let mut starts: Vec<(i64, &CampaignStatus)> = all
         .iter()
         .filter(|campaign| campaign.state == CampaignState::Scheduled)
