@@ -5,7 +5,7 @@
 
 use sluice_core::retry::GrowingWait;
 use sluice_core::throttle::HoldReason;
-use sluice_runtime::ports::caller::{CallResult, Failure};
+use sluice_runtime::ports::caller::{CallResult, Concerns, Failure};
 use std::time::Duration;
 
 /// What an error is about.
@@ -13,8 +13,8 @@ use std::time::Duration;
 pub enum Class {
     /// Give up on this recipient for this message.
     PermanentRecipient,
-    /// Every recipient would fail. Each fails by name, so that `retry failed` reaches all of them once the
-    /// campaign is corrected.
+    /// Every recipient would fail, unless it is this one's variables. Each fails by name, so that `retry-failed` reaches
+    /// them; when some in a row have, the campaign waits on this page for a person.
     PermanentCampaign,
     /// The message's template is not taken at present, for whomever: its campaigns wait on this page.
     Template,
@@ -136,12 +136,16 @@ impl ErrorRow {
         let growing = growing.map(|first| GrowingWait { first, times: self.wait_times });
         let failed = |transient, opted_out, attempts_max, retry_after| {
             let (code, message) = (code.clone(), message.clone());
-            let (holds_template, growing_wait) = (false, growing.filter(|_| transient));
+            let growing_wait = growing.filter(|_| transient);
+            let concerns = match self.class {
+                Class::PermanentCampaign => Concerns::Campaign,
+                _ => Concerns::Recipient,
+            };
             CallResult::Failed(Failure {
                 transient,
                 attempts_max,
                 opted_out,
-                holds_template,
+                concerns,
                 code,
                 message,
                 retry_after,

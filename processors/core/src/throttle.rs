@@ -22,6 +22,10 @@ pub struct HoldPolicy {
     /// pauses last hours, and one refused call an hour finds out that one is over. Lifting the page's hold and resuming
     /// the campaign end the wait at once.
     pub template_ms: u64,
+    /// Calls of a campaign that a page makes one after the other while each is refused for what the campaign itself
+    /// is, before the campaign waits there, as for a template; 0: it never does. Default 20: one row with an odd
+    /// variable is not the campaign, and a template that does not exist does not fail a million people.
+    pub campaign_refusals: u32,
 }
 
 impl Default for HoldPolicy {
@@ -32,6 +36,7 @@ impl Default for HoldPolicy {
             account_first_ms: 30_000,
             account_wait_ms_max: 900_000,
             template_ms: 3_600_000,
+            campaign_refusals: 20,
         }
     }
 }
@@ -56,7 +61,8 @@ pub enum HoldReason {
     Throttled(String),
     /// The provider refuses the account or its credentials: a person has to act.
     Account(String),
-    /// The provider does not take this template at present: its campaigns wait, the page does not.
+    /// The provider does not take this template at present, or no message of a campaign: its campaigns wait, the page
+    /// does not.
     Template(String),
 }
 
@@ -92,7 +98,7 @@ impl HoldReason {
 pub enum TemplateKey {
     /// All campaigns of this template, by its name and language.
     Named(String),
-    /// One campaign, whose messages are made from no template that the provider knows.
+    /// One campaign: its messages are made from no template that the provider knows, or are refused for what they are.
     Of(CampaignId),
 }
 
@@ -100,6 +106,11 @@ impl TemplateKey {
     /// Of a campaign; `template` is what its messages are made from.
     pub fn new(template: Option<&str>, campaign: CampaignId) -> Self {
         template.map_or(Self::Of(campaign), |name| Self::Named(name.to_owned()))
+    }
+
+    /// Whether a hold of this holds a campaign whose messages are made from `template`.
+    pub fn holds(&self, campaign: CampaignId, template: &TemplateKey) -> bool {
+        self == template || *self == Self::Of(campaign)
     }
 
     /// The template's name, where there is one.

@@ -36,8 +36,8 @@ pub struct PageStatus {
     pub day: Option<PageDay>,
     /// What their own limits leave the campaigns that have some.
     pub uses: Vec<CampaignUse>,
-    /// Why a campaign can't be sent from here: configuration.
-    pub problem: Option<String>,
+    /// Campaigns that can't be sent from here, and why: configuration.
+    pub problems: BTreeMap<CampaignId, String>,
     /// What it waits for inside Sluice, in words: the store gives no answer.
     pub waits_for: Option<String>,
 }
@@ -88,6 +88,15 @@ impl PageStatus {
         let of_campaign = |held: &&HeldTemplate| campaign.is_some_and(|id| held.campaigns.contains(&id));
         let template = self.templates.iter().filter(of_campaign);
         page.chain(template.map(|held| (held.until, &held.reason))).find(|(until, _)| *until > now)
+    }
+
+    /// Why `campaign` can't be sent from here; `None`: why some campaign can't.
+    pub fn problem_of(&self, campaign: Option<CampaignId>) -> Option<&str> {
+        match campaign {
+            Some(id) => self.problems.get(&id),
+            None => self.problems.values().next(),
+        }
+        .map(String::as_str)
     }
 }
 

@@ -9,7 +9,7 @@ use super::origin::Origin;
 use super::prepared::{Prepared, can_be_value};
 use super::watchdog::Watchdog;
 use sluice_core::throttle::HoldReason;
-use sluice_runtime::ports::caller::{CallResult, Failure};
+use sluice_runtime::ports::caller::{CallResult, Concerns, Failure};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -192,7 +192,7 @@ pub(super) fn unusable(message: String) -> CallResult {
         transient: false,
         attempts_max: 0,
         opted_out: false,
-        holds_template: false,
+        concerns: Concerns::Recipient,
         code: "invalid_endpoint".to_owned(),
         message,
         retry_after: None,

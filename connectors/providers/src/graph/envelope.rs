@@ -5,7 +5,7 @@ use crate::classes::{ErrorRow, UNKNOWN_ATTEMPTS_MAX, find};
 use crate::people::for_people;
 use serde::Deserialize;
 use sluice_core::throttle::HoldReason;
-use sluice_runtime::ports::caller::{Answer, CallResult, Failure};
+use sluice_runtime::ports::caller::{Answer, CallResult, Concerns, Failure};
 
 /// What a provider reads out of the body of a 200.
 pub(crate) enum Accepted {
@@ -97,7 +97,7 @@ fn refused(table: &'static [ErrorRow], answer: &Answer<'_>, error: &GraphError) 
             transient: true,
             attempts_max: UNKNOWN_ATTEMPTS_MAX,
             opted_out: false,
-            holds_template: false,
+            concerns: Concerns::Recipient,
             code,
             message: error.text(),
             retry_after: asked(),
@@ -121,7 +121,7 @@ fn without_envelope(answer: &Answer<'_>) -> CallResult {
             transient: true,
             attempts_max: 0,
             opted_out: false,
-            holds_template: false,
+            concerns: Concerns::Recipient,
             code,
             message,
             retry_after,
@@ -131,7 +131,7 @@ fn without_envelope(answer: &Answer<'_>) -> CallResult {
             transient: false,
             attempts_max: 0,
             opted_out: false,
-            holds_template: false,
+            concerns: Concerns::Recipient,
             code,
             message,
             retry_after: None,

@@ -11,7 +11,7 @@
 use crate::graph::retry_after;
 use crate::people::for_people;
 use sluice_core::throttle::HoldReason;
-use sluice_runtime::ports::caller::{Answer, AnswerRules, CallResult, Failure};
+use sluice_runtime::ports::caller::{Answer, AnswerRules, CallResult, Concerns, Failure};
 
 /// The rules of a generic endpoint.
 #[derive(Debug, Clone, Default)]
@@ -64,7 +64,7 @@ impl AnswerRules for HttpAnswers {
                     transient,
                     attempts_max: 0,
                     opted_out: false,
-                    holds_template: false,
+                    concerns: Concerns::Recipient,
                     code: format!("http_{status}"),
                     message: message(),
                     retry_after: if transient { retry_after(answer) } else { None },

@@ -3,7 +3,7 @@
 use super::errors::TABLE;
 use crate::graph::{Accepted, classify, used_percent};
 use serde::Deserialize;
-use sluice_runtime::ports::caller::{Answer, AnswerRules, CallResult, Failure};
+use sluice_runtime::ports::caller::{Answer, AnswerRules, CallResult, Concerns, Failure};
 use std::borrow::Cow;
 
 /// The rules of WhatsApp.
@@ -43,7 +43,7 @@ fn accepted(body: &[u8]) -> Accepted {
             transient: false,
             attempts_max: 0,
             opted_out: false,
-            holds_template: true,
+            concerns: Concerns::Template,
             code: "132015".to_owned(),
             message: "the template is paused for low quality".to_owned(),
             retry_after: None,

@@ -5,7 +5,7 @@ use sluice_core::throttle::HoldReason;
 use sluice_providers::http::response::HttpAnswers;
 use sluice_providers::messenger::response::MessengerAnswers;
 use sluice_providers::whatsapp::response::WhatsappAnswers;
-use sluice_runtime::ports::caller::{Answer, AnswerRules, CallResult};
+use sluice_runtime::ports::caller::{Answer, AnswerRules, CallResult, Concerns};
 use std::time::Duration;
 
 fn classify(rules: &dyn AnswerRules, status: u16, headers: &[(&str, &str)], body: &str) -> CallResult {
@@ -41,7 +41,7 @@ fn b6_a_message_that_a_paused_template_swallowed_is_not_repeated_and_the_others_
     };
     // It has an id: nobody can exclude that it leaves later (G1).
     assert_eq!((failure.transient, failure.code.as_str()), (false, "132015"));
-    assert!(failure.holds_template);
+    assert_eq!(failure.concerns, Concerns::Template);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use sluice_providers::instagram::response::InstagramAnswers;
 use sluice_providers::messenger::response::MessengerAnswers;
 use sluice_providers::whatsapp::response::WhatsappAnswers;
 use sluice_providers::{messenger, whatsapp};
-use sluice_runtime::ports::caller::{Answer, AnswerRules, CallResult};
+use sluice_runtime::ports::caller::{Answer, AnswerRules, CallResult, Concerns};
 use std::time::Duration;
 
 /// HTTP statuses that errors come with. They are not to be relied on: whatever it is, the code decides.
@@ -94,6 +94,8 @@ fn check_row(rules: &dyn AnswerRules, row: &ErrorRow, code: u32) {
             (Class::PermanentRecipient | Class::PermanentCampaign, CallResult::Failed(failure)) => {
                 assert!(!failure.transient && !failure.opted_out, "{row:?}");
                 assert_eq!(failure.code, name);
+                let is_campaign = row.class == Class::PermanentCampaign;
+                assert_eq!(failure.concerns == Concerns::Campaign, is_campaign, "{row:?}");
             }
             (
                 Class::Template,

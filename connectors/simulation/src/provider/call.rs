@@ -7,7 +7,7 @@ use crate::truth::{TruthCall, Verdict};
 use crate::world::ProcessId;
 use sluice_core::throttle::HoldReason;
 use sluice_runtime::Clock;
-use sluice_runtime::ports::caller::{Answer, Call, CallOutcome, CallResult, Caller, Failure};
+use sluice_runtime::ports::caller::{Answer, Call, CallOutcome, CallResult, Caller, Concerns, Failure};
 use std::time::Duration;
 
 pub(super) struct ProcessCaller {
@@ -173,7 +173,7 @@ fn failure(transient: bool, code: &str, message: &str) -> Failure {
         transient,
         attempts_max: 0,
         opted_out: false,
-        holds_template: false,
+        concerns: Concerns::Recipient,
         code: code.to_owned(),
         message: message.to_owned(),
         retry_after: None,

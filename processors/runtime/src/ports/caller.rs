@@ -254,6 +254,17 @@ pub enum CallResult {
     },
 }
 
+/// Whom a refused message says something of, beside its recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Concerns {
+    /// Nobody.
+    Recipient,
+    /// All of its campaign, as far as one refusal tells: the messages are wrong.
+    Campaign,
+    /// All campaigns of its template, which the provider does not take at present.
+    Template,
+}
+
 /// A refusal of one message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
@@ -263,8 +274,8 @@ pub struct Failure {
     pub attempts_max: u8,
     /// The person wants no messages.
     pub opted_out: bool,
-    /// The provider does not take the message's template at present, for whomever.
-    pub holds_template: bool,
+    /// Whom else it would happen to.
+    pub concerns: Concerns,
     /// Code in the provider's or the system's words.
     pub code: String,
     /// For people; without secrets.

@@ -7,8 +7,8 @@ use sluice_core::{CampaignId, ChunkId, SendId};
 use sluice_runtime::metered::{MeteredCaller, PageChannels};
 use sluice_runtime::metrics::Metrics;
 use sluice_runtime::ports::caller::{
-    Answer, AnswerRules, Begun, Call, CallOutcome, CallRequest, CallResult, Caller, Endpoint, Failure,
-    Outcomes,
+    Answer, AnswerRules, Begun, Call, CallOutcome, CallRequest, CallResult, Caller, Concerns, Endpoint,
+    Failure, Outcomes,
 };
 use sluice_schemas::Channel;
 use std::sync::{Arc, Mutex};
@@ -110,7 +110,7 @@ async fn outcomes_arrive_as_they_were_and_are_counted_by_class() {
         transient: true,
         attempts_max: 0,
         opted_out: false,
-        holds_template: false,
+        concerns: Concerns::Recipient,
         code: "1".to_owned(),
         message: String::new(),
         retry_after: None,

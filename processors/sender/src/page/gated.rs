@@ -219,7 +219,6 @@ impl Page {
         let template = is_resumed.then(|| state.template.clone());
         if let Err(problem) = state.campaign.renew(row, &self.id, now) {
             warn!(page = %self.id, campaign = %name, %problem, "its terms can't be kept; the former ones hold");
-            self.problem = Some(problem);
         }
         if state.campaign.gate.rules.pair_rate != former_pair {
             // Who waits was put there under the former limit: everybody is looked at again under the new one.
@@ -227,8 +226,9 @@ impl Page {
             state.deferred =
                 deferred.map(|((_, chunk, index), ready)| ((now, chunk, index), ready)).collect();
         }
-        if let Some(template) = template {
-            self.templates.remove(&template);
+        // One call finds out whether it is taken now.
+        if let Some(hold) = template.and_then(|template| self.templates.get_mut(&template)) {
+            hold.lift(now);
         }
         if !runs {
             self.ungrant(id);

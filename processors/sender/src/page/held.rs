@@ -3,7 +3,7 @@
 
 use super::Page;
 use sluice_core::ledger::{Held, LedgerHold};
-use sluice_core::throttle::{Hold, HoldReason};
+use sluice_core::throttle::{Hold, HoldReason, TemplateKey};
 use std::time::Duration;
 
 /// A shorter wait is over before anybody could ask for it, and is not worth a write.
@@ -77,6 +77,12 @@ impl Page {
             match what {
                 Held::Page => ownership.hold = hold,
                 Held::Template(key) => {
+                    // Campaigns may be open already.
+                    if let TemplateKey::Of(id) = key
+                        && let Some(state) = self.lanes.get_mut(id)
+                    {
+                        state.template = key.clone();
+                    }
                     self.templates.entry(key.clone()).or_insert(hold);
                 }
             }

@@ -5,7 +5,6 @@ use super::{Descriptor, LaneState, Page};
 use crate::campaigns::{Campaign, CampaignProblem};
 use crate::shard::SenderError;
 use sluice_core::lane::{Lane, Source};
-use sluice_core::throttle::TemplateKey;
 use sluice_core::{CampaignId, ChunkId, ChunkState, IndexSet};
 use sluice_runtime::ports::log::Partition;
 use sluice_runtime::ports::store::StoreError;
@@ -55,12 +54,13 @@ impl Page {
             let due = page.now() + page.ms(ms);
             page.waiting.push((due, record, descriptor.clone()));
         };
+        let known = self.problems.remove(&id);
         match opened {
             Ok(campaign) => {
-                self.problem = None;
                 let state = LaneState {
                     quotas: self.tokens.of(&self.id, &campaign.row.launch.tenant),
-                    template: TemplateKey::new(campaign.plan.template(), id),
+                    template: self.template_of(&campaign, id),
+                    refusals: 0,
                     campaign,
                     watched: self.context.watch.open(id),
                     lane: Lane::default(),
@@ -81,13 +81,14 @@ impl Page {
                 self.close(id, channel, settles_by_webhook, [record]);
             }
             Err(CampaignProblem::Configuration(problem)) => {
-                if self.problem.as_ref() != Some(&problem) {
+                if known.as_ref() != Some(&problem) {
                     warn!(page = %self.id, campaign = %id, %problem, "campaign can't be sent");
-                    self.problem = Some(problem);
                 }
+                self.problems.insert(id, problem);
                 again(self, self.context.options.hold.wait_ms_max.min(5_000));
             }
             Err(CampaignProblem::Store(StoreError::Unavailable(reason))) => {
+                self.problems.extend(known.map(|known| (id, known)));
                 again(self, self.context.options.again_ms);
                 self.away = Some(reason);
             }

@@ -4,7 +4,7 @@ use super::{Calling, Page, Ready};
 use sluice_core::chunk_state::entry;
 use sluice_core::throttle::HoldReason;
 use sluice_core::{ATTEMPTS_MAX, CampaignId, ChunkId};
-use sluice_runtime::ports::caller::{CallOutcome, CallResult, Failure};
+use sluice_runtime::ports::caller::{CallOutcome, CallResult, Concerns, Failure};
 use sluice_schemas::{Fact, ReceiptEntry};
 use std::time::Duration;
 use tracing::{info, warn};
@@ -45,17 +45,13 @@ impl Page {
             }
             CallResult::Failed(failure) => {
                 self.provider_answered(calling.slot, now);
-                match failure.holds_template {
-                    true => {
-                        let said = format!("{}: {}", failure.code, failure.message);
-                        self.hold_template(
-                            chunk.campaign(),
-                            HoldReason::Template(said),
-                            failure.retry_after,
-                            now,
-                        );
+                let (id, refusal) = (chunk.campaign(), format!("{}: {}", failure.code, failure.message));
+                match failure.concerns {
+                    Concerns::Recipient => self.template_answered(id, now),
+                    Concerns::Campaign => self.campaign_refused(id, refusal, now),
+                    Concerns::Template => {
+                        self.hold_template(id, HoldReason::Template(refusal), failure.retry_after, now);
                     }
-                    false => self.template_answered(chunk.campaign(), now),
                 }
                 let retry_after = self.asked_wait(&calling.ready, &failure);
                 let fact =

@@ -33,7 +33,7 @@ impl Page {
                 speed_percent: self.speed_percent(),
                 day: self.day(),
                 uses: self.uses(),
-                problem: self.problem.clone(),
+                problems: self.problems.clone(),
                 waits_for: self
                     .away
                     .as_ref()

@@ -3,6 +3,7 @@
 
 use super::Page;
 use crate::board::HeldTemplate;
+use crate::campaigns::Campaign;
 use sluice_core::CampaignId;
 use sluice_core::throttle::{Hold, HoldReason, TemplateKey};
 use sluice_schemas::Priority;
@@ -30,8 +31,32 @@ impl Page {
         hold.refused(&self.context.options.hold, reason, retry_after, now);
     }
 
+    /// The provider refused a message for what its campaign is. When it was so some times in a row, the campaign waits,
+    /// whatever others of its template do.
+    pub(super) fn campaign_refused(&mut self, id: CampaignId, said: String, now: Duration) {
+        let refusals_max = self.context.options.hold.campaign_refusals;
+        let Some(state) = self.lanes.get_mut(&id) else { return };
+        state.refusals = state.refusals.saturating_add(1);
+        let own = TemplateKey::Of(id);
+        let is_tried_again = self.templates.contains_key(&own);
+        if refusals_max == 0 || state.refusals < refusals_max && !is_tried_again {
+            return;
+        }
+        state.template = own;
+        self.hold_template(id, HoldReason::Template(said), None, now);
+    }
+
+    /// What holds a campaign that is opened: itself, where that is left of before.
+    pub(super) fn template_of(&self, campaign: &Campaign, id: CampaignId) -> TemplateKey {
+        let own = TemplateKey::Of(id);
+        if self.templates.contains_key(&own) { own } else { TemplateKey::new(campaign.plan.template(), id) }
+    }
+
     /// The provider took or judged a message of a campaign: its template is taken.
     pub(super) fn template_answered(&mut self, id: CampaignId, now: Duration) {
+        if let Some(state) = self.lanes.get_mut(&id) {
+            state.refusals = 0;
+        }
         if self.templates.is_empty() {
             return;
         }

@@ -4,7 +4,7 @@ use crate::support::{Bench, Running, page};
 use sluice_core::quota::Quota;
 use sluice_core::{CampaignId, CampaignState};
 use sluice_schemas::{GateClass, Rules};
-use sluice_simulation::ProviderFaults;
+use sluice_simulation::{ErrorAnswer, ProviderFaults};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -79,6 +79,56 @@ async fn b6_resuming_a_campaign_tries_its_template_at_once() {
     tokio::time::sleep(60 * SECOND).await;
     let taken = bench.heard().iter().filter(|(_, is_taken)| *is_taken).count();
     assert_eq!(taken, 180, "both campaigns of the template");
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn b6_g6_a_campaign_whose_messages_are_refused_for_what_they_are_waits_before_all_of_it_has_failed() {
+    let mut bench = campaigns().await;
+    bench.options.hold.campaign_refusals = 5;
+    let body = r#"{"error": {"code": 132001, "message": "Template name does not exist in the translation"}}"#;
+    bench.answers(ProviderFaults {
+        error: Some(ErrorAnswer { ppm: 1_000_000, status: 404, body }),
+        ..ProviderFaults::none()
+    });
+    let running = bench.start("sender");
+    tokio::time::sleep(60 * SECOND).await;
+    let refused = bench.heard().len();
+    assert!((15..=21).contains(&refused), "five of each, and those under way: {refused}");
+    let held = running.board.pages()[&page()].templates.clone();
+    assert_eq!(held.len(), 3, "each for itself, also those of one template: {held:?}");
+    assert!(held[0].reason.detail().starts_with("132001"), "{held:?}");
+    tokio::time::sleep(2 * HOUR).await;
+    assert_eq!(bench.heard().len() - refused, 6, "one call of each finds out, once an hour");
+    // The next owner goes on waiting.
+    running.stop().await;
+    let running = bench.start("another");
+    tokio::time::sleep(HOUR / 2).await;
+    assert_eq!(bench.heard().len() - refused, 6);
+    bench.answers(ProviderFaults::none());
+    bench.command("other", CampaignState::Paused, None).await;
+    bench.command("other", CampaignState::Running, None).await;
+    tokio::time::sleep(60 * SECOND).await;
+    let taken = |name: &str| bench.calls_of(name).len();
+    assert_eq!(taken("other"), 60, "everybody was called once");
+    tokio::time::sleep(2 * HOUR).await;
+    assert_eq!((taken("sale-one"), taken("sale-two")), (60, 60));
+    assert!(running.board.pages()[&page()].templates.is_empty());
+    running.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn b6_refusals_of_a_campaign_beside_messages_that_are_taken_hold_nobody() {
+    let bench = campaigns().await;
+    let body = r#"{"error": {"code": 132000, "message": "Number of parameters does not match"}}"#;
+    bench.answers(ProviderFaults {
+        error: Some(ErrorAnswer { ppm: 300_000, status: 400, body }),
+        ..ProviderFaults::none()
+    });
+    let running = bench.start("sender");
+    tokio::time::sleep(60 * SECOND).await;
+    assert_eq!(bench.heard().len(), 180);
+    assert!(running.board.pages()[&page()].templates.is_empty());
     running.stop().await;
 }
 

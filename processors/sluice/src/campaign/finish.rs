@@ -80,7 +80,7 @@ fn waits_for_a_person(target: &Stored, template: impl Fn(&PageId) -> TemplateKey
         let Some(ledger) = target.ledgers.get(page) else { return false };
         let concerns = |held: &LedgerHold| match &held.what {
             Held::Page => true,
-            Held::Template(refused) => *refused == template(page),
+            Held::Template(refused) => refused.holds(target.row.id, &template(page)),
         };
         let mut held = ledger.body.held().iter().filter(|held| held.reason.needs_a_person());
         held.any(|held| held.waits(ledger.fence.control, now_ms) && concerns(held))
@@ -108,7 +108,7 @@ mod tests {
 
     /// Pages of these limits, with what the ledgers have.
     fn around(target: &Stored, limits: PageLimits, others: &[Stored]) -> Circumstances {
-        let pages = target.row.launch.pages.iter().map(|page| PageId::from(page.as_str()));
+        let pages = target.row.page_ids().into_iter();
         let now = |page: &PageId| PageNow { limits, body: target.body(page).cloned(), ..PageNow::default() };
         let pages: BTreeMap<PageId, PageNow> = pages.map(|page| (page.clone(), now(&page))).collect();
         Circumstances { others: others.iter().map(Sends::of).collect(), pages, ..Circumstances::default() }

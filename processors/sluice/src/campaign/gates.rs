@@ -10,6 +10,7 @@ use sluice_core::ledger::Scope;
 use sluice_core::rate::PerDay;
 use sluice_core::usage::{DailyUse, share_of};
 use sluice_core::{CampaignRow, CampaignState, PageId};
+use sluice_schemas::GateClass;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Scheduled days that are told one by one.
@@ -169,7 +170,7 @@ pub fn page_gate(
     }
     let (mut full, mut next, mut says): (BTreeSet<PageId>, Option<(i64, u64)>, Vec<String>) =
         Default::default();
-    for page in row.launch.pages.iter().map(|page| PageId::from(page.as_str())) {
+    for page in row.page_ids() {
         let Some(PerDay(cap)) = daily_of(&page) else { continue };
         let Some(used) = stored.body(&page).and_then(|body| body.used(Scope::Page)) else { continue };
         let Some(freed) = frees(used, cap.get(), now_ms) else { continue };
@@ -190,19 +191,43 @@ pub fn frees(used: &DailyUse, cap: u64, now_ms: i64) -> Option<(i64, u64)> {
     Some((at_ms, used.free(cap, at_ms)))
 }
 
+/// Of those who wait on each page, how many the campaign's hours or its limit of the day hold there.
+pub fn held_by_page(stored: &Stored, now_ms: i64) -> BTreeMap<PageId, u64> {
+    let row = &stored.row;
+    let Ok(gate) = CampaignGate::of(row, 0) else { return BTreeMap::new() };
+    let full = gate.rules.daily_send_limit.map_or_else(BTreeSet::new, |cap| full_pages(stored, cap, now_ms));
+    let gate = gate.in_state(CampaignState::Running);
+    let is_closed = |class: &GateClass| matches!(gate.verdict(class, now_ms), Err(Waits::Window { .. }));
+    let held = |(page, waiting): (PageId, Waiting)| {
+        let holds = waiting.iter().filter(|(class, _)| full.contains(&page) || is_closed(class));
+        let count = holds.map(|(_, count)| count).sum();
+        (page, count)
+    };
+    stored.waiting_by_page().into_iter().map(held).collect()
+}
+
+/// The pages whose part of a campaign's limit of the day is used up.
+fn full_pages(stored: &Stored, cap: u64, now_ms: i64) -> BTreeSet<PageId> {
+    let row = &stored.row;
+    let pages = row.page_ids().into_iter().enumerate();
+    let is_full = |place: usize, page: &PageId| {
+        let used = stored.body(page).and_then(|body| body.used(Scope::Campaign(row.id)));
+        used.is_some_and(|used| used.free(share_of(cap, place, row.launch.pages.len()), now_ms) == 0)
+    };
+    pages.filter(|(place, page)| is_full(*place, page)).map(|(_, page)| page).collect()
+}
+
 fn daily_line(stored: &Stored, cap: u64, now_ms: i64) -> GateLine {
     let row = &stored.row;
     let (pages, zone) = (&row.launch.pages, row.launch.time_zone.as_deref());
-    let (mut used, mut full, mut next): (u64, BTreeSet<PageId>, Option<(i64, u64)>) = Default::default();
+    let full = full_pages(stored, cap, now_ms);
+    let (mut used, mut next): (u64, Option<(i64, u64)>) = (0, None);
     for (place, page) in pages.iter().enumerate() {
         let page = PageId::from(page.as_str());
         let body = stored.body(&page);
         let Some(of_day) = body.and_then(|body| body.used(Scope::Campaign(row.id))) else { continue };
         let share = share_of(cap, place, pages.len());
         used += of_day.used(now_ms);
-        if of_day.free(share, now_ms) == 0 {
-            full.insert(page);
-        }
         next = match (next, frees(of_day, share, now_ms)) {
             // What several pages let through at one time counts together.
             (Some((at_ms, count)), Some((other_ms, more))) if at_ms == other_ms => {

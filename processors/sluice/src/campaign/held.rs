@@ -46,25 +46,16 @@ impl CampaignStatus {
         }
         let holding = self.gates.iter().find(holds_all);
         if let Some(line) = holding {
-            let until = line.until_ms.map(|until| when(until, line.zone.as_deref(), now_ms));
-            return Some(match (line.gate.as_str(), until) {
-                ("run state", _) if self.state == CampaignState::Paused => {
+            return Some(match line.gate.as_str() {
+                "run state" if self.state == CampaignState::Paused => {
                     let why = self.why();
                     format!("{name} is paused{why}; to go on: sluice campaign resume {name}. {far}.")
                 }
-                ("run state", _) if self.state == CampaignState::Cancelling => {
+                "run state" if self.state == CampaignState::Cancelling => {
                     format!("{name} is being cancelled{}. {far}.", self.why())
                 }
-                ("run state", _) => format!("{name} is {}. {far}.", self.state.as_str()),
-                ("pair", _) => format!("{name} waits for its limit of pairs ({}). {far}.", line.says),
-                ("window", Some(until)) => format!("{name} waits for its window: opens {until}. {far}."),
-                (gate, Some(until)) => {
-                    let more = line.frees.map_or_else(String::new, |count| {
-                        format!(" with {} more", thousands(count.min(waits)))
-                    });
-                    format!("{name} waits for its {gate} ({}), goes on {until}{more}. {far}.", line.says)
-                }
-                (gate, None) => format!("{name} waits for its {gate}: {}. {far}.", line.says),
+                "run state" => format!("{name} is {}. {far}.", self.state.as_str()),
+                _ => format!("{name} waits for {}. {far}.", line.waited_for(waits, now_ms)),
             });
         }
         if let Some(still) = self.audience_stands_still().filter(|_| waits == 0) {
@@ -73,14 +64,29 @@ impl CampaignStatus {
         if let Some(stalled) = self.stalled.as_ref().and_then(StalledLine::says) {
             return Some(format!("{name} {stalled}. {far}."));
         }
-        // Pages that are done wait for nobody.
-        let pages = self.known_open_pages().filter(|pages| pages.iter().all(|page| page.waits.is_some()))?;
-        let (page, others) = pages.split_first()?;
-        let others = match others.len() {
-            0 => String::new(),
-            count => format!(", and {} as well", counted(count as u64, "other page", "other pages")),
-        };
-        Some(format!("{name} waits for page {}: {}{others}. {far}.", page.page, page.why()?))
+        Some(format!("{name} waits for {}. {far}.", self.held_by_pages(now_ms)?))
+    }
+
+    /// What its pages wait for, or its rules on them, where that is so on each of them. Pages that are done wait for nobody.
+    fn held_by_pages(&self, now_ms: i64) -> Option<String> {
+        let (waiting, held): (Vec<_>, Vec<_>) =
+            self.known_open_pages()?.into_iter().partition(|page| page.waits.is_some());
+        if held.iter().any(|page| page.held < page.open) {
+            return None;
+        }
+        let mut reasons: Vec<String> = Vec::new();
+        if let Some((page, others)) = waiting.split_first() {
+            let others = match others.len() {
+                0 => String::new(),
+                count => format!(", and {} as well", counted(count as u64, "other page", "other pages")),
+            };
+            reasons.push(format!("page {}: {}{others}", page.page, page.why()?));
+        }
+        if !held.is_empty() {
+            let rules = self.gates.iter().filter(|line| line.holds > 0 && line.is_rule_of_pages());
+            reasons.extend(rules.map(|line| line.waited_for(line.holds, now_ms)));
+        }
+        Some(reasons.join("; and for "))
     }
 
     /// `the next call in 42 min 10 s by its own rate`, `slowed to 57 % by its provider`, where a limit keeps all of its pages
@@ -126,6 +132,28 @@ impl CampaignStatus {
     }
 }
 
+impl GateLine {
+    /// Its hours or its limit of the day: what [`PageLine::held`] counts.
+    fn is_rule_of_pages(&self) -> bool {
+        matches!(self.gate.as_str(), "window" | "daily limit")
+    }
+
+    /// `its window: opens 2026-06-02 08:00 UTC, in 4 h 0 min`, where it holds so many.
+    fn waited_for(&self, holds: u64, now_ms: i64) -> String {
+        let until = self.until_ms.map(|until| when(until, self.zone.as_deref(), now_ms));
+        match (self.gate.as_str(), until) {
+            ("pair", _) => format!("its limit of pairs ({})", self.says),
+            ("window", Some(until)) => format!("its window: opens {until}"),
+            (gate, Some(until)) => {
+                let more = |count: u64| format!(" with {} more", thousands(count.min(holds)));
+                let more = self.frees.map_or_else(String::new, more);
+                format!("its {gate} ({}), goes on {until}{more}", self.says)
+            }
+            (gate, None) => format!("its {gate}: {}", self.says),
+        }
+    }
+}
+
 impl StalledLine {
     /// `stood still without a reason: 9 recipients are asked for again`; `None` where more is known than what was found.
     fn says(&self) -> Option<String> {
@@ -163,9 +191,10 @@ mod tests {
     use super::super::finish::Finish;
     use super::super::gates::GateLine;
     use super::super::status::{derived, page_line};
-    use super::super::stored::tests::{row, stored};
+    use super::super::stored::tests::{booked, row, stored};
     use super::*;
-    use sluice_core::{CampaignRow, Counters, Seal};
+    use sluice_core::throttle::HoldReason;
+    use sluice_core::{CampaignRow, Counters, PageId, Seal};
     use sluice_sender::PageStatus;
     use std::cell::Cell;
 
@@ -212,6 +241,28 @@ mod tests {
         assert_eq!(held(vec![free, refused.clone()]), None);
         let both = held(vec![page("a", 9, Some("throttled")), refused]).unwrap();
         assert_eq!(both, "spring waits for page a: throttled, and 1 other page as well. 0 of 13 done.");
+    }
+
+    #[test]
+    fn g3_f7_two_reasons_that_hold_everybody_together_are_both_told() {
+        const NOON: i64 = 1_780_315_200_000;
+        let now = Duration::from_secs(100);
+        let mut of = stored(row("null", r#"{"daily_send_limit": 1000}"#), &[("a", 9), ("b", 4)]);
+        of.ledgers.insert("a".into(), booked(&of.row, NOON - 3_600_000, 500));
+        let held = |waits: bool| {
+            let mut status = derived(&of, NOON);
+            let known = |page: &PageId| {
+                let refused = HoldReason::Account("190: expired".to_owned());
+                let hold = (waits && page.as_str() == "b").then(|| (now + Duration::from_secs(60), refused));
+                Some(PageStatus { hold, ..PageStatus::default() })
+            };
+            status.add_pages(&of, known, (now, NOON));
+            status.held(NOON)
+        };
+        assert_eq!(held(false), None, "b goes on");
+        let both = held(true).unwrap();
+        assert!(both.starts_with("spring waits for page b: account"), "{both}");
+        assert!(both.contains("; and for its daily limit (500 of 1,000 in 24 h used, by 1 of 2 pages all of their part), goes on 2026-06-02"), "{both}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::audience::Audience;
 use super::coming::Coming;
 use super::finish::Finish;
-use super::gates::{GateLine, gates};
+use super::gates::{GateLine, gates, held_by_page};
 use super::known_chunks::KnownChunks;
 use super::stored::Stored;
 use crate::error::Outcome;
@@ -16,6 +16,7 @@ use sluice_core::{CampaignId, CampaignRow, CampaignState, Counters, PageId};
 use sluice_runtime::ports::store::Store;
 use sluice_schemas::Channel;
 use sluice_sender::{PageDay, PageStatus};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// One campaign as the API and the commands show it.
@@ -129,6 +130,9 @@ pub struct PageLine {
     /// Recipients of the campaign here who are not done.
     #[serde(default)]
     pub open: u64,
+    /// Those of them whom the campaign's hours or its limit of the day hold.
+    #[serde(default)]
+    pub held: u64,
     /// Calls under way.
     pub in_flight: usize,
     /// Sends granted and not called yet.
@@ -230,13 +234,14 @@ pub fn page_line(page: &str, status: &PageStatus, campaign: Option<CampaignId>, 
     let hold = status.holds(campaign, now);
     let held = hold.map(|(_, reason)| (reason.as_str(), reason.detail().to_owned()));
     let full = || Some(("daily_limit", day_is_full(status.day?)?));
-    let problem = || Some(("not_configured", status.problem.clone()?));
+    let problem = || Some(("not_configured", status.problem_of(campaign)?.to_owned()));
     let (waits, detail) = held.or_else(full).or_else(problem).unzip();
     let left = |until: Duration| u64::try_from(until.saturating_sub(now).as_millis()).unwrap_or(u64::MAX);
     let own = status.uses.iter().find(|of| Some(of.campaign) == campaign);
     PageLine {
         page: page.to_owned(),
         open: 0,
+        held: 0,
         in_flight: status.in_flight,
         granted: status.granted,
         claims: status.claims,
@@ -270,13 +275,14 @@ impl CampaignStatus {
         &mut self,
         stored: &Stored,
         known: impl Fn(&PageId) -> Option<PageStatus>,
-        now: Duration,
+        (now, now_ms): (Duration, i64),
     ) {
-        let open = stored.open();
+        let (open, held) = (stored.open(), held_by_page(stored, now_ms));
         let line = |name: &String| {
             let page = PageId::from(name.as_str());
             let line = page_line(name, &known(&page)?, Some(stored.row.id), now);
-            Some(PageLine { open: open.get(&page).copied().unwrap_or_default(), ..line })
+            let of = |counts: &BTreeMap<PageId, u64>| counts.get(&page).copied().unwrap_or_default();
+            Some(PageLine { open: of(&open), held: of(&held), ..line })
         };
         self.pages = stored.row.launch.pages.iter().filter_map(line).collect();
     }

@@ -7,9 +7,6 @@ use sluice_runtime::ports::messages::{MessagePlan, Messages, PlanProblem};
 use sluice_schemas::{CampaignLaunch, Channel};
 use std::sync::Arc;
 
-/// How the problem of a campaign begins that this process does not send.
-pub const NOT_HERE: &str = "another command sends this campaign";
-
 /// Compiles the messages of some campaigns.
 pub(super) struct Only {
     inner: Arc<dyn Messages>,
@@ -28,7 +25,7 @@ impl Messages for Only {
             return self.inner.plan(launch, page);
         }
         Err(PlanProblem {
-            message: NOT_HERE.to_owned(),
+            message: "another command sends this campaign".to_owned(),
             actionable: format!("run `sluice send` with the launch of {} to go on with it", launch.campaign),
         })
     }

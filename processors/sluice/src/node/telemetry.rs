@@ -71,10 +71,10 @@ impl Telemetry {
                 campaigns: status.campaigns,
                 granted: status.granted,
                 claims: status.claims,
-                waits: match (&status.hold, &status.problem) {
+                waits: match (&status.hold, status.problems.is_empty()) {
                     (Some((until, reason)), _) if *until > now => Some(reason.as_str()),
-                    (_, Some(_)) => Some("not_configured"),
-                    _ => None,
+                    (_, false) => Some("not_configured"),
+                    (_, true) => None,
                 },
             };
             board.pages().into_iter().map(sample).collect()

@@ -258,6 +258,7 @@ mod tests {
     #[test]
     fn b6_a_page_tells_what_its_provider_asks_for() {
         let line = PageLine {
+            held: 0,
             page: "a".to_owned(),
             open: 0,
             in_flight: 0,

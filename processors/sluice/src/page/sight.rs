@@ -109,7 +109,7 @@ impl Sight {
 
     /// Whether webhooks tell what became of the calls of a campaign.
     fn has_webhooks(&self, row: &CampaignRow) -> bool {
-        let pages = row.launch.pages.iter().map(|page| PageId::from(page.as_str()));
+        let pages = row.page_ids().into_iter();
         let mut plans = pages.filter_map(|page| self.messages.plan(&row.launch, &page).ok());
         plans.next().is_none_or(|plan| plan.correlation().settles_by_webhook)
     }
@@ -172,7 +172,7 @@ impl Sight {
             status.gates.extend(unanswered_gate(stored, has_webhooks, self.now_ms));
         }
         let known = |page: &PageId| self.board.page(page).or_else(|| self.told(stored, page));
-        status.add_pages(stored, known, self.monotonic);
+        status.add_pages(stored, known, (self.monotonic, self.now_ms));
         status.add_uses(&stored.row);
         status.add_stalled(stored, &self.stalled, self.now_ms);
         if let Some(working) = self.who_works() {

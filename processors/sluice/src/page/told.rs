@@ -26,7 +26,7 @@ pub fn told(
             status.hold = Some((until(held), held.reason.clone()));
             continue;
         };
-        let asks = asking.filter(|(_, of)| *of == template);
+        let asks = asking.filter(|(campaign, of)| template.holds(*campaign, of));
         status.templates.push(HeldTemplate {
             template: template.name().map(str::to_owned),
             campaigns: asks.map(|(campaign, _)| campaign).into_iter().collect(),

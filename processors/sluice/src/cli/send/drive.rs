@@ -5,10 +5,9 @@ use crate::campaign::status;
 use crate::cli::signals::Signals;
 use crate::error::{Failure, Outcome};
 use crate::node::Node;
-use crate::node::only::NOT_HERE;
 use crate::view::numbers::{counted, thousands};
 use crate::view::progress::Progress;
-use sluice_core::{CampaignRow, PageId};
+use sluice_core::{CampaignId, CampaignRow, PageId};
 use sluice_runtime::shutdown;
 use sluice_sender::PageStatus;
 use std::collections::BTreeMap;
@@ -113,9 +112,8 @@ impl Drive {
         let pages: Vec<&String> = running.flat_map(|campaign| &campaign.launch.pages).collect();
         all.retain(|page, _| pages.iter().any(|known| known.as_str() == page.as_str()));
         // What another campaign of the same page lacks does not hold these up.
-        let of_another = |problem: &String| problem.starts_with(NOT_HERE);
-        all.values_mut()
-            .for_each(|page| page.problem = page.problem.take().filter(|problem| !of_another(problem)));
+        let is_here = |id: &CampaignId| self.campaigns.iter().any(|campaign| campaign.id == *id);
+        all.values_mut().for_each(|page| page.problems.retain(|id, _| is_here(id)));
         all
     }
 

@@ -60,7 +60,7 @@ impl Holds {
             let holds = status.hold.iter().map(|(until, reason)| (*until, reason)).chain(template);
             let hold = holds.filter(|(until, _)| *until > now).map(|(_, reason)| reason).next();
             let waits = hold.map(|reason| (reason.as_str(), reason.detail().to_owned()));
-            let problem = status.problem.clone().map(|problem| ("not_configured", problem));
+            let problem = status.problem_of(None).map(|problem| ("not_configured", problem.to_owned()));
             let full = || Some(("daily_limit", day_is_full(status.day?)?));
             match waits.or_else(full).or(problem) {
                 Some((word, detail)) => {
