@@ -57,5 +57,5 @@ pub use options::CompletionOptions;
 pub use out::Out;
 pub use pause::{pause, resume};
 pub use processor::{Completion, CompletionPorts};
-pub use retry_failed::retry_failed;
+pub use retry_failed::{NewRun, retry_failed};
 pub use terms::{NewLimits, NewTimes, NewWindow, reschedule, set_limits};

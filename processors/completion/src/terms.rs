@@ -64,7 +64,9 @@ pub struct NewWindow {
 }
 
 /// Tells `null` from a field that is not there.
-fn named<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(crate) fn named<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
@@ -152,7 +154,7 @@ fn too_late(row: &CampaignRow, terms: &Terms, rules: &ValidRules, now_ms: i64) -
 }
 
 /// A change names the fields without the part of the launch that they are in.
-fn as_named(problems: Vec<LaunchProblem>) -> Vec<LaunchProblem> {
+pub(crate) fn as_named(problems: Vec<LaunchProblem>) -> Vec<LaunchProblem> {
     let named = |problem: LaunchProblem| {
         let field = problem.field.strip_prefix("rules.").unwrap_or(&problem.field).to_owned();
         LaunchProblem { field, ..problem }

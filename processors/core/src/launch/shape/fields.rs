@@ -147,7 +147,8 @@ static RECURRING: &[Field] =
 pub(super) static REASON: &[Field] = &[optional("reason", Shape::Text)];
 
 /// Of a retry.
-pub(super) static RETRY_FAILED: &[Field] = &[defaulted("include_unknown", Shape::Truth)];
+pub(super) static RETRY_FAILED: &[Field] =
+    &[defaulted("include_unknown", Shape::Truth), optional("end_at", Shape::Text)];
 
 /// New limits: null takes one away.
 pub(super) static LIMITS: &[Field] = &[

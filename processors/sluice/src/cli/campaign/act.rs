@@ -7,13 +7,13 @@ use crate::campaign::commanded::Commanded;
 use crate::cli::Common;
 use crate::cli::remote::escaped;
 use crate::error::{Exit, Failure, Outcome};
-use crate::node::commands::{ReasonDetails, RetryDetails};
+use crate::node::commands::ReasonDetails;
 use crate::view::hours;
 use crate::view::{out, style};
 use clap::Args;
 use serde::Serialize;
 use serde_json::{Value, json};
-use sluice_completion::{NewLimits, NewTimes, NewWindow};
+use sluice_completion::{NewLimits, NewRun, NewTimes, NewWindow};
 use sluice_core::rate::Rate;
 use sluice_http::Action;
 use sluice_schemas::Priority;
@@ -57,6 +57,9 @@ pub struct RetryArgs {
     /// Also those of whom nobody can tell whether they got the message: some get it twice
     #[arg(long)]
     pub include_unknown: bool,
+    /// Another end, where that of the campaign is over: 2026-12-24T18:00, or none
+    #[arg(long, value_name = "TIME")]
+    pub end_at: Option<String>,
 }
 
 /// New limits.
@@ -149,8 +152,8 @@ pub(super) async fn retry_failed(common: &Common, args: &RetryArgs) -> Outcome {
         let twice = "whoever is unknown may have got the message, and then gets it a second time";
         out::note(format_args!("{} {twice}", style::warning("warning:")));
     }
-    let details = RetryDetails { include_unknown: args.include_unknown };
-    act(common, &args.act, Action::RetryFailed, &details).await
+    let new = NewRun { include_unknown: args.include_unknown, end_at: named(args.end_at.as_ref()) };
+    act(common, &args.act, Action::RetryFailed, &new).await
 }
 
 pub(super) async fn set_limits(common: &Common, args: &LimitArgs) -> Outcome {
