@@ -49,18 +49,19 @@ pub struct NewTimes {
     pub recurring: Option<Recurring>,
 }
 
-/// New hours, on the clock that the launch chose.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// New hours, on the clock that the launch chose. What is not named stays.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct NewWindow {
-    /// At least one.
-    pub open: Vec<OpenHours>,
+    /// At least one; needed where it has none.
+    #[serde(deserialize_with = "named", skip_serializing_if = "Option::is_none")]
+    pub open: Option<Vec<OpenHours>>,
     /// Whose local time; only the launch's can be named.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub clock: Option<WindowClock>,
-    /// Dates on which it does not open.
-    #[serde(default)]
-    pub closed_on: Vec<String>,
+    /// Dates on which it does not open, instead of those so far; none and `null`: it opens on all days.
+    #[serde(deserialize_with = "named_or_none", skip_serializing_if = "Option::is_none")]
+    pub closed_on: Option<Vec<String>>,
 }
 
 /// Tells `null` from a field that is not there.
@@ -68,6 +69,13 @@ pub(crate) fn named<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
+}
+
+/// Takes `null` for none of them.
+fn named_or_none<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(|named| Some(named.unwrap_or_default()))
 }
 
 /// Changes limits and priority. When this returns, nothing is granted under the old ones. Doing it again is harmless.
@@ -192,12 +200,13 @@ fn with_times(row: &CampaignRow, new: &NewTimes) -> Result<Terms, Vec<LaunchProb
             problems.push(problem("start_at", "the campaign has started", hint));
         }
     }
-    if let Some(window) = &new.window {
-        terms.rules.window = window.as_ref().map(|new| SendWindow {
-            open: new.open.clone(),
-            clock: new.clock.unwrap_or_else(|| frozen_clock(row)),
-            closed_on: new.closed_on.clone(),
-        });
+    if let Some(new) = &new.window {
+        let old = terms.rules.window.take();
+        terms.rules.window = new.as_ref().map(|new| with_window(row, old, new));
+        if new.as_ref().is_some_and(|new| new.open.is_none()) && row.rules().window.is_none() {
+            let hint = "name its hours as well; 00:00 to 24:00 is the whole day";
+            problems.push(problem("window.open", "it has no hours so far", hint));
+        }
     }
     if terms.rules.window.as_ref().is_some_and(|window| window.clock != frozen_clock(row)) {
         let hint = "keep the clock of the launch, or launch the rest as a new campaign";
@@ -208,6 +217,16 @@ fn with_times(row: &CampaignRow, new: &NewTimes) -> Result<Terms, Vec<LaunchProb
         problems.push(problem("recurring", "its occurrences are named by it", hint));
     }
     if problems.is_empty() { Ok(terms) } else { Err(problems) }
+}
+
+/// The hours of `row` where these are named.
+fn with_window(row: &CampaignRow, old: Option<SendWindow>, new: &NewWindow) -> SendWindow {
+    let (open, closed_on) = old.map(|old| (old.open, old.closed_on)).unwrap_or_default();
+    SendWindow {
+        open: new.open.clone().unwrap_or(open),
+        clock: new.clock.unwrap_or_else(|| frozen_clock(row)),
+        closed_on: new.closed_on.clone().unwrap_or(closed_on),
+    }
 }
 
 /// The clock that decided in which chunk a recipient is (hazard 1). Without a window the zones were not looked at.

@@ -95,6 +95,33 @@ async fn hazard_1_the_clock_of_the_hours_and_the_recurrence_are_not_changed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn g5_other_hours_keep_the_holidays_and_other_holidays_keep_the_hours() {
+    let (bench, ports) = bench().await;
+    let window = || {
+        let window = bench.row().rules().window.clone().unwrap();
+        (window.open[0].from.clone(), window.closed_on)
+    };
+    let change = async |json: &str| reschedule(&ports, id(), &times(json)).await.map(|_| ());
+    let refused = change(r#"{"window": {"closed_on": ["2026-12-25"]}}"#).await.unwrap_err();
+    let CommandError::Terms { problems, .. } = &refused else { panic!("{refused}") };
+    assert_eq!(problems[0].field, "window.open", "there are none to keep");
+    let both = r#"{"window": {"open": [{"from": "09:00", "to": "18:00"}], "closed_on": ["2026-12-25"]}}"#;
+    change(both).await.unwrap();
+    change(r#"{"window": {"open": [{"from": "10:00", "to": "18:00"}]}}"#).await.unwrap();
+    assert_eq!(window(), ("10:00".to_owned(), vec!["2026-12-25".to_owned()]));
+    change(r#"{"window": {"closed_on": ["2026-12-24", "2026-12-25"]}}"#).await.unwrap();
+    assert_eq!(window(), ("10:00".to_owned(), vec!["2026-12-24".to_owned(), "2026-12-25".to_owned()]));
+    for none in [r#"{"window": {"closed_on": []}}"#, r#"{"window": {"closed_on": null}}"#] {
+        change(none).await.unwrap();
+        assert_eq!(window(), ("10:00".to_owned(), Vec::new()), "{none}");
+        change(r#"{"window": {"closed_on": ["2026-12-25"]}}"#).await.unwrap();
+    }
+    assert!(serde_json::from_str::<NewTimes>(r#"{"window": {"open": null}}"#).is_err());
+    change(r#"{"window": null}"#).await.unwrap();
+    assert_eq!(bench.row().rules().window, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn b5_an_end_that_is_over_already_ends_nothing_by_a_slip() {
     let (bench, ports) = bench().await;
     let refused = reschedule(&ports, id(), &times(r#"{"end_at": "2020-01-01T00:00"}"#)).await.unwrap_err();

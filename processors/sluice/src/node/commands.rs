@@ -208,6 +208,10 @@ mod tests {
                 r#"{"start_at": "t", "end_at": null, "recurring": {"cron": "c"},
                     "window": {"open": [], "clock": "campaign", "closed_on": ["d"]}}"#,
             ),
+            (
+                Action::Reschedule,
+                r#"{"start_at": "t", "end_at": null, "recurring": {"cron": "c"}, "window": {"closed_on": null}}"#,
+            ),
         ];
         for (action, json) in whole {
             assert!(Given::read(action, json.as_bytes()).is_ok(), "{json}");

@@ -167,9 +167,9 @@ pub(super) static TIMES: &[Field] = &[
 ];
 
 static NEW_WINDOW: &[Field] = &[
-    needed("open", Shape::List(&Shape::Object(OPEN))),
+    defaulted("open", Shape::List(&Shape::Object(OPEN))),
     optional("clock", Shape::Word(&["campaign", "recipient"])),
-    defaulted("closed_on", Shape::List(&Shape::Text)),
+    optional("closed_on", Shape::List(&Shape::Text)),
 ];
 
 /// Where a field of exactly this name belongs, if there is one place for it.
