@@ -33,6 +33,7 @@ const CHUNKS_MAX: usize = 256;
 /// A campaign since it moved last, or since its last reason was seen.
 #[derive(Debug)]
 struct Quiet {
+    state: CampaignState,
     run: u32,
     terminal: u64,
     since: Duration,
@@ -43,8 +44,14 @@ struct Quiet {
 }
 
 impl Quiet {
-    fn since(now: Duration, run: u32, terminal: u64) -> Self {
-        Self { run, terminal, since: now, merged_to: ReceiptsBarrier::default(), judged: None }
+    fn since(now: Duration, row: &CampaignRow, terminal: u64) -> Self {
+        let (state, run) = (row.state, row.run);
+        Self { state, run, terminal, since: now, merged_to: ReceiptsBarrier::default(), judged: None }
+    }
+
+    /// Whether it did not move since.
+    fn is_still(&self, row: &CampaignRow, terminal: u64) -> bool {
+        (self.state, self.run, self.terminal) == (row.state, row.run, terminal)
     }
 }
 
@@ -115,9 +122,10 @@ impl Stalls {
             self.unsealed.forget(row.id);
             self.reports.goes_on(row);
         }
-        let quiet = self.quiet.entry(row.id).or_insert_with(|| Quiet::since(now, row.run, terminal));
-        if row.state != CampaignState::Running || (quiet.run, quiet.terminal) != (row.run, terminal) {
-            *quiet = Quiet::since(now, row.run, terminal);
+        let quiet = self.quiet.entry(row.id).or_insert_with(|| Quiet::since(now, row, terminal));
+        let moves = matches!(row.state, CampaignState::Running | CampaignState::Cancelling);
+        if !moves || !quiet.is_still(row, terminal) {
+            *quiet = Quiet::since(now, row, terminal);
             self.search.take_if(|search| search.campaign() == row.id);
             self.reports.goes_on(row);
             return Ok(());
@@ -141,7 +149,7 @@ impl Stalls {
             let open = open(row, chunks, counters, ports.clock.wall_ms());
             let open = turn(open, quiet.judged);
             if open.is_empty() {
-                *quiet = Quiet::since(now, row.run, terminal);
+                *quiet = Quiet::since(now, row, terminal);
                 self.waits(row, Waits::Closed);
                 return Ok(());
             }
@@ -158,7 +166,7 @@ impl Stalls {
         let Some(search) = self.search.take() else { return Ok(()) };
         // Whatever comes of it, the next look at these is as far away.
         let judged = search.chunks().last().map(|chunk| chunk.id);
-        *quiet = Quiet { judged, ..Quiet::since(now, row.run, terminal) };
+        *quiet = Quiet { judged, ..Quiet::since(now, row, terminal) };
         let nobody_sends = |shard| self.absences.nobody_sends(shard, now);
         let verdict = verdict(ports, row, &search, &nobody_sends).await?;
         if let Verdict::Waits(waits) = verdict {
@@ -217,7 +225,7 @@ impl Stalls {
 }
 
 /// Chunks with open recipients that may be called now, by their ids. A gate that is closed is a reason: nothing is
-/// looked for then.
+/// looked for then. Of a cancelled campaign all of them: whoever was called has to be settled, whatever its gate says.
 pub(crate) fn open(
     row: &CampaignRow,
     chunks: &[ChunkRow],
@@ -229,8 +237,10 @@ pub(crate) fn open(
     let counters: BTreeMap<ChunkId, &Counters> =
         counters.iter().map(|(chunk, counters)| (*chunk, counters)).collect();
     let open = chunks.iter().filter(|chunk| !is_done(chunk, counters.get(&chunk.id).copied()));
-    let mut open: Vec<ChunkRow> =
-        open.filter(|chunk| gate.verdict(&chunk.class, now_ms).is_ok()).cloned().collect();
+    let is_judged = |chunk: &&ChunkRow| {
+        row.state == CampaignState::Cancelling || gate.verdict(&chunk.class, now_ms).is_ok()
+    };
+    let mut open: Vec<ChunkRow> = open.filter(is_judged).cloned().collect();
     open.sort_unstable_by_key(|chunk| chunk.id);
     open
 }

@@ -2,7 +2,7 @@
 
 use crate::support::{Bench, SIZE, chunk, id};
 use sluice_completion::{
-    Cause, Completion, CompletionOptions, CompletionStats, Stalled, StalledCampaigns, pause,
+    Cause, Completion, CompletionOptions, CompletionStats, Stalled, StalledCampaigns, cancel, pause,
 };
 use sluice_core::chunk_state::entry;
 use sluice_core::{CampaignId, CampaignState, ChunkId};
@@ -226,6 +226,38 @@ async fn d8_a_campaign_that_no_process_sends_is_told_once_until_one_does() {
     tokio::time::sleep(LONG).await;
     assert_eq!(watched.found.get(bench.row().id), None, "its page is somebody's");
     assert_eq!(watched.stats.stalled(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn d8_g8_a_cancelled_campaign_whose_last_calls_no_process_settles_is_told_once_until_one_does() {
+    for works in [&[EXPANDS][..], &[SENDS, EXPANDS]] {
+        let bench = Bench::new(1, Faults::none());
+        bench.campaign(1).await;
+        bench.seal(1, 0).await;
+        // Their sender was killed before it heard of them.
+        bench.claim(&[4, 5].into_iter().collect()).await;
+        let (_receipts, mut watched) = (bench.start_receipts(), watched_beside(&bench, works).await);
+        cancel(&bench.hand_ports(), id(), None).await.unwrap();
+        if works.contains(&SENDS) {
+            tokio::time::sleep(2 * LONG).await;
+            assert_eq!(watched.stats.stalled(), 0, "its sender will judge them");
+            continue;
+        }
+        let stalled = found(&bench, &watched).await;
+        assert_eq!((stalled.cause, stalled.recipients), (Cause::NoSender, 2));
+        tokio::time::sleep(2 * LONG).await;
+        assert_eq!(
+            (watched.stats.stalled(), watched.stats.asked_again()),
+            (1, 0),
+            "told once, nobody is called"
+        );
+        watched.there.push(bench.hand_ports().log.join(SENDS.0, SENDS.1).await.unwrap());
+        tokio::time::sleep(LONG).await;
+        assert_eq!(watched.found.get(id()), None, "its page is somebody's");
+        bench.receipt(0, vec![entry(Fact::Unresolved, 4, 5, 1, 9)]).await;
+        bench.reaches(CampaignState::Cancelled, 1).await;
+        assert_eq!((bench.counters().cancelled, bench.counters().unknown), (8, 2));
+    }
 }
 
 #[tokio::test(start_paused = true)]

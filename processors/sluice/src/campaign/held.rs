@@ -38,11 +38,7 @@ impl CampaignStatus {
         let holds_all = |line: &&GateLine| line.holds > 0 && line.holds >= waits;
         // A window or a limit holds nobody who was called already.
         if let Some(line) = self.all_unanswered().filter(|_| self.state != CampaignState::Paused) {
-            let also = match self.state {
-                CampaignState::Cancelling => format!("is being cancelled{} and ", self.why()),
-                _ => String::new(),
-            };
-            return Some(format!("{name} {also}{}. {far}.", line.waits_for_answers(now_ms)));
+            return Some(format!("{name} {}{}. {far}.", self.also(), line.waits_for_answers(now_ms)));
         }
         let holding = self.gates.iter().find(holds_all);
         if let Some(line) = holding {
@@ -81,6 +77,14 @@ impl CampaignStatus {
             count => format!(", and {} as well", counted(count as u64, "other page", "other pages")),
         };
         Some(format!("{name} waits for page {}: {}{others}. {far}.", page.page, page.why()?))
+    }
+
+    /// `is being cancelled (wrong price) and `, before what a cancelled one waits for.
+    pub(super) fn also(&self) -> String {
+        match self.state {
+            CampaignState::Cancelling => format!("is being cancelled{} and ", self.why()),
+            _ => String::new(),
+        }
     }
 
     /// `the next call in 42 min 10 s by its own rate`, `slowed to 57 % by its provider`, where a limit keeps all of its pages
