@@ -20,8 +20,8 @@ pub struct NewLimits {
     /// Of the campaign over all its pages: `80/s`.
     #[serde(deserialize_with = "named", skip_serializing_if = "Option::is_none")]
     pub rate: Option<Option<String>>,
-    /// Which campaigns of a page go first.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Which campaigns of a page go first; `null`: the usual one.
+    #[serde(deserialize_with = "named_or_none", skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
     /// Calls in any 24 hours.
     #[serde(deserialize_with = "named", skip_serializing_if = "Option::is_none")]
@@ -35,9 +35,9 @@ pub struct NewLimits {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NewTimes {
-    /// Not before: only while the campaign has not started; `now`: at once. A moment that is over is refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub start_at: Option<String>,
+    /// Not before: only while the campaign has not started; `now` and `null`: at once. A moment that is over is refused.
+    #[serde(deserialize_with = "named", skip_serializing_if = "Option::is_none")]
+    pub start_at: Option<Option<String>>,
     /// No call starts at or after it.
     #[serde(deserialize_with = "named", skip_serializing_if = "Option::is_none")]
     pub end_at: Option<Option<String>>,
@@ -45,8 +45,8 @@ pub struct NewTimes {
     #[serde(deserialize_with = "named", skip_serializing_if = "Option::is_none")]
     pub window: Option<Option<NewWindow>>,
     /// Can't be changed; taken in so that the refusal says why.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub recurring: Option<Recurring>,
+    #[serde(deserialize_with = "named", skip_serializing_if = "Option::is_none")]
+    pub recurring: Option<Option<Recurring>>,
 }
 
 /// New hours, on the clock that the launch chose. What is not named stays.
@@ -71,7 +71,7 @@ pub(crate) fn named<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     T::deserialize(deserializer).map(Some)
 }
 
-/// Takes `null` for none of them.
+/// The same, where `null` says what is so when nothing is said.
 fn named_or_none<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
@@ -194,7 +194,7 @@ fn with_times(row: &CampaignRow, new: &NewTimes) -> Result<Terms, Vec<LaunchProb
         terms.rules.end_at.clone_from(end_at);
     }
     if let Some(start_at) = &new.start_at {
-        terms.rules.start_at = (start_at != NOW).then(|| start_at.clone());
+        terms.rules.start_at = start_at.clone().filter(|start_at| start_at != NOW);
         if row.state != CampaignState::Scheduled {
             let hint = "leave it out; its end and its hours can be moved";
             problems.push(problem("start_at", "the campaign has started", hint));
@@ -212,7 +212,7 @@ fn with_times(row: &CampaignRow, new: &NewTimes) -> Result<Terms, Vec<LaunchProb
         let hint = "keep the clock of the launch, or launch the rest as a new campaign";
         problems.push(problem("window.clock", "its recipients are divided by it already", hint));
     }
-    if new.recurring.as_ref().is_some_and(|new| Some(new) != row.launch.rules.recurring.as_ref()) {
+    if new.recurring.as_ref().is_some_and(|new| *new != row.launch.rules.recurring) {
         let hint = "cancel it and launch it under another name";
         problems.push(problem("recurring", "its occurrences are named by it", hint));
     }

@@ -33,8 +33,8 @@ async fn b2_limits_change_one_by_one_and_null_takes_one_away() {
     assert_eq!((row.rate(), row.rules().priority), (Some("5/s"), Priority::Urgent));
     assert_eq!((row.rules().daily_send_limit, row.rules().pair_rate.as_deref()), (None, Some("1/min")));
     assert_eq!((row.terms_version, row.launch.rate), (2, None), "the launch stays as it was");
-    set_limits(&ports, id(), &limits(r#"{"rate": null}"#)).await.unwrap();
-    assert_eq!(bench.row().rate(), None);
+    set_limits(&ports, id(), &limits(r#"{"rate": null, "priority": null}"#)).await.unwrap();
+    assert_eq!((bench.row().rate(), bench.row().rules().priority), (None, Priority::Normal));
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,6 +92,12 @@ async fn hazard_1_the_clock_of_the_hours_and_the_recurrence_are_not_changed() {
     }
     reschedule(&ports, id(), &times(r#"{"window": null}"#)).await.unwrap();
     assert_eq!(bench.row().rules().window, None);
+    let comes_back = Bench::new(1, Faults::none());
+    comes_back.recurring().await;
+    let none = times(r#"{"recurring": null}"#);
+    let refused = reschedule(&comes_back.hand_ports(), id(), &none).await.unwrap_err();
+    let CommandError::Terms { problems, .. } = &refused else { panic!("{refused}") };
+    assert_eq!(problems[0].field, "recurring");
 }
 
 #[tokio::test(start_paused = true)]
@@ -203,6 +209,10 @@ async fn b5_the_start_moves_while_a_campaign_waits_for_it_and_not_later() {
     reschedule(&ports, id(), &times(now)).await.unwrap();
     assert_eq!(bench.row().starts_at_ms, bench.world.wall_ms());
     assert!(reschedule(&ports, id(), &times(now)).await.unwrap().already);
+    reschedule(&ports, id(), &times(later)).await.unwrap();
+    let none = reschedule(&ports, id(), &times(r#"{"start_at": null}"#)).await.unwrap();
+    assert!(!none.already, "null takes it away");
+    assert_eq!((&none.row.rules().start_at, none.row.starts_at_ms), (&None, bench.world.wall_ms()));
     bench.step(CampaignState::Running).await;
     let refused = reschedule(&ports, id(), &times(later)).await.unwrap_err();
     let CommandError::Terms { problems, .. } = &refused else { panic!("{refused}") };

@@ -171,7 +171,7 @@ pub(super) async fn set_limits(common: &Common, args: &LimitArgs) -> Outcome {
 
 pub(super) async fn reschedule(common: &Common, args: &TimeArgs) -> Outcome {
     let new = NewTimes {
-        start_at: args.start_at.clone(),
+        start_at: args.start_at.clone().map(Some),
         end_at: named(args.end_at.as_ref()),
         window: window(args)?,
         recurring: None,
