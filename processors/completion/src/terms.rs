@@ -149,12 +149,15 @@ fn too_late(row: &CampaignRow, terms: &Terms, rules: &ValidRules, now_ms: i64) -
     }
     let is_over = rules.end_at_ms.is_some_and(|end_ms| end_ms <= now_ms);
     match (rules.recurrence.is_some(), old.end_at != new.end_at) {
-        // A recurrence only ends: its occurrences are campaigns of their own.
-        (true, true) => Vec::new(),
-        (false, true) if is_over => {
-            let hint = "write a later moment; `sluice campaign cancel` ends it now";
+        (recurs, true) if is_over => {
+            let hint = match recurs {
+                true => "write a later moment; `sluice campaign unschedule` ends it now",
+                false => "write a later moment; `sluice campaign cancel` ends it now",
+            };
             vec![problem("end_at", "it is over already", hint)]
         }
+        // Before its next occurrence it only ends: those that have started are campaigns of their own.
+        (true, true) => Vec::new(),
         // It is about to be cancelled, whatever its hours are.
         (_, false) if is_over => Vec::new(),
         _ => as_named(rules.too_late(new, now_ms)),

@@ -162,7 +162,7 @@ async fn b5_hours_that_do_not_open_before_the_end_are_refused_with_their_field()
 }
 
 #[tokio::test(start_paused = true)]
-async fn b5_hours_of_a_recurrence_that_no_occurrence_could_use_are_refused_and_its_end_may_be_any() {
+async fn b5_hours_of_a_recurrence_that_no_occurrence_could_use_are_refused_and_so_is_an_end_that_is_over() {
     let bench = Bench::new(1, Faults::none());
     bench.recurring().await;
     let ports = bench.hand_ports();
@@ -174,7 +174,20 @@ async fn b5_hours_of_a_recurrence_that_no_occurrence_could_use_are_refused_and_i
         problems[0].to_string().starts_with("window: it does not open between its first occurrence"),
         "{problems:?}"
     );
-    reschedule(&ports, id(), &times(r#"{"end_at": "2026-01-05T09:00Z"}"#)).await.unwrap();
+    let (state, end_at) = (bench.row().state, bench.row().rules().end_at.clone());
+    for over in ["2020-01-01T00:00", "2026-01-05T09:00Z"] {
+        let slip = times(&format!(r#"{{"end_at": "{over}"}}"#));
+        let refused = reschedule(&ports, id(), &slip).await.unwrap_err();
+        let CommandError::Terms { problems, .. } = &refused else { panic!("{refused}") };
+        assert_eq!(
+            (problems[0].field.as_str(), problems[0].problem.as_str()),
+            ("end_at", "it is over already")
+        );
+        assert!(problems[0].hint.contains("unschedule"), "{problems:?}");
+    }
+    assert_eq!((bench.row().state, &bench.row().rules().end_at), (state, &end_at), "a slip ends it not");
+    // Before its next occurrence: it comes no more.
+    reschedule(&ports, id(), &times(r#"{"end_at": "2026-01-05T09:30Z"}"#)).await.unwrap();
 }
 
 #[test]
@@ -251,8 +264,10 @@ async fn g7_an_occurrence_that_was_booked_does_not_start_under_terms_that_were_r
 }
 
 #[tokio::test(start_paused = true)]
-async fn b5_an_occurrence_that_was_booked_is_left_out_when_the_start_or_the_end_is_moved_past_it() {
-    for moved in [r#"{"start_at": "2030-01-01T00:00"}"#, r#"{"end_at": "2020-01-01T00:00"}"#] {
+async fn b5_an_occurrence_that_was_booked_is_left_out_when_its_start_or_its_hours_are_moved_past_it() {
+    // It was booked at 09:00.
+    let closed = r#"{"end_at": "2026-01-05T09:30Z", "window": {"open": [{"from": "12:00", "to": "13:00"}]}}"#;
+    for moved in [r#"{"start_at": "2030-01-01T00:00"}"#, closed] {
         let bench = Bench::new(1, Faults::none());
         bench.recurring().await;
         let (ports, booked) = (bench.hand_ports(), bench.row());
