@@ -5,7 +5,7 @@
 //! not called again: asking once more is harmless (G1).
 
 use crate::absences::Absences;
-use crate::check::{is_done, total_of};
+use crate::check::{Standing, differs_by, is_done, total_of};
 use crate::error::CompletionError;
 use crate::found::{Cause, Reports, Stalled};
 use crate::processor::CompletionPorts;
@@ -60,6 +60,8 @@ impl Quiet {
 pub(crate) struct Stalls {
     after: Duration,
     quiet: HashMap<CampaignId, Quiet>,
+    /// Since when the chunks of these and their seals are known to differ.
+    differ: HashMap<CampaignId, Duration>,
     /// One at a time, so that memory is bounded whatever the number of campaigns; the others have their turn after it.
     search: Option<Search>,
     /// Campaigns whose audience is still being read.
@@ -71,11 +73,13 @@ pub(crate) struct Stalls {
 impl Stalls {
     pub(crate) fn new(after: Duration, reports: Reports) -> Self {
         let (unsealed, absences) = (Unsealed::new(after), Absences::new(after));
-        Self { after, quiet: HashMap::new(), search: None, unsealed, absences, reports }
+        let (quiet, differ) = (HashMap::new(), HashMap::new());
+        Self { after, quiet, differ, search: None, unsealed, absences, reports }
     }
 
     pub(crate) fn forget(&mut self, id: CampaignId) {
         self.quiet.remove(&id);
+        self.differ.remove(&id);
         self.search.take_if(|search| search.campaign() == id);
         self.unsealed.forget(id);
         self.reports.forget(id);
@@ -83,6 +87,7 @@ impl Stalls {
 
     pub(crate) fn retain(&mut self, known: &BTreeSet<CampaignId>) {
         self.quiet.retain(|id, _| known.contains(id));
+        self.differ.retain(|id, _| known.contains(id));
         self.search.take_if(|search| !known.contains(&search.campaign()));
         self.unsealed.retain(known);
         self.reports.retain(known);
@@ -107,6 +112,30 @@ impl Stalls {
         Ok(())
     }
 
+    /// Looks at a campaign whose chunks and whose seal differ, which `standing` says: it ends no sooner than they agree.
+    pub(crate) fn look_at_seal(
+        &mut self,
+        ports: &CompletionPorts,
+        row: &CampaignRow,
+        chunks: &[ChunkRow],
+        standing: &Standing,
+    ) {
+        let (now, found_ms) = (ports.clock.monotonic(), ports.clock.wall_ms());
+        // Whatever held it before: that is looked for anew once they agree.
+        self.quiet.remove(&row.id);
+        let since = *self.differ.entry(row.id).or_insert_with(|| {
+            tracing::error!(campaign = %row.launch.campaign, reason = standing.reason(), "the campaign can't end");
+            self.reports.goes_on(row);
+            now
+        });
+        let (Some(seal), differ_for) = (&row.seal, now.saturating_sub(since)) else { return };
+        if differ_for >= self.after {
+            let since_ms = found_ms - i64::try_from(differ_for.as_millis()).unwrap_or(i64::MAX);
+            let recipients = differs_by(seal, chunks);
+            self.reports.found(row, Stalled { found_ms, since_ms, cause: Cause::Seal, recipients });
+        }
+    }
+
     /// Looks at a sealed campaign with open recipients.
     pub(crate) async fn look(
         &mut self,
@@ -118,8 +147,9 @@ impl Stalls {
         let now = ports.clock.monotonic();
         let terminal = total_of(chunks, counters).terminal();
         if !self.quiet.contains_key(&row.id) {
-            // What held it before its seal is over.
+            // What held it before its seal, or before its chunks agreed with that, is over.
             self.unsealed.forget(row.id);
+            self.differ.remove(&row.id);
             self.reports.goes_on(row);
         }
         let quiet = self.quiet.entry(row.id).or_insert_with(|| Quiet::since(now, row, terminal));

@@ -138,6 +138,9 @@ impl StalledLine {
             "no_sender" => Some(format!("stands still: no process has the shards of {people}")),
             "no_expander" => Some("stands still: no process reads its audience".to_owned()),
             "audience" => None,
+            "seal" => Some(format!(
+                "can't end: its chunks and its seal differ by {people}; sluice verify tells where"
+            )),
             _ => Some(format!("stood still without a reason: {people} are asked for again")),
         }
     }
@@ -196,6 +199,21 @@ mod tests {
             waits.held(0).unwrap(),
             "spring starts at 1969-12-31 21:01 America/Sao_Paulo, and nobody works on it."
         );
+    }
+
+    #[test]
+    fn d8_g2_a_campaign_that_cannot_end_says_so_also_while_it_is_paused() {
+        let seal = Some(Seal { chunks: 1, total: 12, not_expanded: 0 });
+        for state in [CampaignState::Running, CampaignState::Paused] {
+            let mut done = stored(CampaignRow { state, seal, ..row("null", "{}") }, &[("a", 9)]);
+            done.counters = vec![(done.chunks[0].id, Counters { total: 9, sent: 9, ..Counters::default() })];
+            let mut status = derived(&done, 0);
+            let reason = "seal".to_owned();
+            status.stalled = Some(StalledLine { found_ms: 9, since_ms: 5, reason, recipients: 3 });
+            let expected = "spring can't end: its chunks and its seal differ by 3 recipients; sluice verify tells \
+                            where. 9 of 12 done.";
+            assert_eq!(status.held(0).as_deref(), Some(expected), "{state:?}");
+        }
     }
 
     #[test]
