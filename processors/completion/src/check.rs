@@ -1,6 +1,6 @@
 //! Whether a campaign is at its end. Pure.
 
-use sluice_core::{CampaignRow, CampaignState, ChunkId, ChunkRow, Counters};
+use sluice_core::{CampaignRow, CampaignState, ChunkId, ChunkRow, Counters, Seal};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a campaign stands, and why it does not move.
@@ -104,6 +104,12 @@ pub fn standing(row: &CampaignRow, chunks: &[ChunkRow], counters: &[(ChunkId, Co
     Standing::Done(total)
 }
 
+/// By how many rows the chunks differ from their seal.
+pub fn differs_by(seal: &Seal, chunks: &[ChunkRow]) -> u64 {
+    let rows: u64 = chunks.iter().map(|chunk| u64::from(chunk.size)).sum();
+    seal.total.saturating_sub(seal.not_expanded).abs_diff(rows)
+}
+
 /// The counters of the committed chunks.
 pub fn total_of(chunks: &[ChunkRow], counters: &[(ChunkId, Counters)]) -> Counters {
     let committed: BTreeSet<ChunkId> = chunks.iter().map(|row| row.id).collect();
@@ -114,7 +120,6 @@ pub fn total_of(chunks: &[ChunkRow], counters: &[(ChunkId, Counters)]) -> Counte
 mod tests {
     use super::*;
     use crate::look::tests::{chunk_row, launch};
-    use sluice_core::Seal;
 
     fn row(seal: Option<Seal>) -> CampaignRow {
         CampaignRow { seal, ..CampaignRow::launched(launch(), 0) }
@@ -176,6 +181,7 @@ mod tests {
         let seal = Seal { chunks: 1, total: 11, not_expanded: 0 };
         let wrong = standing(&row(Some(seal)), &chunks, &[(chunks[0].id, sent(10))]);
         assert_eq!(wrong, Standing::DoesNotAddUp { sealed: 11, counted: 10 });
+        assert_eq!((differs_by(&seal, &chunks), differs_by(&Seal { total: 9, ..seal }, &chunks)), (1, 1));
         let missing = standing(&row(Some(Seal { chunks: 2, ..seal })), &chunks, &[]);
         assert_eq!(missing, Standing::ChunksMissing { sealed: 2, found: 1 });
     }

@@ -54,6 +54,14 @@ pub enum CommandError {
         /// Recipients of whom nobody knows whether they got the message: they are not failed.
         unknown: u64,
     },
+    /// Its end leaves no time for another run. Nothing was changed.
+    #[error("{name} can't try anybody again before its end: {why}")]
+    NoTime {
+        /// The campaign.
+        name: String,
+        /// Names the end.
+        why: String,
+    },
     /// The campaign can't go on under such terms. Nothing was changed.
     #[error("{name} can't be changed like this")]
     Terms {

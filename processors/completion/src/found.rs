@@ -12,6 +12,7 @@ sluice_runtime::label_words! {
     NoSender = "no_sender",
     NoExpander = "no_expander",
     Audience = "audience",
+    Seal = "seal",
 }
 
 impl Cause {
@@ -31,6 +32,7 @@ impl Cause {
                 "the campaign stands still: no process reads its audience; start one with the role expander"
             }
             Self::Audience => "the campaign stands still: its audience gives nothing; look at its source",
+            Self::Seal => "the campaign can't end: its chunks and its seal differ; sluice verify tells where",
         }
     }
 }
@@ -44,7 +46,7 @@ pub struct Stalled {
     pub since_ms: i64,
     /// Why, as far as is known.
     pub cause: Cause,
-    /// Recipients that wait; of lost chunks those whom nobody would have called.
+    /// Recipients that wait; of lost chunks those whom nobody would have called; of a seal those by which it differs.
     pub recipients: u64,
 }
 
@@ -118,7 +120,7 @@ impl Reports {
             let done = act(found);
             let count =
                 |cause: usize| found.values().filter(|stalled| stalled.cause as usize == cause).count();
-            (done, [0, 1, 2, 3].map(count))
+            (done, std::array::from_fn::<_, { CAUSES.len() }, _>(count))
         });
         for (cause, count) in standing.into_iter().enumerate() {
             self.stats.standing.at([cause]).set(count as f64);

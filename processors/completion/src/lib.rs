@@ -9,7 +9,7 @@
 //!   before a cancel is counted as cancelled (G2, hazard 23).
 //! - [`retry_failed`] opens only recipients whose state says failed, once a run (hazard 25), also when the process
 //!   that was asked dies half-way.
-//! - A running campaign that stands still without a reason is found, told once, and what was lost of it is asked for
+//! - A campaign that runs or is being cancelled and stands still without a reason is found, told once, and what was lost of it is asked for
 //!   again (D8); also one that no process sends, and one whose audience gives nothing.
 //! - What a command does is decided by one table, [`sluice_core::control`]; each can be given again.
 //!
@@ -57,5 +57,5 @@ pub use options::CompletionOptions;
 pub use out::Out;
 pub use pause::{pause, resume};
 pub use processor::{Completion, CompletionPorts};
-pub use retry_failed::retry_failed;
+pub use retry_failed::{NewRun, retry_failed};
 pub use terms::{NewLimits, NewTimes, NewWindow, reschedule, set_limits};

@@ -102,7 +102,7 @@ impl Looks {
                 Ok(false)
             }
             Standing::ChunksMissing { .. } | Standing::DoesNotAddUp { .. } => {
-                tracing::error!(campaign = %row.launch.campaign, reason = standing.reason(), "the campaign can't end");
+                self.stalls.look_at_seal(ports, &row, &chunks, &standing);
                 Ok(false)
             }
             Standing::Ended | Standing::NotSealed => Ok(false),

@@ -26,8 +26,9 @@ pub const STANDING: Definition = Definition {
     labels: Labels::Each(&[REASON]),
     help: "Campaigns that this process has found standing still without a reason, and that have not gone on since.",
     look: "`no_sender`, `no_expander`: start a process with that role. `audience`: its source gives no more rows; \
-           `sluice explain` says since when. `lost` that stays: its page does not take what it is asked for. Each campaign \
-           is looked at by one process: take the sum.",
+           `sluice explain` says since when. `lost` that stays: its page does not take what it is asked for. `seal`: its \
+           chunks do not add up to what was sealed, so that it does not end; `sluice verify` tells where. Each campaign is \
+           looked at by one process: take the sum.",
 };
 
 /// Records produced again.

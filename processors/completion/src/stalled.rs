@@ -2,12 +2,12 @@
 //!
 //! A gate that is closed is a reason, and so is everything that somebody else will settle: a claim, a retry that is
 //! asked for, a descriptor that the sender has: unless no process sends for its shard. What nobody knows of is lost, and
-//! is asked for again.
+//! is asked for again. Who is left of a cancelled campaign was called, or is counted as cancelled in a moment.
 
 use crate::descriptors::Asked;
 use sluice_core::facts::Status;
 use sluice_core::gate::{self, CampaignGate};
-use sluice_core::{ChunkId, ChunkState, IndexSet};
+use sluice_core::{CampaignState, ChunkId, ChunkState, IndexSet};
 use sluice_schemas::GateClass;
 use std::collections::BTreeMap;
 
@@ -100,8 +100,7 @@ pub fn judge(chunks: &[ChunkSeen<'_>], now_ms: i64) -> Verdict {
     for chunk in chunks {
         match judge_chunk(chunk, now_ms) {
             Ok(Waits::Page | Waits::Claims) if chunk.nobody_sends => {
-                let open = chunk.state.select(chunk.size, |recipient| recipient.status() == Status::Pending);
-                unattended += u64::from(open.len());
+                unattended += u64::from(open(chunk).len());
             }
             Ok(waits) => first = first.or(Some(waits)),
             Err(found) => lost.push(found),
@@ -115,8 +114,10 @@ pub fn judge(chunks: &[ChunkSeen<'_>], now_ms: i64) -> Verdict {
 }
 
 fn judge_chunk(chunk: &ChunkSeen<'_>, now_ms: i64) -> Result<Waits, Lost> {
-    if let Err(waits) = chunk.gate.verdict(chunk.class, now_ms) {
-        return Ok(Waits::Gate(waits));
+    match chunk.gate.verdict(chunk.class, now_ms) {
+        Err(gate::Waits::State(CampaignState::Cancelling)) => return Ok(settles(chunk)),
+        Err(waits) => return Ok(Waits::Gate(waits)),
+        Ok(_) => {}
     }
     if chunk.is_day_full {
         return Ok(Waits::DailyLimit);
@@ -146,9 +147,20 @@ fn judge_chunk(chunk: &ChunkSeen<'_>, now_ms: i64) -> Result<Waits, Lost> {
     }
 }
 
+/// What a chunk of a cancelled campaign waits for.
+fn settles(chunk: &ChunkSeen<'_>) -> Waits {
+    let mut claimed = open(chunk);
+    claimed.intersect_with(&chunk.claims);
+    if claimed.is_empty() { Waits::Receipts } else { Waits::Claims }
+}
+
+fn open(chunk: &ChunkSeen<'_>) -> IndexSet {
+    chunk.state.select(chunk.size, |recipient| recipient.status() == Status::Pending)
+}
+
 /// Who is open, and those of them whom nobody will call.
 fn lost(chunk: &ChunkSeen<'_>) -> (IndexSet, BTreeMap<u8, IndexSet>) {
-    let open = chunk.state.select(chunk.size, |recipient| recipient.status() == Status::Pending);
+    let open = open(chunk);
     let mut unclaimed = open.clone();
     unclaimed.subtract(&chunk.claims);
     let mut attempts: BTreeMap<u8, IndexSet> = BTreeMap::new();
@@ -262,6 +274,23 @@ mod tests {
         assert_eq!(alone(claimed), Verdict::Unattended(4), "nobody settles its claims");
         assert!(matches!(alone(seen(&closed, &state, &asked)), Verdict::Waits(Waits::Gate(_))));
         assert!(matches!(alone(seen(&open, &state, &[])), Verdict::Stalled(_)), "first it is asked for");
+    }
+
+    #[test]
+    fn d8_g8_who_was_called_for_a_cancelled_campaign_is_settled_by_its_page_whatever_its_hours() {
+        let cancelling = gate(Some(("13:00", "14:00"))).in_state(CampaignState::Cancelling);
+        let state = ChunkState::new();
+        let claims = || [1, 2].into_iter().collect();
+        let claimed = ChunkSeen { claims: claims(), ..seen(&cancelling, &state, &[]) };
+        assert_eq!(judge(&[claimed], NOON), Verdict::Waits(Waits::Claims));
+        let alone = ChunkSeen { claims: claims(), nobody_sends: true, ..seen(&cancelling, &state, &[]) };
+        assert_eq!(judge(&[alone], NOON), Verdict::Unattended(4));
+        let unclaimed = ChunkSeen { nobody_sends: true, ..seen(&cancelling, &state, &[]) };
+        assert_eq!(
+            judge(&[unclaimed], NOON),
+            Verdict::Waits(Waits::Receipts),
+            "they are cancelled in a moment"
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! not called again: asking once more is harmless (G1).
 
 use crate::absences::Absences;
-use crate::check::{is_done, total_of};
+use crate::check::{Standing, differs_by, is_done, total_of};
 use crate::error::CompletionError;
 use crate::found::{Cause, Reports, Stalled};
 use crate::processor::CompletionPorts;
@@ -33,6 +33,7 @@ const CHUNKS_MAX: usize = 256;
 /// A campaign since it moved last, or since its last reason was seen.
 #[derive(Debug)]
 struct Quiet {
+    state: CampaignState,
     run: u32,
     terminal: u64,
     since: Duration,
@@ -43,8 +44,14 @@ struct Quiet {
 }
 
 impl Quiet {
-    fn since(now: Duration, run: u32, terminal: u64) -> Self {
-        Self { run, terminal, since: now, merged_to: ReceiptsBarrier::default(), judged: None }
+    fn since(now: Duration, row: &CampaignRow, terminal: u64) -> Self {
+        let (state, run) = (row.state, row.run);
+        Self { state, run, terminal, since: now, merged_to: ReceiptsBarrier::default(), judged: None }
+    }
+
+    /// Whether it did not move since.
+    fn is_still(&self, row: &CampaignRow, terminal: u64) -> bool {
+        (self.state, self.run, self.terminal) == (row.state, row.run, terminal)
     }
 }
 
@@ -53,6 +60,8 @@ impl Quiet {
 pub(crate) struct Stalls {
     after: Duration,
     quiet: HashMap<CampaignId, Quiet>,
+    /// Since when the chunks of these and their seals are known to differ.
+    differ: HashMap<CampaignId, Duration>,
     /// One at a time, so that memory is bounded whatever the number of campaigns; the others have their turn after it.
     search: Option<Search>,
     /// Campaigns whose audience is still being read.
@@ -64,11 +73,13 @@ pub(crate) struct Stalls {
 impl Stalls {
     pub(crate) fn new(after: Duration, reports: Reports) -> Self {
         let (unsealed, absences) = (Unsealed::new(after), Absences::new(after));
-        Self { after, quiet: HashMap::new(), search: None, unsealed, absences, reports }
+        let (quiet, differ) = (HashMap::new(), HashMap::new());
+        Self { after, quiet, differ, search: None, unsealed, absences, reports }
     }
 
     pub(crate) fn forget(&mut self, id: CampaignId) {
         self.quiet.remove(&id);
+        self.differ.remove(&id);
         self.search.take_if(|search| search.campaign() == id);
         self.unsealed.forget(id);
         self.reports.forget(id);
@@ -76,6 +87,7 @@ impl Stalls {
 
     pub(crate) fn retain(&mut self, known: &BTreeSet<CampaignId>) {
         self.quiet.retain(|id, _| known.contains(id));
+        self.differ.retain(|id, _| known.contains(id));
         self.search.take_if(|search| !known.contains(&search.campaign()));
         self.unsealed.retain(known);
         self.reports.retain(known);
@@ -100,6 +112,30 @@ impl Stalls {
         Ok(())
     }
 
+    /// Looks at a campaign whose chunks and whose seal differ, which `standing` says: it ends no sooner than they agree.
+    pub(crate) fn look_at_seal(
+        &mut self,
+        ports: &CompletionPorts,
+        row: &CampaignRow,
+        chunks: &[ChunkRow],
+        standing: &Standing,
+    ) {
+        let (now, found_ms) = (ports.clock.monotonic(), ports.clock.wall_ms());
+        // Whatever held it before: that is looked for anew once they agree.
+        self.quiet.remove(&row.id);
+        let since = *self.differ.entry(row.id).or_insert_with(|| {
+            tracing::error!(campaign = %row.launch.campaign, reason = standing.reason(), "the campaign can't end");
+            self.reports.goes_on(row);
+            now
+        });
+        let (Some(seal), differ_for) = (&row.seal, now.saturating_sub(since)) else { return };
+        if differ_for >= self.after {
+            let since_ms = found_ms - i64::try_from(differ_for.as_millis()).unwrap_or(i64::MAX);
+            let recipients = differs_by(seal, chunks);
+            self.reports.found(row, Stalled { found_ms, since_ms, cause: Cause::Seal, recipients });
+        }
+    }
+
     /// Looks at a sealed campaign with open recipients.
     pub(crate) async fn look(
         &mut self,
@@ -111,13 +147,15 @@ impl Stalls {
         let now = ports.clock.monotonic();
         let terminal = total_of(chunks, counters).terminal();
         if !self.quiet.contains_key(&row.id) {
-            // What held it before its seal is over.
+            // What held it before its seal, or before its chunks agreed with that, is over.
             self.unsealed.forget(row.id);
+            self.differ.remove(&row.id);
             self.reports.goes_on(row);
         }
-        let quiet = self.quiet.entry(row.id).or_insert_with(|| Quiet::since(now, row.run, terminal));
-        if row.state != CampaignState::Running || (quiet.run, quiet.terminal) != (row.run, terminal) {
-            *quiet = Quiet::since(now, row.run, terminal);
+        let quiet = self.quiet.entry(row.id).or_insert_with(|| Quiet::since(now, row, terminal));
+        let moves = matches!(row.state, CampaignState::Running | CampaignState::Cancelling);
+        if !moves || !quiet.is_still(row, terminal) {
+            *quiet = Quiet::since(now, row, terminal);
             self.search.take_if(|search| search.campaign() == row.id);
             self.reports.goes_on(row);
             return Ok(());
@@ -141,7 +179,7 @@ impl Stalls {
             let open = open(row, chunks, counters, ports.clock.wall_ms());
             let open = turn(open, quiet.judged);
             if open.is_empty() {
-                *quiet = Quiet::since(now, row.run, terminal);
+                *quiet = Quiet::since(now, row, terminal);
                 self.waits(row, Waits::Closed);
                 return Ok(());
             }
@@ -158,7 +196,7 @@ impl Stalls {
         let Some(search) = self.search.take() else { return Ok(()) };
         // Whatever comes of it, the next look at these is as far away.
         let judged = search.chunks().last().map(|chunk| chunk.id);
-        *quiet = Quiet { judged, ..Quiet::since(now, row.run, terminal) };
+        *quiet = Quiet { judged, ..Quiet::since(now, row, terminal) };
         let nobody_sends = |shard| self.absences.nobody_sends(shard, now);
         let verdict = verdict(ports, row, &search, &nobody_sends).await?;
         if let Verdict::Waits(waits) = verdict {
@@ -217,7 +255,7 @@ impl Stalls {
 }
 
 /// Chunks with open recipients that may be called now, by their ids. A gate that is closed is a reason: nothing is
-/// looked for then.
+/// looked for then. Of a cancelled campaign all of them: whoever was called has to be settled, whatever its gate says.
 pub(crate) fn open(
     row: &CampaignRow,
     chunks: &[ChunkRow],
@@ -229,8 +267,10 @@ pub(crate) fn open(
     let counters: BTreeMap<ChunkId, &Counters> =
         counters.iter().map(|(chunk, counters)| (*chunk, counters)).collect();
     let open = chunks.iter().filter(|chunk| !is_done(chunk, counters.get(&chunk.id).copied()));
-    let mut open: Vec<ChunkRow> =
-        open.filter(|chunk| gate.verdict(&chunk.class, now_ms).is_ok()).cloned().collect();
+    let is_judged = |chunk: &&ChunkRow| {
+        row.state == CampaignState::Cancelling || gate.verdict(&chunk.class, now_ms).is_ok()
+    };
+    let mut open: Vec<ChunkRow> = open.filter(is_judged).cloned().collect();
     open.sort_unstable_by_key(|chunk| chunk.id);
     open
 }

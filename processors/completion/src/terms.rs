@@ -20,8 +20,8 @@ pub struct NewLimits {
     /// Of the campaign over all its pages: `80/s`.
     #[serde(deserialize_with = "named", skip_serializing_if = "Option::is_none")]
     pub rate: Option<Option<String>>,
-    /// Which campaigns of a page go first.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Which campaigns of a page go first; `null`: the usual one.
+    #[serde(deserialize_with = "named_or_none", skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
     /// Calls in any 24 hours.
     #[serde(deserialize_with = "named", skip_serializing_if = "Option::is_none")]
@@ -35,9 +35,9 @@ pub struct NewLimits {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct NewTimes {
-    /// Not before: only while the campaign has not started; `now`: at once. A moment that is over is refused.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub start_at: Option<String>,
+    /// Not before: only while the campaign has not started; `now` and `null`: at once. A moment that is over is refused.
+    #[serde(deserialize_with = "named", skip_serializing_if = "Option::is_none")]
+    pub start_at: Option<Option<String>>,
     /// No call starts at or after it.
     #[serde(deserialize_with = "named", skip_serializing_if = "Option::is_none")]
     pub end_at: Option<Option<String>>,
@@ -45,27 +45,37 @@ pub struct NewTimes {
     #[serde(deserialize_with = "named", skip_serializing_if = "Option::is_none")]
     pub window: Option<Option<NewWindow>>,
     /// Can't be changed; taken in so that the refusal says why.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub recurring: Option<Recurring>,
+    #[serde(deserialize_with = "named", skip_serializing_if = "Option::is_none")]
+    pub recurring: Option<Option<Recurring>>,
 }
 
-/// New hours, on the clock that the launch chose.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// New hours, on the clock that the launch chose. What is not named stays.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct NewWindow {
-    /// At least one.
-    pub open: Vec<OpenHours>,
+    /// At least one; needed where it has none.
+    #[serde(deserialize_with = "named", skip_serializing_if = "Option::is_none")]
+    pub open: Option<Vec<OpenHours>>,
     /// Whose local time; only the launch's can be named.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub clock: Option<WindowClock>,
-    /// Dates on which it does not open.
-    #[serde(default)]
-    pub closed_on: Vec<String>,
+    /// Dates on which it does not open, instead of those so far; none and `null`: it opens on all days.
+    #[serde(deserialize_with = "named_or_none", skip_serializing_if = "Option::is_none")]
+    pub closed_on: Option<Vec<String>>,
 }
 
 /// Tells `null` from a field that is not there.
-fn named<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(crate) fn named<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
+}
+
+/// The same, where `null` says what is so when nothing is said.
+fn named_or_none<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(|named| Some(named.unwrap_or_default()))
 }
 
 /// Changes limits and priority. When this returns, nothing is granted under the old ones. Doing it again is harmless.
@@ -139,12 +149,15 @@ fn too_late(row: &CampaignRow, terms: &Terms, rules: &ValidRules, now_ms: i64) -
     }
     let is_over = rules.end_at_ms.is_some_and(|end_ms| end_ms <= now_ms);
     match (rules.recurrence.is_some(), old.end_at != new.end_at) {
-        // A recurrence only ends: its occurrences are campaigns of their own.
-        (true, true) => Vec::new(),
-        (false, true) if is_over => {
-            let hint = "write a later moment; `sluice campaign cancel` ends it now";
+        (recurs, true) if is_over => {
+            let hint = match recurs {
+                true => "write a later moment; `sluice campaign unschedule` ends it now",
+                false => "write a later moment; `sluice campaign cancel` ends it now",
+            };
             vec![problem("end_at", "it is over already", hint)]
         }
+        // Before its next occurrence it only ends: those that have started are campaigns of their own.
+        (true, true) => Vec::new(),
         // It is about to be cancelled, whatever its hours are.
         (_, false) if is_over => Vec::new(),
         _ => as_named(rules.too_late(new, now_ms)),
@@ -152,7 +165,7 @@ fn too_late(row: &CampaignRow, terms: &Terms, rules: &ValidRules, now_ms: i64) -
 }
 
 /// A change names the fields without the part of the launch that they are in.
-fn as_named(problems: Vec<LaunchProblem>) -> Vec<LaunchProblem> {
+pub(crate) fn as_named(problems: Vec<LaunchProblem>) -> Vec<LaunchProblem> {
     let named = |problem: LaunchProblem| {
         let field = problem.field.strip_prefix("rules.").unwrap_or(&problem.field).to_owned();
         LaunchProblem { field, ..problem }
@@ -184,28 +197,39 @@ fn with_times(row: &CampaignRow, new: &NewTimes) -> Result<Terms, Vec<LaunchProb
         terms.rules.end_at.clone_from(end_at);
     }
     if let Some(start_at) = &new.start_at {
-        terms.rules.start_at = (start_at != NOW).then(|| start_at.clone());
+        terms.rules.start_at = start_at.clone().filter(|start_at| start_at != NOW);
         if row.state != CampaignState::Scheduled {
             let hint = "leave it out; its end and its hours can be moved";
             problems.push(problem("start_at", "the campaign has started", hint));
         }
     }
-    if let Some(window) = &new.window {
-        terms.rules.window = window.as_ref().map(|new| SendWindow {
-            open: new.open.clone(),
-            clock: new.clock.unwrap_or_else(|| frozen_clock(row)),
-            closed_on: new.closed_on.clone(),
-        });
+    if let Some(new) = &new.window {
+        let old = terms.rules.window.take();
+        terms.rules.window = new.as_ref().map(|new| with_window(row, old, new));
+        if new.as_ref().is_some_and(|new| new.open.is_none()) && row.rules().window.is_none() {
+            let hint = "name its hours as well; 00:00 to 24:00 is the whole day";
+            problems.push(problem("window.open", "it has no hours so far", hint));
+        }
     }
     if terms.rules.window.as_ref().is_some_and(|window| window.clock != frozen_clock(row)) {
         let hint = "keep the clock of the launch, or launch the rest as a new campaign";
         problems.push(problem("window.clock", "its recipients are divided by it already", hint));
     }
-    if new.recurring.as_ref().is_some_and(|new| Some(new) != row.launch.rules.recurring.as_ref()) {
+    if new.recurring.as_ref().is_some_and(|new| *new != row.launch.rules.recurring) {
         let hint = "cancel it and launch it under another name";
         problems.push(problem("recurring", "its occurrences are named by it", hint));
     }
     if problems.is_empty() { Ok(terms) } else { Err(problems) }
+}
+
+/// The hours of `row` where these are named.
+fn with_window(row: &CampaignRow, old: Option<SendWindow>, new: &NewWindow) -> SendWindow {
+    let (open, closed_on) = old.map(|old| (old.open, old.closed_on)).unwrap_or_default();
+    SendWindow {
+        open: new.open.clone().unwrap_or(open),
+        clock: new.clock.unwrap_or_else(|| frozen_clock(row)),
+        closed_on: new.closed_on.clone().unwrap_or(closed_on),
+    }
 }
 
 /// The clock that decided in which chunk a recipient is (hazard 1). Without a window the zones were not looked at.

@@ -31,7 +31,9 @@ pub(crate) async fn times_up(ports: &CompletionPorts, row: &CampaignRow) -> Resu
         Err(CommandError::Log(error)) => Err(error.into()),
         Err(CommandError::Store(error)) => Err(error.into()),
         // Not of a cancel.
-        Err(CommandError::NothingFailed { .. } | CommandError::Terms { .. }) => Ok(TimesUp::Now),
+        Err(
+            CommandError::NothingFailed { .. } | CommandError::NoTime { .. } | CommandError::Terms { .. },
+        ) => Ok(TimesUp::Now),
     }
 }
 

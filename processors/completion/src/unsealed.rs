@@ -43,6 +43,8 @@ struct Reading {
 /// What a look at an unsealed campaign finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Seen {
+    /// Of the rest of its audience only the rows are counted, without a chunk.
+    is_cancelling: bool,
     /// How long nothing of its audience came.
     read_for: Duration,
     /// Whether any expander ever began with it.
@@ -60,6 +62,9 @@ struct Seen {
 fn cause(seen: &Seen, after: Duration) -> Option<(Cause, Duration)> {
     if seen.read_for >= after && seen.nobody_expands {
         return Some((Cause::NoExpander, seen.read_for));
+    }
+    if seen.is_cancelling {
+        return None;
     }
     if seen.read_for >= after && (seen.is_begun || !seen.others_expand) {
         return Some((Cause::Audience, seen.read_for));
@@ -106,7 +111,8 @@ impl Unsealed {
     ) -> Result<Option<Option<Stalled>>, CompletionError> {
         let (now, now_ms) = (ports.clock.monotonic(), ports.clock.wall_ms());
         let is_late = row.state == CampaignState::Scheduled && row.starts_at_ms <= now_ms;
-        if row.state != CampaignState::Running && !is_late {
+        let is_cancelling = row.state == CampaignState::Cancelling;
+        if row.state != CampaignState::Running && !is_cancelling && !is_late {
             self.known.remove(&row.id);
             return Ok(Some(None));
         }
@@ -134,6 +140,7 @@ impl Unsealed {
         absences.look(&*ports.log, now).await;
         let nobodys = |chunk: &ChunkRow| absences.nobody_sends(chunk.shard, now);
         let seen = Seen {
+            is_cancelling,
             read_for,
             is_begun: row.exp_epoch > 0,
             others_expand: self.expanding.iter().any(|id| *id != row.id),
@@ -175,6 +182,7 @@ mod tests {
 
     fn seen(read_s: u64, terminal_s: u64) -> Seen {
         Seen {
+            is_cancelling: false,
             read_for: Duration::from_secs(read_s),
             is_begun: true,
             others_expand: false,
@@ -191,6 +199,10 @@ mod tests {
         assert_eq!(of(seen(120, 0)), Some(Cause::Audience));
         assert_eq!(of(Seen { nobody_expands: true, ..seen(120, 0) }), Some(Cause::NoExpander));
         assert_eq!(of(Seen { nobody_expands: true, ..seen(119, 0) }), None);
+        let cancelling = Seen { is_cancelling: true, ..seen(500, 500) };
+        assert_eq!(of(cancelling), None, "its rows are counted");
+        let nobody = Seen { nobody_expands: true, ..cancelling };
+        assert_eq!(of(nobody), Some(Cause::NoExpander), "nobody counts them");
     }
 
     #[test]

@@ -9,7 +9,8 @@
 //!    │         ├──────────────────┴─ no way to expand ► failed
 //!    └► scheduled ─ its time ► running
 //!              ├─ cancel (of scheduled, running, paused) ► cancelling ► cancelled
-//!              └─ recurring, and does not come again ► completed
+//!              ├─ recurring, and does not come again ► completed
+//!              └─ no way to expand ► failed
 //! ```
 //!
 //! Which command does what in which state is decided in [`crate::control`].

@@ -11,7 +11,8 @@
 //! | failed | – | – | – | – | – |
 //!
 //! "done": it is so already, and asking again is harmless. "–": refused, with the reason. Nobody starts a campaign by a
-//! command: a scheduled one starts at its time ([`crate::schedule`]), which `change terms` moves.
+//! command: a scheduled one starts at its time ([`crate::schedule`]), which `change terms` moves. A retry that is given again
+//! while its run is under way is "done" as well: which run that is stands in the row, not in its state.
 
 use crate::campaign::CampaignState;
 

@@ -199,9 +199,9 @@ async fn carry_out(
         Order::Hours(times) => {
             // On the clock that the launch chose.
             let window = times.window().map(|window| NewWindow {
-                open: window.open,
+                open: Some(window.open),
                 clock: None,
-                closed_on: window.closed_on,
+                closed_on: Some(window.closed_on),
             });
             reschedule(ports, id, &NewTimes { window: Some(window), ..NewTimes::default() }).await
         }

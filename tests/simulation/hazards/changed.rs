@@ -34,7 +34,7 @@ fn g5_g7_other_hours_of_a_running_campaign_hold_from_the_answer_on() {
         let hours =
             |from: &str, to: &str| OpenHours { days: Vec::new(), from: from.to_owned(), to: to.to_owned() };
         let open = vec![hours("09:10", "09:12"), hours("09:30", "09:50")];
-        let window = Some(Some(NewWindow { open, clock: None, closed_on: Vec::new() }));
+        let window = Some(Some(NewWindow { open: Some(open), ..NewWindow::default() }));
         let new = NewTimes { window, ..NewTimes::default() };
         reschedule(&run.cluster.commands(), run.cluster.id(), &new).await.unwrap();
         let changed = run.cluster.world.now();

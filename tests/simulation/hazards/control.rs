@@ -2,7 +2,7 @@
 
 use super::run::{Run, for_each, ms};
 use crate::cluster::Scenario;
-use sluice_completion::{CommandError, cancel, pause, resume, retry_failed};
+use sluice_completion::{NewRun, cancel, pause, resume, retry_failed};
 use sluice_core::CampaignState;
 use sluice_core::facts::Status;
 use sluice_schemas::CampaignEventKind;
@@ -172,11 +172,10 @@ fn hazard_25_failed_ones_are_tried_again_once_however_often_it_is_asked() {
         // Twice at the same time, while webhooks of the first run still arrive.
         let (left, right) = (run.cluster.commands(), run.cluster.commands());
         let id = run.cluster.id();
-        let (first, second) = tokio::join!(retry_failed(&left, id, false), retry_failed(&right, id, false));
-        let refused = [first, second].into_iter().filter_map(Result::err).collect::<Vec<_>>();
-        assert_eq!(refused.len(), 1, "{refused:?}");
-        // Not that nothing failed: it is being tried again.
-        assert!(matches!(refused[0], CommandError::WrongState { .. }), "{refused:?}");
+        let again = NewRun::default();
+        let (first, second) = tokio::join!(retry_failed(&left, id, &again), retry_failed(&right, id, &again));
+        let already = [first, second].map(|answer| answer.unwrap().already);
+        assert!(already[0] != already[1], "one starts a run, the other changes nothing: {already:?}");
         run.reaches(CampaignState::Completed).await;
 
         // A failure that a webhook told in the moment of the question may be among those that are tried again.
@@ -209,7 +208,7 @@ fn hazard_25_a_cancel_of_a_new_run_does_not_count_people_whose_message_went_out_
         let sendable = run.cluster.audience.sendable();
         run.reaches(CampaignState::Completed).await;
         run.until("everybody's failure", |cluster| cluster.count(Status::Failed) >= sendable).await;
-        retry_failed(&run.cluster.commands(), run.cluster.id(), false).await.unwrap();
+        retry_failed(&run.cluster.commands(), run.cluster.id(), &NewRun::default()).await.unwrap();
         tokio::time::sleep(ms(after)).await;
         cancel(&run.cluster.commands(), run.cluster.id(), None).await.unwrap();
         run.reaches(CampaignState::Cancelled).await;

@@ -2,7 +2,7 @@
 
 use super::run::{Run, for_each, ms};
 use crate::cluster::Scenario;
-use sluice_completion::{cancel, retry_failed};
+use sluice_completion::{NewRun, cancel, retry_failed};
 use sluice_core::CampaignState;
 use sluice_core::facts::Status;
 use sluice_schemas::OnUnknown;
@@ -38,7 +38,7 @@ fn hazard_13_a_first_message_that_arrived_unheard_is_not_hidden_by_a_failed_seco
 
         // Only those whose message could not be rendered have failed.
         run.cluster.provider.set_faults(ProviderFaults::none());
-        retry_failed(&run.cluster.commands(), run.cluster.id(), false).await.unwrap();
+        retry_failed(&run.cluster.commands(), run.cluster.id(), &NewRun::default()).await.unwrap();
         run.reaches(CampaignState::Completed).await;
         let truth = run.cluster.provider.truth();
         assert_eq!(truth.calls.len() as u64, 2 * sendable);

@@ -1,6 +1,6 @@
 //! Campaigns that end by themselves.
 
-use crate::support::{Bench, SIZE, chunk};
+use crate::support::{Bench, SIZE, UNKNOWN_TOO, chunk};
 use sluice_completion::{CommandError, NewTimes, pause, reschedule, retry_failed};
 use sluice_core::CampaignState;
 use sluice_core::chunk_state::entry;
@@ -177,7 +177,7 @@ async fn b5_d9_a_recurrence_that_came_for_the_last_time_is_completed_and_told_on
     let told: Vec<_> = events.iter().map(|event| (event.kind, event.reason.as_deref())).collect();
     assert_eq!(told, [(CampaignEventKind::Completed, Some("it does not come again"))]);
     assert_eq!(events[0].counters["total"], 0, "its occurrences are campaigns of their own");
-    let again = retry_failed(&bench.hand_ports(), row.id, true).await;
+    let again = retry_failed(&bench.hand_ports(), row.id, &UNKNOWN_TOO).await;
     assert!(matches!(again, Err(CommandError::NothingFailed { .. })), "{again:?}");
     running.stop_completion().await;
 }

@@ -1,7 +1,7 @@
 //! Failed recipients are tried again.
 
-use crate::support::{Bench, SIZE, id};
-use sluice_completion::{CommandError, cancel, pause, resume, retry_failed};
+use crate::support::{Bench, FAILED_ONES, SIZE, UNKNOWN_TOO, id};
+use sluice_completion::{CommandError, NewRun, NewTimes, cancel, pause, reschedule, resume, retry_failed};
 use sluice_core::CampaignState;
 use sluice_core::chunk_state::entry;
 use sluice_schemas::{Fact, RetryReady};
@@ -12,6 +12,10 @@ use std::time::Duration;
 /// Two chunks: half of each failed, one unknown, the rest accepted.
 async fn completed(bench: &Bench) -> crate::support::Running {
     bench.campaign(2).await;
+    complete(bench).await
+}
+
+async fn complete(bench: &Bench) -> crate::support::Running {
     bench.seal(2, 0).await;
     let running = bench.start("a");
     for number in 0..2 {
@@ -36,17 +40,23 @@ fn told(retries: &[RetryReady]) -> BTreeSet<(u8, i32, i32, i32)> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn hazard_25_retry_failed_opens_only_failed_recipients_and_a_second_click_is_refused() {
+async fn hazard_25_retry_failed_opens_only_failed_recipients_and_a_second_click_changes_nothing() {
     let bench = Bench::new(1, Faults::latency());
     let _running = completed(&bench).await;
     let ports = bench.hand_ports();
-    let answer = retry_failed(&ports, id(), false).await.unwrap();
+    let answer = retry_failed(&ports, id(), &FAILED_ONES).await.unwrap();
     assert_eq!((answer.row.state, answer.row.run), (CampaignState::Running, 2));
     assert_eq!(bench.row().retried(), Some(10), "the recipients of the run");
     assert_eq!((answer.out.counters.failed, answer.out.counters.unknown), (10, 2), "as it was before");
-    let refused = retry_failed(&ports, id(), false).await.unwrap_err();
-    assert!(matches!(refused, CommandError::WrongState { run: 2, .. }), "{refused}");
+    let steps = bench.row().steps;
+    let again = retry_failed(&ports, id(), &FAILED_ONES).await.unwrap();
+    assert_eq!((again.already, again.row.run, bench.row().steps), (true, 2, steps));
+    for other in [UNKNOWN_TOO, NewRun { end_at: Some(Some("2030-01-01T00:00".to_owned())), ..FAILED_ONES }] {
+        let refused = retry_failed(&ports, id(), &other).await.unwrap_err();
+        assert!(matches!(refused, CommandError::WrongState { run: 2, .. }), "{other:?}: {refused}");
+    }
     tokio::time::sleep(Duration::from_secs(30)).await;
+    assert!(retry_failed(&ports, id(), &FAILED_ONES).await.unwrap().already, "nobody is failed now");
     assert_eq!(told(&bench.retries()), BTreeSet::from([(0, 2, 0, 4), (1, 2, 0, 4)]));
     assert_eq!(bench.row().state, CampaignState::Running, "ten recipients are open");
     assert_eq!(bench.counters().pending, 10);
@@ -56,14 +66,45 @@ async fn hazard_25_retry_failed_opens_only_failed_recipients_and_a_second_click_
     assert_eq!(bench.event_ids().len(), 2);
     let counters = bench.counters();
     assert_eq!((counters.sent, counters.failed, counters.unknown), (13, 5, 2));
-    retry_failed(&ports, id(), false).await.unwrap();
+    retry_failed(&ports, id(), &FAILED_ONES).await.unwrap();
     assert_eq!(bench.row().retried(), Some(5));
     tokio::time::sleep(Duration::from_secs(30)).await;
     assert!(told(&bench.retries()).contains(&(1, 3, 0, 4)));
     bench.receipt(1, vec![entry(Fact::Accepted, 0, 4, 3, 9)]).await;
     bench.reaches(CampaignState::Completed, 3).await;
-    let refused = retry_failed(&ports, id(), false).await.unwrap_err();
+    let refused = retry_failed(&ports, id(), &FAILED_ONES).await.unwrap_err();
     assert!(matches!(refused, CommandError::NothingFailed { unknown: 2, .. }), "{refused}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn c6_b5_a_run_that_its_end_would_cancel_at_once_is_refused_and_starts_with_another_end() {
+    for another in [Some("2026-01-05T12:00Z".to_owned()), None] {
+        let bench = Bench::new(1, Faults::none());
+        bench.campaign(2).await;
+        let ports = bench.hand_ports();
+        // The simulated world begins at 09:00 UTC.
+        let end = NewTimes { end_at: Some(Some("2026-01-05T10:00Z".to_owned())), ..NewTimes::default() };
+        reschedule(&ports, id(), &end).await.unwrap();
+        let _running = complete(&bench).await;
+        tokio::time::sleep(Duration::from_secs(2 * 3_600)).await;
+        let before = bench.row();
+        let refused = retry_failed(&ports, id(), &FAILED_ONES).await.unwrap_err();
+        assert!(matches!(refused, CommandError::NoTime { .. }), "{refused}");
+        let says =
+            "c can't try anybody again before its end: `2026-01-05T10:00Z` is over: it is 2026-01-05 11:";
+        assert!(refused.to_string().starts_with(says), "{refused}");
+        let until = |end_at: Option<String>| NewRun { end_at: Some(end_at), ..FAILED_ONES };
+        let over = until(Some("2026-01-05T10:30Z".to_owned()));
+        let refused = retry_failed(&ports, id(), &over).await.unwrap_err();
+        let CommandError::Terms { problems, .. } = &refused else { panic!("{refused}") };
+        assert_eq!(problems[0].field, "end_at");
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        assert_eq!(bench.row(), before, "it stays completed");
+        let answer = retry_failed(&ports, id(), &until(another.clone())).await.unwrap();
+        assert_eq!((answer.row.run, &answer.row.rules().end_at), (2, &another));
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        assert_eq!((bench.row().state, bench.counters().pending), (CampaignState::Running, 10));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -71,8 +112,9 @@ async fn two_clicks_at_once_start_one_run() {
     let bench = Bench::new(1, Faults::none());
     let _running = completed(&bench).await;
     let ports = bench.hand_ports();
-    let (first, second) = tokio::join!(retry_failed(&ports, id(), false), retry_failed(&ports, id(), false));
-    assert!(first.is_ok() != second.is_ok(), "{first:?} {second:?}");
+    let (first, second) =
+        tokio::join!(retry_failed(&ports, id(), &FAILED_ONES), retry_failed(&ports, id(), &FAILED_ONES));
+    assert!(first.unwrap().already != second.unwrap().already);
     assert_eq!(bench.row().run, 2);
 }
 
@@ -84,9 +126,9 @@ async fn hazard_25_a_click_that_counts_while_another_one_opens_them_is_not_told_
         bench.world.set_faults(Faults { slow_ppm: 200_000, slow_ms_max: 10_000, ..Faults::latency() });
         let [left, right] = ["left", "right"].map(|asker| bench.ports(bench.world.start(asker)));
         let (first, second) =
-            tokio::join!(retry_failed(&left, id(), false), retry_failed(&right, id(), false));
-        let refused: Vec<_> = [first, second].into_iter().filter_map(Result::err).collect();
-        assert!(matches!(refused[..], [CommandError::WrongState { .. }]), "seed {seed}: {refused:?}");
+            tokio::join!(retry_failed(&left, id(), &FAILED_ONES), retry_failed(&right, id(), &FAILED_ONES));
+        let already = [first, second].map(|answer| answer.map(|answer| answer.already));
+        assert!(matches!(already, [Ok(false), Ok(true)] | [Ok(true), Ok(false)]), "seed {seed}: {already:?}");
     }
 }
 
@@ -109,8 +151,9 @@ async fn hazard_25_a_crash_at_any_effect_of_a_retry_loses_nobody() {
         // The command runs in a process of its own, which may be the one that dies.
         let asker = bench.world.start("asker");
         let ports = bench.ports(asker);
-        let command =
-            tokio::spawn(async move { retry_failed(&ports, id(), false).await.map(|answer| answer.row.run) });
+        let command = tokio::spawn(async move {
+            retry_failed(&ports, id(), &FAILED_ONES).await.map(|answer| answer.row.run)
+        });
         let opened = async {
             while bench.counters().pending != 10 {
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -136,7 +179,7 @@ async fn hazard_13_unknown_ones_are_tried_again_only_when_asked_and_never_at_onc
     let bench = Bench::new(1, Faults::none());
     let _running = completed(&bench).await;
     let asked_at_ms = bench.world.wall_ms();
-    let answer = retry_failed(&bench.hand_ports(), id(), true).await.unwrap();
+    let answer = retry_failed(&bench.hand_ports(), id(), &UNKNOWN_TOO).await.unwrap();
     assert!(answer.row.retries_unknown());
     tokio::time::sleep(Duration::from_secs(30)).await;
     assert_eq!(
@@ -160,12 +203,12 @@ async fn hazard_13_unknown_ones_are_tried_again_only_when_asked_and_never_at_onc
     }
     bench.reaches(CampaignState::Completed, 2).await;
     assert_eq!((bench.counters().sent, bench.counters().failed, bench.counters().unknown), (18, 0, 2));
-    let refused = retry_failed(&bench.hand_ports(), id(), false).await.unwrap_err();
+    let refused = retry_failed(&bench.hand_ports(), id(), &FAILED_ONES).await.unwrap_err();
     assert!(matches!(refused, CommandError::NothingFailed { unknown: 2, .. }), "{refused}");
     // What one run was asked for is not asked for in the next.
     bench.receipt(0, vec![entry(Fact::Failed, 0, 0, 2, 12)]).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let third = retry_failed(&bench.hand_ports(), id(), false).await.unwrap();
+    let third = retry_failed(&bench.hand_ports(), id(), &FAILED_ONES).await.unwrap();
     assert!(!third.row.retries_unknown());
     tokio::time::sleep(Duration::from_secs(30)).await;
     assert_eq!(bench.counters().pending, 1);
@@ -177,7 +220,7 @@ async fn g8_a_new_run_that_is_paused_before_it_began_begins_and_waits() {
     let running = completed(&bench).await;
     bench.crash(&running);
     let ports = bench.hand_ports();
-    retry_failed(&ports, id(), false).await.unwrap();
+    retry_failed(&ports, id(), &FAILED_ONES).await.unwrap();
     pause(&ports, id(), None).await.unwrap();
     let _running = bench.start("b");
     tokio::time::sleep(Duration::from_secs(30)).await;
@@ -196,7 +239,7 @@ async fn g2_a_new_run_that_is_cancelled_before_it_began_leaves_nobody_open() {
     let running = completed(&bench).await;
     bench.crash(&running);
     let ports = bench.hand_ports();
-    retry_failed(&ports, id(), false).await.unwrap();
+    retry_failed(&ports, id(), &FAILED_ONES).await.unwrap();
     cancel(&ports, id(), None).await.unwrap();
     let _running = bench.start("b");
     bench.reaches(CampaignState::Cancelled, 2).await;

@@ -2,10 +2,10 @@
 
 use crate::support::{Bench, SIZE, chunk, id};
 use sluice_completion::{
-    Cause, Completion, CompletionOptions, CompletionStats, Stalled, StalledCampaigns, pause,
+    Cause, Completion, CompletionOptions, CompletionStats, Stalled, StalledCampaigns, cancel, pause,
 };
 use sluice_core::chunk_state::entry;
-use sluice_core::{CampaignId, CampaignState, ChunkId};
+use sluice_core::{CampaignId, CampaignState, ChunkId, Seal};
 use sluice_runtime::ports::log::{Log, Membership, NewRecord, Partition, Position, Topic};
 use sluice_runtime::{ShutdownTrigger, shutdown};
 use sluice_schemas::{ChunkReady, Fact, RetryReady, decode, is};
@@ -229,6 +229,38 @@ async fn d8_a_campaign_that_no_process_sends_is_told_once_until_one_does() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn d8_g8_a_cancelled_campaign_whose_last_calls_no_process_settles_is_told_once_until_one_does() {
+    for works in [&[EXPANDS][..], &[SENDS, EXPANDS]] {
+        let bench = Bench::new(1, Faults::none());
+        bench.campaign(1).await;
+        bench.seal(1, 0).await;
+        // Their sender was killed before it heard of them.
+        bench.claim(&[4, 5].into_iter().collect()).await;
+        let (_receipts, mut watched) = (bench.start_receipts(), watched_beside(&bench, works).await);
+        cancel(&bench.hand_ports(), id(), None).await.unwrap();
+        if works.contains(&SENDS) {
+            tokio::time::sleep(2 * LONG).await;
+            assert_eq!(watched.stats.stalled(), 0, "its sender will judge them");
+            continue;
+        }
+        let stalled = found(&bench, &watched).await;
+        assert_eq!((stalled.cause, stalled.recipients), (Cause::NoSender, 2));
+        tokio::time::sleep(2 * LONG).await;
+        assert_eq!(
+            (watched.stats.stalled(), watched.stats.asked_again()),
+            (1, 0),
+            "told once, nobody is called"
+        );
+        watched.there.push(bench.hand_ports().log.join(SENDS.0, SENDS.1).await.unwrap());
+        tokio::time::sleep(LONG).await;
+        assert_eq!(watched.found.get(id()), None, "its page is somebody's");
+        bench.receipt(0, vec![entry(Fact::Unresolved, 4, 5, 1, 9)]).await;
+        bench.reaches(CampaignState::Cancelled, 1).await;
+        assert_eq!((bench.counters().cancelled, bench.counters().unknown), (8, 2));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn d8_a_sender_that_starts_again_now_and_then_is_no_reason_to_tell() {
     let bench = Bench::new(1, Faults::none());
     bench.campaign(1).await;
@@ -303,5 +335,41 @@ async fn d8_an_audience_whose_source_is_tried_again_and_again_in_vain_is_told_on
         bench.hand_store().lease_expansion(id()).await.unwrap();
     }
     assert_eq!(watched.found.get(id()).map(|stalled| stalled.cause), Some(Cause::Audience));
+    assert_eq!(watched.stats.stalled(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn d8_g2_a_seal_that_its_chunks_do_not_add_up_to_is_told_once_and_no_end() {
+    let bench = Bench::new(1, Faults::none());
+    bench.campaign(2).await;
+    let rows = 2 * u64::from(SIZE);
+    let seal = Seal { chunks: 2, total: rows + 3, not_expanded: 0 };
+    bench.hand_store().seal(id(), 1, seal).await.unwrap();
+    let (_receipts, watched) = (bench.start_receipts(), watched(&bench).await);
+    bench.all(2, Fact::Accepted, 1).await;
+    tokio::time::sleep(Duration::from_secs(110)).await;
+    assert_eq!(watched.found.get(id()), None, "not before it was so for long");
+    let stalled = found(&bench, &watched).await;
+    assert_eq!((stalled.cause, stalled.recipients), (Cause::Seal, 3));
+    assert!((115_000..130_000).contains(&(stalled.found_ms - stalled.since_ms)), "{stalled:?}");
+    tokio::time::sleep(2 * LONG).await;
+    assert_eq!((watched.stats.stalled(), watched.stats.asked_again()), (1, 0));
+    assert_eq!((bench.row().state, bench.row().ended_at_ms), (CampaignState::Running, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn d8_a_seal_whose_chunks_are_seen_later_is_told_until_they_are() {
+    let bench = Bench::new(1, Faults::none());
+    bench.campaign(2).await;
+    bench.seal(3, 0).await;
+    let (_receipts, watched) = (bench.start_receipts(), watched(&bench).await);
+    bench.all(2, Fact::Accepted, 1).await;
+    let stalled = found(&bench, &watched).await;
+    assert_eq!((stalled.cause, stalled.recipients), (Cause::Seal, u64::from(SIZE)));
+    bench.more_chunks(2..3).await;
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    assert_eq!(watched.found.get(id()), None, "it goes on");
+    bench.all(3, Fact::Accepted, 1).await;
+    bench.reaches(CampaignState::Completed, 1).await;
     assert_eq!(watched.stats.stalled(), 1);
 }

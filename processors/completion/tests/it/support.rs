@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use serde_bytes::ByteArray;
-use sluice_completion::{Completion, CompletionOptions, CompletionPorts};
+use sluice_completion::{Completion, CompletionOptions, CompletionPorts, NewRun};
 use sluice_core::chunk_state::entry;
 use sluice_core::{
     CampaignId, CampaignRow, CampaignState, ChunkId, ChunkRow, Counters, IndexSet, LedgerBody, PageId, Seal,
@@ -25,6 +25,12 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 pub(crate) const SIZE: u16 = 10;
+
+/// Another run for those who failed.
+pub(crate) const FAILED_ONES: NewRun = NewRun { include_unknown: false, end_at: None };
+
+/// The same, also for those of whom nobody knows.
+pub(crate) const UNKNOWN_TOO: NewRun = NewRun { include_unknown: true, end_at: None };
 
 pub(crate) struct Bench {
     pub(crate) world: World,

@@ -33,8 +33,8 @@ async fn b2_limits_change_one_by_one_and_null_takes_one_away() {
     assert_eq!((row.rate(), row.rules().priority), (Some("5/s"), Priority::Urgent));
     assert_eq!((row.rules().daily_send_limit, row.rules().pair_rate.as_deref()), (None, Some("1/min")));
     assert_eq!((row.terms_version, row.launch.rate), (2, None), "the launch stays as it was");
-    set_limits(&ports, id(), &limits(r#"{"rate": null}"#)).await.unwrap();
-    assert_eq!(bench.row().rate(), None);
+    set_limits(&ports, id(), &limits(r#"{"rate": null, "priority": null}"#)).await.unwrap();
+    assert_eq!((bench.row().rate(), bench.row().rules().priority), (None, Priority::Normal));
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,6 +92,39 @@ async fn hazard_1_the_clock_of_the_hours_and_the_recurrence_are_not_changed() {
     }
     reschedule(&ports, id(), &times(r#"{"window": null}"#)).await.unwrap();
     assert_eq!(bench.row().rules().window, None);
+    let comes_back = Bench::new(1, Faults::none());
+    comes_back.recurring().await;
+    let none = times(r#"{"recurring": null}"#);
+    let refused = reschedule(&comes_back.hand_ports(), id(), &none).await.unwrap_err();
+    let CommandError::Terms { problems, .. } = &refused else { panic!("{refused}") };
+    assert_eq!(problems[0].field, "recurring");
+}
+
+#[tokio::test(start_paused = true)]
+async fn g5_other_hours_keep_the_holidays_and_other_holidays_keep_the_hours() {
+    let (bench, ports) = bench().await;
+    let window = || {
+        let window = bench.row().rules().window.clone().unwrap();
+        (window.open[0].from.clone(), window.closed_on)
+    };
+    let change = async |json: &str| reschedule(&ports, id(), &times(json)).await.map(|_| ());
+    let refused = change(r#"{"window": {"closed_on": ["2026-12-25"]}}"#).await.unwrap_err();
+    let CommandError::Terms { problems, .. } = &refused else { panic!("{refused}") };
+    assert_eq!(problems[0].field, "window.open", "there are none to keep");
+    let both = r#"{"window": {"open": [{"from": "09:00", "to": "18:00"}], "closed_on": ["2026-12-25"]}}"#;
+    change(both).await.unwrap();
+    change(r#"{"window": {"open": [{"from": "10:00", "to": "18:00"}]}}"#).await.unwrap();
+    assert_eq!(window(), ("10:00".to_owned(), vec!["2026-12-25".to_owned()]));
+    change(r#"{"window": {"closed_on": ["2026-12-24", "2026-12-25"]}}"#).await.unwrap();
+    assert_eq!(window(), ("10:00".to_owned(), vec!["2026-12-24".to_owned(), "2026-12-25".to_owned()]));
+    for none in [r#"{"window": {"closed_on": []}}"#, r#"{"window": {"closed_on": null}}"#] {
+        change(none).await.unwrap();
+        assert_eq!(window(), ("10:00".to_owned(), Vec::new()), "{none}");
+        change(r#"{"window": {"closed_on": ["2026-12-25"]}}"#).await.unwrap();
+    }
+    assert!(serde_json::from_str::<NewTimes>(r#"{"window": {"open": null}}"#).is_err());
+    change(r#"{"window": null}"#).await.unwrap();
+    assert_eq!(bench.row().rules().window, None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -129,7 +162,7 @@ async fn b5_hours_that_do_not_open_before_the_end_are_refused_with_their_field()
 }
 
 #[tokio::test(start_paused = true)]
-async fn b5_hours_of_a_recurrence_that_no_occurrence_could_use_are_refused_and_its_end_may_be_any() {
+async fn b5_hours_of_a_recurrence_that_no_occurrence_could_use_are_refused_and_so_is_an_end_that_is_over() {
     let bench = Bench::new(1, Faults::none());
     bench.recurring().await;
     let ports = bench.hand_ports();
@@ -141,7 +174,20 @@ async fn b5_hours_of_a_recurrence_that_no_occurrence_could_use_are_refused_and_i
         problems[0].to_string().starts_with("window: it does not open between its first occurrence"),
         "{problems:?}"
     );
-    reschedule(&ports, id(), &times(r#"{"end_at": "2026-01-05T09:00Z"}"#)).await.unwrap();
+    let (state, end_at) = (bench.row().state, bench.row().rules().end_at.clone());
+    for over in ["2020-01-01T00:00", "2026-01-05T09:00Z"] {
+        let slip = times(&format!(r#"{{"end_at": "{over}"}}"#));
+        let refused = reschedule(&ports, id(), &slip).await.unwrap_err();
+        let CommandError::Terms { problems, .. } = &refused else { panic!("{refused}") };
+        assert_eq!(
+            (problems[0].field.as_str(), problems[0].problem.as_str()),
+            ("end_at", "it is over already")
+        );
+        assert!(problems[0].hint.contains("unschedule"), "{problems:?}");
+    }
+    assert_eq!((bench.row().state, &bench.row().rules().end_at), (state, &end_at), "a slip ends it not");
+    // Before its next occurrence: it comes no more.
+    reschedule(&ports, id(), &times(r#"{"end_at": "2026-01-05T09:30Z"}"#)).await.unwrap();
 }
 
 #[test]
@@ -176,6 +222,10 @@ async fn b5_the_start_moves_while_a_campaign_waits_for_it_and_not_later() {
     reschedule(&ports, id(), &times(now)).await.unwrap();
     assert_eq!(bench.row().starts_at_ms, bench.world.wall_ms());
     assert!(reschedule(&ports, id(), &times(now)).await.unwrap().already);
+    reschedule(&ports, id(), &times(later)).await.unwrap();
+    let none = reschedule(&ports, id(), &times(r#"{"start_at": null}"#)).await.unwrap();
+    assert!(!none.already, "null takes it away");
+    assert_eq!((&none.row.rules().start_at, none.row.starts_at_ms), (&None, bench.world.wall_ms()));
     bench.step(CampaignState::Running).await;
     let refused = reschedule(&ports, id(), &times(later)).await.unwrap_err();
     let CommandError::Terms { problems, .. } = &refused else { panic!("{refused}") };
@@ -214,8 +264,10 @@ async fn g7_an_occurrence_that_was_booked_does_not_start_under_terms_that_were_r
 }
 
 #[tokio::test(start_paused = true)]
-async fn b5_an_occurrence_that_was_booked_is_left_out_when_the_start_or_the_end_is_moved_past_it() {
-    for moved in [r#"{"start_at": "2030-01-01T00:00"}"#, r#"{"end_at": "2020-01-01T00:00"}"#] {
+async fn b5_an_occurrence_that_was_booked_is_left_out_when_its_start_or_its_hours_are_moved_past_it() {
+    // It was booked at 09:00.
+    let closed = r#"{"end_at": "2026-01-05T09:30Z", "window": {"open": [{"from": "12:00", "to": "13:00"}]}}"#;
+    for moved in [r#"{"start_at": "2030-01-01T00:00"}"#, closed] {
         let bench = Bench::new(1, Faults::none());
         bench.recurring().await;
         let (ports, booked) = (bench.hand_ports(), bench.row());

@@ -5,7 +5,7 @@ use super::stored::Stored;
 use crate::node::Work;
 use crate::page::working::Working;
 use crate::view::numbers::counted;
-use sluice_core::CampaignState;
+use sluice_core::{CampaignState, ChunkRow};
 use std::collections::BTreeSet;
 
 impl CampaignStatus {
@@ -18,13 +18,12 @@ impl CampaignStatus {
         if working.is_nobody() {
             return self.add_nobody();
         }
-        self.absent = self.needs().into_iter().filter(|work| !working.does(*work)).collect();
-        if self.needs().contains(&Work::Sender) && working.does(Work::Sender) {
-            let (open, theirs) = (stored.open_shards(), working.shards());
-            self.unowned_shards = match open.is_disjoint(&theirs) {
-                true => open.into_iter().collect(),
-                false => Vec::new(),
-            };
+        let shards = stored.awaited_shards();
+        let needs = self.needs(&shards);
+        self.absent = needs.iter().copied().filter(|work| !working.does(*work)).collect();
+        let sends = needs.contains(&Work::Sender) && working.does(Work::Sender);
+        if sends && shards.is_disjoint(&working.shards()) {
+            self.unowned_shards = shards.into_iter().collect();
         }
         let goes_on = self.absent.is_empty() && self.unowned_shards.is_empty();
         self.finish = self.finish.take().filter(|_| goes_on);
@@ -35,14 +34,19 @@ impl CampaignStatus {
         self.nobody_works || !self.absent.is_empty()
     }
 
-    /// The work without which it does not go on from where it is.
-    fn needs(&self) -> Vec<Work> {
+    /// Whether something of it waits for a process that is not there.
+    pub fn waits_for_nobody(&self) -> bool {
+        self.is_left_alone() || !self.unowned_shards.is_empty()
+    }
+
+    /// The work without which it does not go on from where it is; `shards`: those whose senders it waits for.
+    fn needs(&self, shards: &BTreeSet<u32>) -> Vec<Work> {
         let (is_open, is_running) = (self.counters.pending > 0, self.state == CampaignState::Running);
         let is_needed = |work: &Work| match (work, self.state) {
             (_, CampaignState::Paused) => false,
             (Work::Expander, state) => !self.expanded && !state.is_ended(),
             (_, CampaignState::Scheduled) => false,
-            (Work::Sender, _) => is_running && is_open,
+            (Work::Sender, _) => is_open && !shards.is_empty(),
             (Work::Receipts, _) => is_open,
             // While others have something to do it ends nothing.
             (Work::Completion, _) => !is_running || (self.expanded && !is_open),
@@ -55,7 +59,7 @@ impl CampaignStatus {
     pub(super) fn held_by_absence(&self) -> Option<String> {
         let name = &self.campaign;
         if !self.absent.is_empty() {
-            let lacks = listed(self.absent.iter().map(|work| lack(*work)));
+            let lacks = listed(self.absent.iter().map(|work| self.lack(*work)));
             let roles = self.absent.iter().map(|work| work.as_str());
             let (role, all) = match self.absent.len() {
                 1 => ("role", listed(roles.clone())),
@@ -68,7 +72,7 @@ impl CampaignStatus {
                 CampaignState::Scheduled => {
                     format!("{}, but {lacks}, {to_do}.", self.sentence().trim_end_matches('.'))
                 }
-                _ => format!("{name} waits: {lacks}, {to_do}. {}.", self.far()),
+                _ => format!("{name} {}waits: {lacks}, {to_do}. {}.", self.also(), self.far()),
             });
         }
         let shards = self.unowned_shards.len();
@@ -77,18 +81,20 @@ impl CampaignStatus {
             1 => format!("shard {first}"),
             _ => counted(shards as u64, "shard", "shards"),
         };
-        Some(format!("{name} waits for {shards} to be given to a process that sends. {}.", self.far()))
+        let (also, far) = (self.also(), self.far());
+        Some(format!("{name} {also}waits for {shards} to be given to a process that sends. {far}."))
     }
-}
 
-/// What is not done without it.
-fn lack(work: Work) -> &'static str {
-    match work {
-        Work::Expander => "its audience is not read",
-        Work::Sender => "nobody is sent to",
-        Work::Receipts => "outcomes are not counted",
-        Work::Completion => "it is not brought to its end",
-        Work::Gateway => "no webhook is taken",
+    /// What is not done without it.
+    fn lack(&self, work: Work) -> &'static str {
+        match work {
+            Work::Expander => "its audience is not read",
+            Work::Sender if self.state == CampaignState::Cancelling => "its last calls are not settled",
+            Work::Sender => "nobody is sent to",
+            Work::Receipts => "outcomes are not counted",
+            Work::Completion => "it is not brought to its end",
+            Work::Gateway => "no webhook is taken",
+        }
     }
 }
 
@@ -103,19 +109,29 @@ fn listed<'a>(words: impl Iterator<Item = &'a str>) -> String {
 }
 
 impl Stored {
-    /// The shards of its pages that have somebody left.
-    fn open_shards(&self) -> BTreeSet<u32> {
+    /// The shards whose senders it waits for: of its pages that have somebody left; of a cancelled one those that have
+    /// called some of them.
+    fn awaited_shards(&self) -> BTreeSet<u32> {
         let open = self.open();
-        let chunks = self.chunks.iter().filter(|chunk| open.contains_key(&chunk.page));
-        chunks.map(|chunk| chunk.shard).collect()
+        let is_claimed = |chunk: &ChunkRow| {
+            let claims = self.body(&chunk.page).map(|body| body.claimed(chunk.id));
+            claims.is_some_and(|claims| !claims.is_empty())
+        };
+        let is_awaited = |chunk: &&ChunkRow| match self.row.state {
+            CampaignState::Running => open.contains_key(&chunk.page),
+            CampaignState::Cancelling => open.contains_key(&chunk.page) && is_claimed(chunk),
+            _ => false,
+        };
+        self.chunks.iter().filter(is_awaited).map(|chunk| chunk.shard).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::status::derived;
-    use super::super::stored::tests::{row, stored};
+    use super::super::stored::tests::{booked, row, stored};
     use super::*;
+    use crate::page::queue::{Place, queued};
     use crate::page::working::tests::working;
     use sluice_core::{CampaignRow, Counters, Seal};
 
@@ -178,6 +194,40 @@ mod tests {
             "spring starts at 1969-12-31 21:01 America/Sao_Paulo, but its audience is not read, since no process has the \
              role expander; to go on: sluice run --roles expander."
         );
+    }
+
+    #[test]
+    fn d8_g8_a_cancelled_campaign_whose_last_calls_nobody_settles_says_so_and_is_deferred() {
+        let (state, reason) = (CampaignState::Cancelling, Some("wrong price".to_owned()));
+        let row = CampaignRow { state, reason, seal: SEAL, ..row("null", "{}") };
+        let told = |claimed: &[u16], works: &[Work], shards: &[u32]| {
+            let mut stored = stored(row.clone(), &[("a", 9)]);
+            let mut ledger = booked(&row, 0, 0);
+            if !claimed.is_empty() {
+                ledger.body.claim(stored.chunks[0].id, 1, &claimed.iter().copied().collect()).unwrap();
+            }
+            stored.ledgers.insert(stored.chunks[0].page.clone(), ledger);
+            let mut status = derived(&stored, 0);
+            status.add_working(&stored, &working(works, shards));
+            queued(&status, 0)
+        };
+        let alone = told(&[4, 5], &all_but(&[Work::Sender]), &[]);
+        assert_eq!(
+            (alone.place, alone.why.as_str()),
+            (
+                Place::Deferred,
+                "spring is being cancelled (wrong price) and waits: its last calls are not settled, since no process \
+                 has the role sender; to go on: sluice run --roles sender. 0 of 9 done."
+            )
+        );
+        let elsewhere = told(&[4, 5], &Work::ALL, &[7]);
+        let expected = "spring is being cancelled (wrong price) and waits for shard 0 to be given";
+        assert!(elsewhere.place == Place::Deferred && elsewhere.why.starts_with(expected), "{elsewhere:?}");
+        let says = "spring is being cancelled (wrong price). 0 of 9 done.";
+        let nobody_called = told(&[], &all_but(&[Work::Sender]), &[]);
+        assert_eq!((nobody_called.place, nobody_called.why.as_str()), (Place::Active, says));
+        let settled_soon = told(&[4, 5], &Work::ALL, &[0]);
+        assert_eq!((settled_soon.place, settled_soon.why.as_str()), (Place::Active, says));
     }
 
     #[test]

@@ -40,6 +40,9 @@ pub struct Commanded {
     /// Of a command that changes limits or times: all of them, before and after it.
     #[serde(default)]
     pub limits: Vec<LimitLine>,
+    /// Recipients whom the present run tries again.
+    #[serde(default)]
+    pub retried: Option<u64>,
     /// Whether unknown recipients are tried again in this run.
     pub includes_unknown: bool,
 }
@@ -67,6 +70,7 @@ impl Commanded {
                 "reschedule" => times(before, row),
                 _ => Vec::new(),
             },
+            retried: row.retried(),
             includes_unknown: row.retries_unknown(),
         }
     }
@@ -119,6 +123,11 @@ impl Commanded {
     }
 
     fn tried_again(&self) -> String {
+        if let Some(retried) = self.retried.filter(|_| self.already) {
+            let people = counted(retried, "recipient", "recipients");
+            let paused = if self.state == CampaignState::Paused { ", and is paused" } else { "" };
+            return format!("{} tries {people} again already: run {}{paused}.", self.campaign, self.run);
+        }
         let failed = counted(self.counters.failed, "failed recipient", "failed recipients");
         let unknown = match self.includes_unknown {
             true => format!(" and {} unknown", thousands(self.counters.unknown)),
@@ -150,6 +159,7 @@ mod tests {
             coming: Coming::default(),
             rate: None,
             limits: Vec::new(),
+            retried: None,
             includes_unknown: false,
         }
     }
@@ -211,6 +221,11 @@ mod tests {
         assert_eq!(again.sentence(), "spring-sale tries 310 failed recipients again: run 2.");
         again.includes_unknown = true;
         assert_eq!(again.sentence(), "spring-sale tries 310 failed recipients and 2 unknown again: run 2.");
+        // They are opened by now.
+        (again.already, again.retried, again.counters.failed) = (true, Some(312), 0);
+        assert_eq!(again.sentence(), "spring-sale tries 312 recipients again already: run 2.");
+        again.state = CampaignState::Paused;
+        assert_eq!(again.sentence(), "spring-sale tries 312 recipients again already: run 2, and is paused.");
     }
 
     #[test]

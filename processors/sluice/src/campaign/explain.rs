@@ -47,7 +47,7 @@ pub async fn explain(sight: &Sight, row: &CampaignRow) -> Outcome<Explained> {
     let stored = sight.read_all(row).await?;
     let mut status = sight.status(&stored);
     status.audience = Audience::of(sight.log.as_ref(), &stored, status.audience, sight.now_ms).await;
-    if row.state == CampaignState::Running && !status.is_left_alone() && status.unowned_shards.is_empty() {
+    if row.state == CampaignState::Running && !status.waits_for_nobody() {
         let template = |page: &PageId| sight.template(row, page);
         status.finish = finish(&stored, template, &beside(sight, &stored).await?, sight.now_ms);
     }

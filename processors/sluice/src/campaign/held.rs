@@ -38,11 +38,7 @@ impl CampaignStatus {
         let holds_all = |line: &&GateLine| line.holds > 0 && line.holds >= waits;
         // A window or a limit holds nobody who was called already.
         if let Some(line) = self.all_unanswered().filter(|_| self.state != CampaignState::Paused) {
-            let also = match self.state {
-                CampaignState::Cancelling => format!("is being cancelled{} and ", self.why()),
-                _ => String::new(),
-            };
-            return Some(format!("{name} {also}{}. {far}.", line.waits_for_answers(now_ms)));
+            return Some(format!("{name} {}{}. {far}.", self.also(), line.waits_for_answers(now_ms)));
         }
         let holding = self.gates.iter().find(holds_all);
         if let Some(line) = holding {
@@ -87,6 +83,14 @@ impl CampaignStatus {
             reasons.extend(rules.map(|line| line.waited_for(line.holds, now_ms)));
         }
         Some(reasons.join("; and for "))
+    }
+
+    /// `is being cancelled (wrong price) and `, before what a cancelled one waits for.
+    pub(super) fn also(&self) -> String {
+        match self.state {
+            CampaignState::Cancelling => format!("is being cancelled{} and ", self.why()),
+            _ => String::new(),
+        }
     }
 
     /// `the next call in 42 min 10 s by its own rate`, `slowed to 57 % by its provider`, where a limit keeps all of its pages
@@ -162,6 +166,9 @@ impl StalledLine {
             "no_sender" => Some(format!("stands still: no process has the shards of {people}")),
             "no_expander" => Some("stands still: no process reads its audience".to_owned()),
             "audience" => None,
+            "seal" => Some(format!(
+                "can't end: its chunks and its seal differ by {people}; sluice verify tells where"
+            )),
             _ => Some(format!("stood still without a reason: {people} are asked for again")),
         }
     }
@@ -221,6 +228,21 @@ mod tests {
             waits.held(0).unwrap(),
             "spring starts at 1969-12-31 21:01 America/Sao_Paulo, and nobody works on it."
         );
+    }
+
+    #[test]
+    fn d8_g2_a_campaign_that_cannot_end_says_so_also_while_it_is_paused() {
+        let seal = Some(Seal { chunks: 1, total: 12, not_expanded: 0 });
+        for state in [CampaignState::Running, CampaignState::Paused] {
+            let mut done = stored(CampaignRow { state, seal, ..row("null", "{}") }, &[("a", 9)]);
+            done.counters = vec![(done.chunks[0].id, Counters { total: 9, sent: 9, ..Counters::default() })];
+            let mut status = derived(&done, 0);
+            let reason = "seal".to_owned();
+            status.stalled = Some(StalledLine { found_ms: 9, since_ms: 5, reason, recipients: 3 });
+            let expected = "spring can't end: its chunks and its seal differ by 3 recipients; sluice verify tells \
+                            where. 9 of 12 done.";
+            assert_eq!(status.held(0).as_deref(), Some(expected), "{state:?}");
+        }
     }
 
     #[test]

@@ -115,10 +115,10 @@ pub struct StalledLine {
     /// Since when it does, in ms since 1970; before that nobody may have looked.
     #[serde(default)]
     pub since_ms: i64,
-    /// Why, as far as is known: `lost`, `no_sender`, `no_expander`, `audience`.
+    /// Why, as far as is known: `lost`, `no_sender`, `no_expander`, `audience`, `seal`.
     #[serde(default)]
     pub reason: String,
-    /// Recipients that wait; of lost chunks those that are asked for again.
+    /// Recipients that wait; of lost chunks those that are asked for again; of a seal those by which it differs.
     pub recipients: u64,
 }
 

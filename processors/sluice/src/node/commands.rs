@@ -5,8 +5,8 @@ use crate::error::{Failure, Outcome};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sluice_completion::{
-    CommandError, CompletionPorts, NewLimits, NewTimes, cancel, pause, reschedule, resume, retry_failed,
-    set_limits, unschedule,
+    CommandError, CompletionPorts, NewLimits, NewRun, NewTimes, cancel, pause, reschedule, resume,
+    retry_failed, set_limits, unschedule,
 };
 use sluice_core::launch::{Details, SHAPE_BYTES_MAX};
 use sluice_http::Action;
@@ -19,14 +19,6 @@ pub struct ReasonDetails {
     pub reason: Option<String>,
 }
 
-/// What may be said with a retry.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RetryDetails {
-    /// Also those of whom nobody knows whether they got the message: some get it twice.
-    pub include_unknown: bool,
-}
-
 /// A command with its details.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Given {
@@ -37,7 +29,7 @@ pub enum Given {
     /// End it.
     Cancel(ReasonDetails),
     /// Another run for those who failed.
-    RetryFailed(RetryDetails),
+    RetryFailed(NewRun),
     /// Other limits.
     Limits(NewLimits),
     /// Other times.
@@ -81,7 +73,7 @@ impl Given {
             Self::Pause(details) => pause(ports, id, details.reason.clone()).await,
             Self::Resume(details) => resume(ports, id, details.reason.clone()).await,
             Self::Cancel(details) => cancel(ports, id, details.reason.clone()).await,
-            Self::RetryFailed(details) => retry_failed(ports, id, details.include_unknown).await,
+            Self::RetryFailed(new) => retry_failed(ports, id, new).await,
             Self::Limits(new) => set_limits(ports, id, new).await,
             Self::Reschedule(new) => reschedule(ports, id, new).await,
             Self::Unschedule => unschedule(ports, id).await,
@@ -133,6 +125,11 @@ fn refused(error: CommandError) -> Failure {
             Failure::refused("nothing_failed", message, to_do)
                 .with(format!("{unknown} are unknown: nobody can tell whether they got the message."))
         }
+        CommandError::NoTime { .. } => {
+            let to_do =
+                "give the run another end with --end-at (end_at), or launch the failed as a new campaign";
+            Failure::refused("no_time_left", message, to_do).with("Nothing was changed.")
+        }
         CommandError::Terms { problems, .. } => {
             let to_do = "correct it; docs/launch.md describes every field";
             let failure = Failure::refused("terms_refused", message, to_do);
@@ -158,7 +155,7 @@ mod tests {
             assert_eq!((refused.exit, refused.code.as_str()), (Exit::Usage, "details_invalid"));
         }
         let retry = Given::read(Action::RetryFailed, br#"{"include_unknown": true}"#).unwrap();
-        assert_eq!(retry, Given::RetryFailed(RetryDetails { include_unknown: true }));
+        assert_eq!(retry, Given::RetryFailed(NewRun { include_unknown: true, end_at: None }));
     }
     #[test]
     fn f3_every_mistake_in_details_is_told_with_its_place() {
@@ -201,7 +198,7 @@ mod tests {
             (Action::Pause, r#"{"reason": "r"}"#),
             (Action::Resume, r#"{"reason": "r"}"#),
             (Action::Cancel, r#"{"reason": "r"}"#),
-            (Action::RetryFailed, r#"{"include_unknown": true}"#),
+            (Action::RetryFailed, r#"{"include_unknown": true, "end_at": null}"#),
             (
                 Action::Limits,
                 r#"{"rate": null, "priority": "bulk", "daily_send_limit": null, "pair_rate": "1/s"}"#,
@@ -210,6 +207,10 @@ mod tests {
                 Action::Reschedule,
                 r#"{"start_at": "t", "end_at": null, "recurring": {"cron": "c"},
                     "window": {"open": [], "clock": "campaign", "closed_on": ["d"]}}"#,
+            ),
+            (
+                Action::Reschedule,
+                r#"{"start_at": "t", "end_at": null, "recurring": {"cron": "c"}, "window": {"closed_on": null}}"#,
             ),
         ];
         for (action, json) in whole {

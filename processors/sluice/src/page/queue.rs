@@ -11,7 +11,7 @@ use sluice_core::{CampaignRow, CampaignState};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Place {
-    /// It sends, or is being cancelled and does not only wait for webhooks.
+    /// It sends, or is being cancelled and does not only wait for webhooks or for a process.
     Active,
     /// It has not begun: its start lies ahead, or nothing of its audience is read yet.
     Waiting,
@@ -45,7 +45,7 @@ impl Place {
             CampaignState::Failed => Place::Failed,
             CampaignState::Scheduled => Place::Waiting,
             CampaignState::Running if status.recipients == 0 && !status.expanded => Place::Waiting,
-            CampaignState::Cancelling if status.all_unanswered().is_none() && !status.is_left_alone() => {
+            CampaignState::Cancelling if status.all_unanswered().is_none() && !status.waits_for_nobody() => {
                 Place::Active
             }
             _ if is_held => Place::Deferred,

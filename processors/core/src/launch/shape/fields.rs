@@ -147,7 +147,8 @@ static RECURRING: &[Field] =
 pub(super) static REASON: &[Field] = &[optional("reason", Shape::Text)];
 
 /// Of a retry.
-pub(super) static RETRY_FAILED: &[Field] = &[defaulted("include_unknown", Shape::Truth)];
+pub(super) static RETRY_FAILED: &[Field] =
+    &[defaulted("include_unknown", Shape::Truth), optional("end_at", Shape::Text)];
 
 /// New limits: null takes one away.
 pub(super) static LIMITS: &[Field] = &[
@@ -166,9 +167,9 @@ pub(super) static TIMES: &[Field] = &[
 ];
 
 static NEW_WINDOW: &[Field] = &[
-    needed("open", Shape::List(&Shape::Object(OPEN))),
+    defaulted("open", Shape::List(&Shape::Object(OPEN))),
     optional("clock", Shape::Word(&["campaign", "recipient"])),
-    defaulted("closed_on", Shape::List(&Shape::Text)),
+    optional("closed_on", Shape::List(&Shape::Text)),
 ];
 
 /// Where a field of exactly this name belongs, if there is one place for it.

@@ -7,13 +7,13 @@ use crate::campaign::commanded::Commanded;
 use crate::cli::Common;
 use crate::cli::remote::escaped;
 use crate::error::{Exit, Failure, Outcome};
-use crate::node::commands::{ReasonDetails, RetryDetails};
+use crate::node::commands::ReasonDetails;
 use crate::view::hours;
 use crate::view::{out, style};
 use clap::Args;
 use serde::Serialize;
 use serde_json::{Value, json};
-use sluice_completion::{NewLimits, NewTimes, NewWindow};
+use sluice_completion::{NewLimits, NewRun, NewTimes, NewWindow};
 use sluice_core::rate::Rate;
 use sluice_http::Action;
 use sluice_schemas::Priority;
@@ -57,6 +57,9 @@ pub struct RetryArgs {
     /// Also those of whom nobody can tell whether they got the message: some get it twice
     #[arg(long)]
     pub include_unknown: bool,
+    /// Another end, where that of the campaign is over: 2026-12-24T18:00, or none
+    #[arg(long, value_name = "TIME")]
+    pub end_at: Option<String>,
 }
 
 /// New limits.
@@ -100,8 +103,8 @@ pub struct TimeArgs {
     /// Hours in which calls may start, instead of those so far: "mon-fri 09:00-12:00"; more than once; or always
     #[arg(long, value_name = "HOURS")]
     pub open: Vec<String>,
-    /// A date on which it does not open, with --open; more than once
-    #[arg(long, value_name = "DATE", requires = "open")]
+    /// A date on which it does not open, instead of those so far; more than once; or none
+    #[arg(long, value_name = "DATE")]
     pub closed_on: Vec<String>,
 }
 
@@ -149,8 +152,8 @@ pub(super) async fn retry_failed(common: &Common, args: &RetryArgs) -> Outcome {
         let twice = "whoever is unknown may have got the message, and then gets it a second time";
         out::note(format_args!("{} {twice}", style::warning("warning:")));
     }
-    let details = RetryDetails { include_unknown: args.include_unknown };
-    act(common, &args.act, Action::RetryFailed, &details).await
+    let new = NewRun { include_unknown: args.include_unknown, end_at: named(args.end_at.as_ref()) };
+    act(common, &args.act, Action::RetryFailed, &new).await
 }
 
 pub(super) async fn set_limits(common: &Common, args: &LimitArgs) -> Outcome {
@@ -168,27 +171,35 @@ pub(super) async fn set_limits(common: &Common, args: &LimitArgs) -> Outcome {
 
 pub(super) async fn reschedule(common: &Common, args: &TimeArgs) -> Outcome {
     let new = NewTimes {
-        start_at: args.start_at.clone(),
+        start_at: args.start_at.clone().map(Some),
         end_at: named(args.end_at.as_ref()),
         window: window(args)?,
         recurring: None,
     };
     if new == NewTimes::default() {
-        return Err(nothing_named("--start-at, --end-at or --open"));
+        return Err(nothing_named("--start-at, --end-at, --open or --closed-on"));
     }
     act(common, &args.act, Action::Reschedule, &new).await
 }
 
 fn window(args: &TimeArgs) -> Outcome<Option<Option<NewWindow>>> {
-    match args.open.as_slice() {
-        [] => Ok(None),
-        [always] if always == ALWAYS && args.closed_on.is_empty() => Ok(Some(None)),
+    let closed_on = match args.closed_on.as_slice() {
+        [] => None,
+        [none] if none == NONE => Some(Vec::new()),
+        dates => Some(dates.to_vec()),
+    };
+    let open = match args.open.as_slice() {
+        [] => None,
+        [always] if always == ALWAYS && closed_on.as_ref().is_none_or(Vec::is_empty) => {
+            return Ok(Some(None));
+        }
         hours => {
             let open = hours.iter().map(|text| hours::parse(text)).collect::<Result<_, _>>();
-            let open = open.map_err(|problem| Failure::usage("hours_invalid", problem, "correct --open"))?;
-            Ok(Some(Some(NewWindow { open, clock: None, closed_on: args.closed_on.clone() })))
+            Some(open.map_err(|problem| Failure::usage("hours_invalid", problem, "correct --open"))?)
         }
-    }
+    };
+    let new = NewWindow { open, clock: None, closed_on };
+    Ok((new != NewWindow::default()).then_some(Some(new)))
 }
 
 fn nothing_named(what: &str) -> Failure {
@@ -208,4 +219,40 @@ async fn act(common: &Common, args: &ActArgs, action: Action, details: &impl Ser
     }
     out::line(read::<Commanded>(answer)?.sentence());
     Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Given {
+        #[command(flatten)]
+        times: TimeArgs,
+    }
+
+    #[test]
+    fn g5_hours_and_holidays_are_named_each_for_itself() {
+        let named = |options: &[&str]| {
+            let given = Given::try_parse_from([&["reschedule", "spring"], options].concat()).unwrap();
+            json!(window(&given.times).unwrap())
+        };
+        let open = json!([{"days": [], "from": "09:00", "to": "18:00"}]);
+        assert_eq!(named(&["--end-at", "2026-12-24T18:00"]), json!(null));
+        assert_eq!(named(&["--open", "09:00-18:00"]), json!({"open": open}), "the holidays stay");
+        let dates = ["--closed-on", "2026-12-25", "--closed-on", "2027-01-01"];
+        assert_eq!(named(&dates), json!({"closed_on": ["2026-12-25", "2027-01-01"]}), "the hours stay");
+        assert_eq!(named(&["--closed-on", "none"]), json!({"closed_on": []}));
+    }
+
+    #[test]
+    fn b1_hours_are_taken_away_with_their_holidays() {
+        for options in [&["--open", "always"][..], &["--open", "always", "--closed-on", "none"]] {
+            let given = Given::try_parse_from([&["reschedule", "spring"], options].concat()).unwrap();
+            assert_eq!(window(&given.times).unwrap(), Some(None), "{options:?}");
+        }
+        let both = ["reschedule", "spring", "--open", "always", "--closed-on", "2026-12-25"];
+        assert!(window(&Given::try_parse_from(both).unwrap().times).is_err());
+    }
 }

@@ -105,7 +105,10 @@ fn chain(explained: &Explained) -> Vec<String> {
     }
     if let Some(stalled) = &status.stalled {
         let (since, found) = (at(stalled.since_ms, zone), at(stalled.found_ms, zone));
-        let people = counted(stalled.recipients, "recipient waits", "recipients wait");
+        let people = match stalled.reason.as_str() {
+            "seal" => counted(stalled.recipients, "recipient differs", "recipients differ"),
+            _ => counted(stalled.recipients, "recipient waits", "recipients wait"),
+        };
         let again = if stalled.reason == "lost" { ", asked for again" } else { "" };
         let says = format!("{} since {since}, found {found}: {people}{again}", stalled.reason);
         lines.row(["  stalled".to_owned(), says]);
