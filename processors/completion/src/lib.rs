@@ -9,8 +9,9 @@
 //!   before a cancel is counted as cancelled (G2, hazard 23).
 //! - [`retry_failed`] opens only recipients whose state says failed, once a run (hazard 25), also when the process
 //!   that was asked dies half-way.
-//! - A campaign that runs or is being cancelled and stands still without a reason is found, told once, and what was lost of it is asked for
-//!   again (D8); also one that no process sends, and one whose audience gives nothing.
+//! - A campaign that runs or is being cancelled and stands still without a reason is found, told once, and what was lost
+//!   of it is asked for again (D8); also one that no process sends, one whose audience gives nothing, and one whose
+//!   chunks do not add up to its seal.
 //! - What a command does is decided by one table, [`sluice_core::control`]; each can be given again.
 //!
 //! What this crate does not do: it merges no receipts and calls nobody.

@@ -144,6 +144,7 @@ fn refused(error: CommandError) -> Failure {
 mod tests {
     use super::*;
     use crate::error::Exit;
+    use crate::node::control::api_error;
 
     #[test]
     fn f3_details_may_be_left_out_and_unknown_words_are_errors() {
@@ -157,6 +158,18 @@ mod tests {
         let retry = Given::read(Action::RetryFailed, br#"{"include_unknown": true}"#).unwrap();
         assert_eq!(retry, Given::RetryFailed(NewRun { include_unknown: true, end_at: None }));
     }
+
+    #[test]
+    fn c6_b5_a_run_that_has_no_time_is_a_conflict_and_says_what_to_do() {
+        let why = "`2026-12-24T21:00` is over: it is 2026-12-25 09:00 UTC now".to_owned();
+        let failure = refused(CommandError::NoTime { name: "spring".to_owned(), why });
+        let expected = "spring can't try anybody again before its end: `2026-12-24T21:00` is over: it is \
+                        2026-12-25 09:00 UTC now";
+        assert_eq!((failure.exit, failure.message.as_str()), (Exit::Refused, expected));
+        assert!(failure.actionable.contains("--end-at (end_at)"), "{}", failure.actionable);
+        assert_eq!(api_error(failure).status, 409);
+    }
+
     #[test]
     fn f3_every_mistake_in_details_is_told_with_its_place() {
         let told = |action, json: &str| Given::read(action, json.as_bytes()).unwrap_err().details;

@@ -349,12 +349,12 @@ fn letter_id(letter: &str) -> Result<LetterId, ApiError> {
 }
 
 /// The same failure in the API's words.
-fn api_error(failure: Failure) -> ApiError {
+pub(super) fn api_error(failure: Failure) -> ApiError {
     let status = match failure.exit {
         Exit::Usage => 400,
         Exit::Refused => match failure.code.as_str() {
             "no_such_campaign" | "no_such_page" | "no_such_dead_letter" => 404,
-            "launched_differently" | "wrong_state" | "nothing_failed" => 409,
+            "launched_differently" | "wrong_state" | "nothing_failed" | "no_time_left" => 409,
             _ => 422,
         },
         _ => 503,
