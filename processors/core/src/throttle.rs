@@ -130,7 +130,7 @@ impl Hold {
         self.reason.as_ref().map(|_| self.until)
     }
 
-    /// Refusals since the last call that was taken.
+    /// Refusals since the last call that was taken, or since they have another kind of reason.
     pub fn in_a_row(&self) -> u32 {
         self.in_a_row
     }
@@ -145,24 +145,36 @@ impl Hold {
         self.reason.as_ref()
     }
 
-    /// A call was refused for the whole page. Answers that arrive while the page waits belong to calls made
-    /// before and do not lengthen the wait.
+    /// A call was refused for the whole page. Answers that arrive while the page waits belong to calls made before:
+    /// they count no further step, and leave the provider the time that it asks for. A refusal that needs a person says
+    /// more than a throttle answer of the same moment, and takes its place.
+    ///
+    /// Whether this is news for people: nothing was waited for before, or something else.
     pub fn refused(
         &mut self,
         policy: &HoldPolicy,
         reason: HoldReason,
         retry_after: Option<Duration>,
         now: Duration,
-    ) {
-        if now < self.until && self.reason.is_some() {
-            return;
+    ) -> bool {
+        let asked = retry_after.unwrap_or_default();
+        let held = self.reason.as_ref().map(HoldReason::needs_a_person);
+        if self.waits(now).is_some() && held >= Some(reason.needs_a_person()) {
+            self.until = self.until.max(now + asked);
+            return false;
+        }
+        // What was waited for because of something else says nothing about this.
+        if held != Some(reason.needs_a_person()) {
+            self.in_a_row = 0;
         }
         let (first_ms, wait_ms_max) = policy.waits_ms(&reason);
         let doubled = first_ms.saturating_mul(1 << self.in_a_row.min(20)).min(wait_ms_max);
-        let wait = Duration::from_millis(doubled).max(retry_after.unwrap_or_default());
-        self.until = now + wait;
+        self.until = now + Duration::from_millis(doubled).max(asked);
         self.in_a_row += 1;
+        let before = self.reason.as_ref().map(HoldReason::as_str);
+        let is_news = before != Some(reason.as_str());
         self.reason = Some(reason);
+        is_news
     }
 
     /// A person says that it is over: the next call, one alone, finds out.
@@ -247,6 +259,65 @@ mod tests {
             hold.refused(&policy, down(), None, at(10));
         }
         assert_eq!(hold.waits(at(10)).unwrap().0, at(510));
+    }
+
+    #[test]
+    fn b6_an_account_that_is_refused_after_a_long_outage_waits_as_a_first_time() {
+        let (policy, mut hold) = (HoldPolicy::default(), Hold::default());
+        let refused = |hold: &mut Hold, reason: HoldReason| {
+            let now = hold.until().unwrap_or_default();
+            hold.refused(&policy, reason, None, now);
+            hold.until().unwrap() - now
+        };
+        for _ in 0..20 {
+            refused(&mut hold, down());
+        }
+        assert_eq!(refused(&mut hold, HoldReason::Throttled("429".to_owned())), at(30_000));
+        assert_eq!(refused(&mut hold, HoldReason::Account("401".to_owned())), at(30_000));
+        assert_eq!(refused(&mut hold, HoldReason::Account("401".to_owned())), at(60_000));
+        assert_eq!(refused(&mut hold, down()), at(500));
+    }
+
+    #[test]
+    fn b6_people_are_told_what_a_page_waits_for_when_that_changes_and_not_at_each_refusal() {
+        let (policy, mut hold) = (HoldPolicy::default(), Hold::default());
+        let mut news = |reason: HoldReason| {
+            let now = hold.until().unwrap_or_default();
+            hold.refused(&policy, reason, None, now)
+        };
+        let throttled = || HoldReason::Throttled("429".to_owned());
+        let account = || HoldReason::Account("190".to_owned());
+        let told =
+            [down(), down(), throttled(), throttled(), account(), account(), throttled()].map(&mut news);
+        assert_eq!(told, [true, false, true, false, true, false, true]);
+    }
+
+    #[test]
+    fn b6_the_longest_wait_that_a_burst_asks_for_is_kept_and_counts_once() {
+        let (policy, mut hold) = (HoldPolicy::default(), Hold::default());
+        let throttled = |hold: &mut Hold, asked, now| {
+            hold.refused(&policy, HoldReason::Throttled("429".to_owned()), asked, now);
+            hold.waits(now).unwrap().0
+        };
+        assert_eq!(throttled(&mut hold, None, at(0)), at(500));
+        assert_eq!(throttled(&mut hold, Some(at(60_000)), at(10)), at(60_010));
+        assert_eq!(
+            throttled(&mut hold, Some(at(5_000)), at(20)),
+            at(60_010),
+            "a shorter one ends it no sooner"
+        );
+        assert_eq!(throttled(&mut hold, None, at(60_010)), at(61_010), "the second in a row");
+    }
+
+    #[test]
+    fn b6_an_account_that_is_refused_among_throttle_answers_holds_the_page_at_once() {
+        let (policy, mut hold) = (HoldPolicy::default(), Hold::default());
+        let account = HoldReason::Account("190".to_owned());
+        hold.refused(&policy, HoldReason::Throttled("429".to_owned()), None, at(0));
+        hold.refused(&policy, account.clone(), None, at(10));
+        assert_eq!(hold.waits(at(10)), Some((at(30_010), &account)));
+        hold.refused(&policy, HoldReason::Throttled("429".to_owned()), None, at(20));
+        assert_eq!(hold.waits(at(20)), Some((at(30_010), &account)));
     }
 
     #[test]

@@ -132,9 +132,8 @@ impl Page {
 
     fn hold(&mut self, reason: HoldReason, retry_after: Option<Duration>, now: Duration) {
         let Some(ownership) = &mut self.ownership else { return };
-        let first = ownership.hold.reason().is_none();
-        ownership.hold.refused(&self.context.options.hold, reason, retry_after, now);
-        if let Some((until, reason)) = ownership.hold.waits(now).filter(|_| first) {
+        let is_news = ownership.hold.refused(&self.context.options.hold, reason, retry_after, now);
+        if let Some((until, reason)) = ownership.hold.waits(now).filter(|_| is_news) {
             let wait_ms = until.saturating_sub(now).as_millis() as u64;
             warn!(page = %self.id, reason = reason.as_str(), detail = reason.detail(), wait_ms, "page waits");
         }
