@@ -193,6 +193,7 @@ pub(super) fn unusable(message: String) -> CallResult {
         attempts_max: 0,
         opted_out: false,
         holds_template: false,
+        slows_page: false,
         code: "invalid_endpoint".to_owned(),
         message,
         retry_after: None,

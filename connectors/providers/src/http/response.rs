@@ -65,6 +65,7 @@ impl AnswerRules for HttpAnswers {
                     attempts_max: 0,
                     opted_out: false,
                     holds_template: false,
+                    slows_page: false,
                     code: format!("http_{status}"),
                     message: message(),
                     retry_after: if transient { retry_after(answer) } else { None },

@@ -44,6 +44,7 @@ fn accepted(body: &[u8]) -> Accepted {
             attempts_max: 0,
             opted_out: false,
             holds_template: true,
+            slows_page: false,
             code: "132015".to_owned(),
             message: "the template is paused for low quality".to_owned(),
             retry_after: None,

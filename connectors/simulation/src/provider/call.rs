@@ -174,6 +174,7 @@ fn failure(transient: bool, code: &str, message: &str) -> Failure {
         attempts_max: 0,
         opted_out: false,
         holds_template: false,
+        slows_page: false,
         code: code.to_owned(),
         message: message.to_owned(),
         retry_after: None,

@@ -265,6 +265,8 @@ pub struct Failure {
     pub opted_out: bool,
     /// The provider does not take the message's template at present, for whomever.
     pub holds_template: bool,
+    /// The provider warns of more such messages: the page slows down.
+    pub slows_page: bool,
     /// Code in the provider's or the system's words.
     pub code: String,
     /// For people; without secrets.

@@ -111,6 +111,7 @@ async fn outcomes_arrive_as_they_were_and_are_counted_by_class() {
         attempts_max: 0,
         opted_out: false,
         holds_template: false,
+        slows_page: false,
         code: "1".to_owned(),
         message: String::new(),
         retry_after: None,

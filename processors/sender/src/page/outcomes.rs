@@ -44,7 +44,13 @@ impl Page {
                 self.report(chunk, ReceiptEntry { provider_id: message_id, ..said(Fact::Accepted) });
             }
             CallResult::Failed(failure) => {
-                self.provider_answered(calling.slot, now);
+                match failure.slows_page {
+                    true => {
+                        let said = format!("{}: {}", failure.code, failure.message);
+                        self.throttled(calling.slot, HoldReason::Throttled(said), None, now);
+                    }
+                    false => self.provider_answered(calling.slot, now),
+                }
                 match failure.holds_template {
                     true => {
                         let said = format!("{}: {}", failure.code, failure.message);
@@ -76,10 +82,11 @@ impl Page {
                 self.hold_template(chunk.campaign(), reason, retry_after, now);
                 self.not_called(chunk.campaign(), calling.ready);
             }
+            CallResult::Refused { reason: reason @ HoldReason::Throttled(_), retry_after } => {
+                self.throttled(calling.slot, reason, retry_after, now);
+                self.not_called(chunk.campaign(), calling.ready);
+            }
             CallResult::Refused { reason, retry_after } => {
-                if let (HoldReason::Throttled(_), Some(ownership)) = (&reason, &mut self.ownership) {
-                    ownership.slots.pace_mut().throttled(calling.slot, now);
-                }
                 self.hold(reason, retry_after, now);
                 self.not_called(chunk.campaign(), calling.ready);
             }
@@ -128,6 +135,20 @@ impl Page {
         }
         ownership.hold.answered(now);
         ownership.slots.pace_mut().answered(slot, now);
+    }
+
+    /// The call that started at `slot` was answered with the wish that the page slows down.
+    fn throttled(
+        &mut self,
+        slot: Duration,
+        reason: HoldReason,
+        retry_after: Option<Duration>,
+        now: Duration,
+    ) {
+        if let Some(ownership) = &mut self.ownership {
+            ownership.slots.pace_mut().throttled(slot, now);
+        }
+        self.hold(reason, retry_after, now);
     }
 
     fn hold(&mut self, reason: HoldReason, retry_after: Option<Duration>, now: Duration) {
