@@ -117,12 +117,26 @@ pub struct Hold {
     until: Duration,
     in_a_row: u32,
     reason: Option<HoldReason>,
+    verdict: Verdict,
+}
+
+/// What tells that a wait is over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Verdict {
+    /// A call that is answered.
+    #[default]
+    Answer,
+    /// A call of which nothing bad is heard later: the provider takes them all, and tells by webhook that it refuses the
+    /// account.
+    Silence,
+    /// The same; such a call was made, and the wait is for what is heard of it.
+    Awaited,
 }
 
 impl Hold {
     /// The wait that another owner of the page left.
     pub fn inherited(reason: HoldReason, until: Duration, in_a_row: u32) -> Self {
-        Self { until, in_a_row, reason: Some(reason) }
+        Self { until, in_a_row, reason: Some(reason), verdict: Verdict::Answer }
     }
 
     /// The end of the latest wait that no success has ended.
@@ -157,6 +171,33 @@ impl Hold {
         retry_after: Option<Duration>,
         now: Duration,
     ) -> bool {
+        self.begin(policy, reason, Verdict::Answer, retry_after, now)
+    }
+
+    /// The same, told by a webhook of a call that had been taken. Of an account's refusals many come one after another,
+    /// and one alone after the call that was made to find out.
+    pub fn told(
+        &mut self,
+        policy: &HoldPolicy,
+        reason: HoldReason,
+        retry_after: Option<Duration>,
+        now: Duration,
+    ) -> bool {
+        let verdict = if reason.needs_a_person() { Verdict::Silence } else { Verdict::Answer };
+        if (self.verdict, verdict) == (Verdict::Awaited, Verdict::Silence) {
+            self.until = self.until.min(now);
+        }
+        self.begin(policy, reason, verdict, retry_after, now)
+    }
+
+    fn begin(
+        &mut self,
+        policy: &HoldPolicy,
+        reason: HoldReason,
+        verdict: Verdict,
+        retry_after: Option<Duration>,
+        now: Duration,
+    ) -> bool {
         let asked = retry_after.unwrap_or_default();
         let held = self.reason.as_ref().map(HoldReason::needs_a_person);
         if self.waits(now).is_some() && held >= Some(reason.needs_a_person()) {
@@ -171,6 +212,7 @@ impl Hold {
         let doubled = first_ms.saturating_mul(1 << self.in_a_row.min(20)).min(wait_ms_max);
         self.until = now + Duration::from_millis(doubled).max(asked);
         self.in_a_row += 1;
+        self.verdict = verdict;
         let before = self.reason.as_ref().map(HoldReason::as_str);
         let is_news = before != Some(reason.as_str());
         self.reason = Some(reason);
@@ -183,10 +225,16 @@ impl Hold {
         self.in_a_row = 0;
     }
 
-    /// A call was answered: the provider is there and takes calls.
-    pub fn answered(&mut self, now: Duration) {
-        if now >= self.until {
-            *self = Self::default();
+    /// A call was answered: the provider is there and takes calls. Where it tells only later whether it refuses the
+    /// account, one call was made, and what becomes of it is waited for as long as after a first refusal.
+    pub fn answered(&mut self, policy: &HoldPolicy, now: Duration) {
+        match self.verdict {
+            _ if now < self.until => {}
+            Verdict::Answer | Verdict::Awaited => *self = Self::default(),
+            Verdict::Silence => {
+                self.verdict = Verdict::Awaited;
+                self.until = now + Duration::from_millis(policy.account_first_ms);
+            }
         }
     }
 }
@@ -215,7 +263,7 @@ mod tests {
             now = until;
             assert!(hold.waits(now).is_none());
         }
-        hold.answered(now);
+        hold.answered(&policy, now);
         hold.refused(&policy, down(), None, now);
         assert_eq!(hold.waits(now).unwrap().0, now + at(100));
     }
@@ -239,6 +287,50 @@ mod tests {
             hold.refused(&policy, account(), Some(at(600_000)), until);
             assert_eq!(hold.waits(until).unwrap().0, until + at(600_000), "what the provider asks for");
         }
+    }
+
+    #[test]
+    fn b6_an_account_that_is_refused_by_webhook_is_tried_by_one_call_at_a_time_too() {
+        let (policy, mut hold) = (HoldPolicy::default(), Hold::default());
+        let account = || HoldReason::Account("131042".to_owned());
+        let until = |hold: &Hold, now| hold.waits(now).map(|(until, _)| until);
+        assert!(hold.told(&policy, account(), None, at(0)));
+        // Of calls that were made before.
+        (1..900).for_each(|ms| {
+            hold.answered(&policy, at(ms));
+            assert!(!hold.told(&policy, account(), None, at(ms)));
+        });
+        assert_eq!(until(&hold, at(900)), Some(at(30_000)));
+        // One call is taken, and refused two seconds later.
+        hold.answered(&policy, at(30_100));
+        assert_eq!(until(&hold, at(30_100)), Some(at(60_100)), "what becomes of it is waited for");
+        hold.told(&policy, account(), None, at(32_000));
+        assert_eq!(until(&hold, at(32_000)), Some(at(92_000)), "the second in a row");
+        // A person lifts it, one call is taken, and nothing is heard.
+        hold.lift(at(40_000));
+        hold.answered(&policy, at(40_100));
+        assert_eq!(until(&hold, at(40_100)), Some(at(70_100)));
+        assert_eq!(until(&hold, at(70_100)), None);
+        assert!(hold.reason().is_some(), "one call alone");
+        hold.answered(&policy, at(70_200));
+        assert_eq!(hold.reason(), None);
+    }
+
+    #[test]
+    fn b6_an_answer_to_a_call_settles_what_a_call_told() {
+        let (policy, mut hold) = (HoldPolicy::default(), Hold::default());
+        let account = || HoldReason::Account("190".to_owned());
+        hold.refused(&policy, account(), None, at(0));
+        assert!(!hold.told(&policy, account(), None, at(100)), "it is known");
+        hold.answered(&policy, at(30_000));
+        assert_eq!(hold.reason(), None);
+        hold.told(&policy, account(), None, at(40_000));
+        hold.refused(&policy, account(), None, at(70_000));
+        hold.answered(&policy, at(130_000));
+        assert_eq!(hold.reason(), None);
+        hold.told(&policy, HoldReason::Throttled("130429".to_owned()), None, at(200_000));
+        hold.answered(&policy, at(200_500));
+        assert_eq!(hold.reason(), None);
     }
 
     #[test]

@@ -130,10 +130,12 @@ impl Page {
     /// The call that started at `slot` was answered, whatever became of its message.
     fn provider_answered(&mut self, slot: Duration, now: Duration) {
         let Some(ownership) = &mut self.ownership else { return };
-        if ownership.hold.reason().is_some() && ownership.hold.waits(now).is_none() {
+        let waited = ownership.hold.reason().is_some();
+        ownership.hold.answered(&self.context.options.hold, now);
+        if waited && ownership.hold.reason().is_none() {
             info!(page = %self.id, "provider takes calls again");
+            ownership.settled_ms = self.context.ports.clock.wall_ms();
         }
-        ownership.hold.answered(now);
         ownership.slots.pace_mut().answered(slot, now);
     }
 
@@ -154,7 +156,12 @@ impl Page {
     fn hold(&mut self, reason: HoldReason, retry_after: Option<Duration>, now: Duration) {
         let Some(ownership) = &mut self.ownership else { return };
         let is_news = ownership.hold.refused(&self.context.options.hold, reason, retry_after, now);
-        if let Some((until, reason)) = ownership.hold.waits(now).filter(|_| is_news) {
+        self.log_hold(is_news, now);
+    }
+
+    pub(super) fn log_hold(&self, is_news: bool, now: Duration) {
+        let hold = self.ownership.as_ref().map(|ownership| &ownership.hold).filter(|_| is_news);
+        if let Some((until, reason)) = hold.and_then(|hold| hold.waits(now)) {
             let wait_ms = until.saturating_sub(now).as_millis() as u64;
             warn!(page = %self.id, reason = reason.as_str(), detail = reason.detail(), wait_ms, "page waits");
         }

@@ -14,7 +14,7 @@ use sluice_runtime::ports::messages::{Correlation, MessagePlan, Messages, PlanPr
 use sluice_runtime::ports::store::{ChunkSave, Granted, RecipientRow, Store, Transition};
 use sluice_runtime::{Clock, ShutdownTrigger, shutdown};
 use sluice_schemas::{
-    Audience, CampaignLaunch, Channel, ChunkReady, Fact, GateClass, Message, OnUnknown, Receipt,
+    Audience, CampaignLaunch, Channel, ChunkReady, Fact, GateClass, Message, OnUnknown, PageRefused, Receipt,
     ReceiptEntry, Rules, SendRequest, decode, encode,
 };
 use sluice_sender::{Board, Sender, SenderError, SenderLimits, SenderOptions, SenderPorts};
@@ -278,6 +278,12 @@ impl Bench {
         };
         let record = NewRecord { key: Vec::new().into(), value: encode(&ready).into() };
         self.log.handle(self.hand).append(Topic::Chunks, shard, vec![record]).await.unwrap();
+    }
+
+    /// Whoever splits webhooks tells the page.
+    pub(crate) async fn tell(&self, refused: &PageRefused) {
+        let record = NewRecord { key: Vec::new().into(), value: encode(refused).into() };
+        self.log.handle(self.hand).append(Topic::Chunks, SHARD, vec![record]).await.unwrap();
     }
 
     pub(crate) async fn cancel(&self) {
