@@ -2,8 +2,8 @@
 
 use crate::framing::{Framed, HEADER, header, read_resolved};
 use crate::records::{
-    CampaignControl, CampaignEvent, CampaignLaunch, CampaignProgress, ChunkReady, DeadLetter, Receipt,
-    RetryReady, SendRequest, WebhookReceived,
+    CampaignControl, CampaignEvent, CampaignLaunch, CampaignProgress, ChunkReady, DeadLetter, PageRefused,
+    Receipt, RetryReady, SendRequest, WebhookReceived,
 };
 use apache_avro::rabin::Rabin;
 use apache_avro::reader::datum::GenericDatumReader;
@@ -193,6 +193,7 @@ records! {
     SendRequest: ["send_request.v1.avsc"];
     ChunkReady: ["chunk_ready.v1.avsc", "chunk_ready.v2.avsc"];
     RetryReady: ["retry_ready.v1.avsc", "retry_ready.v2.avsc"];
+    PageRefused: ["page_refused.v1.avsc"];
     WebhookReceived: ["webhook_received.v1.avsc"];
     Receipt: ["receipt.v1.avsc"];
     CampaignProgress: ["campaign_progress.v1.avsc"];

@@ -264,6 +264,18 @@ pub struct RetryReady {
     pub class: GateClass,
 }
 
+/// A provider told by webhook that it takes no messages of a page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename = "PageRefused")]
+#[expect(missing_docs, reason = "documented in the schema")]
+pub struct PageRefused {
+    pub page: String,
+    pub reason: String,
+    pub detail: String,
+    pub at_ms: i64,
+    pub wait_ms: Option<i64>,
+}
+
 /// What a gate looks at besides page and campaign.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename = "GateClass")]

@@ -158,6 +158,16 @@ fn every_earlier_record_can_be_read() {
         |retry| RetryReady { class: class(), ..retry }
     );
     check!(
+        PageRefused {
+            page: "p".to_owned(),
+            reason: "account".to_owned(),
+            detail: "131042: payment problem".to_owned(),
+            at_ms: 1_700_000_000_000,
+            wait_ms: Some(600_000),
+        },
+        "page_refused"
+    );
+    check!(
         WebhookReceived {
             channel: Channel::Messenger,
             page: Some("p".to_owned()),

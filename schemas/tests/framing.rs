@@ -285,6 +285,10 @@ fn every_record_can_come_from_a_foreign_schema() {
             indexes: vec![IndexRange { first: 1, last: 4 }],
             class: GateClass::default(),
         },
+        PageRefused: PageRefused {
+            page: "p".to_owned(), reason: "account".to_owned(), detail: "131042".to_owned(), at_ms: 5,
+            wait_ms: Some(7),
+        },
         WebhookReceived: WebhookReceived {
             channel: Channel::Messenger, page: Some("p".to_owned()), received_at_ms: 9, body: vec![0, 255, 7],
         },

@@ -80,6 +80,8 @@ pub struct ErrorRow {
     pub wait_s: u32,
     /// So many times as long it waits after each further attempt; 1 where it stays. For those whose recipient waits.
     pub wait_times: u32,
+    /// The page slows down as well, for failures of one recipient.
+    pub slows_page: bool,
     /// In our words.
     pub meaning: &'static str,
     /// Tag of the source that the meaning was read in; the tags are listed in the table's module.
@@ -88,8 +90,20 @@ pub struct ErrorRow {
 
 /// A row without wait: the attempts are the campaign's.
 pub(crate) const fn row(code: u32, class: Class, meaning: &'static str, source: &'static str) -> ErrorRow {
-    let (subcode, attempts_max, wait_s, wait_times) = (None, 0, 0, 1);
-    ErrorRow { code, code_last: code, subcode, class, attempts_max, wait_s, wait_times, meaning, source }
+    let (subcode, attempts_max, wait_s, wait_times, slows_page) = (None, 0, 0, 1, false);
+    let code_last = code;
+    ErrorRow {
+        code,
+        code_last,
+        subcode,
+        class,
+        attempts_max,
+        wait_s,
+        wait_times,
+        slows_page,
+        meaning,
+        source,
+    }
 }
 
 impl ErrorRow {
@@ -123,6 +137,12 @@ impl ErrorRow {
         self
     }
 
+    /// The page slows down as well.
+    pub(crate) const fn slowing(mut self) -> Self {
+        self.slows_page = true;
+        self
+    }
+
     const fn covers(&self, code: u32) -> bool {
         self.code <= code && code <= self.code_last
     }
@@ -138,6 +158,7 @@ impl ErrorRow {
             let (code, message) = (code.clone(), message.clone());
             let growing_wait = growing.filter(|_| transient);
             let concerns = match self.class {
+                _ if self.slows_page => Concerns::Page,
                 Class::PermanentCampaign => Concerns::Campaign,
                 _ => Concerns::Recipient,
             };

@@ -6,7 +6,7 @@
 use crate::{http, instagram, messenger, whatsapp};
 use sluice_core::PageId;
 use sluice_core::ids::EchoTag;
-use sluice_schemas::{Channel, Fact, WebhookReceived};
+use sluice_schemas::{Channel, Fact, PageRefused, WebhookReceived};
 
 /// The body can't be read at all: material for a dead letter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +31,8 @@ pub struct Parsed {
     pub facts: Vec<WebhookFact>,
     /// People who want no messages.
     pub suppressions: Vec<Suppression>,
+    /// Pages whose messages the provider refuses, whomever they are for.
+    pub refused: Vec<PageRefused>,
     /// Events that say nothing about a send, or that are not understood.
     pub ignored: u32,
 }

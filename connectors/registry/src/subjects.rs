@@ -10,7 +10,7 @@ pub fn records_of(topic: Topic) -> &'static [RecordKind] {
         Topic::Launches => &[RecordKind::CampaignLaunch],
         Topic::Control => &[RecordKind::CampaignControl],
         Topic::Sends => &[RecordKind::SendRequest],
-        Topic::Chunks => &[RecordKind::ChunkReady, RecordKind::RetryReady],
+        Topic::Chunks => &[RecordKind::ChunkReady, RecordKind::RetryReady, RecordKind::PageRefused],
         Topic::WebhooksRaw => &[RecordKind::WebhookReceived],
         Topic::Receipts => &[RecordKind::Receipt],
         Topic::Progress => &[RecordKind::CampaignProgress],

@@ -128,12 +128,26 @@ pub struct Hold {
     until: Duration,
     in_a_row: u32,
     reason: Option<HoldReason>,
+    verdict: Verdict,
+}
+
+/// What tells that a wait is over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Verdict {
+    /// A call that is answered.
+    #[default]
+    Answer,
+    /// A call of which nothing bad is heard later: the provider takes them all, and tells by webhook that it refuses the
+    /// account.
+    Silence,
+    /// The same; such a call was made, and the wait is for what is heard of it.
+    Awaited,
 }
 
 impl Hold {
     /// The wait that another owner of the page left.
     pub fn inherited(reason: HoldReason, until: Duration, in_a_row: u32) -> Self {
-        Self { until, in_a_row, reason: Some(reason) }
+        Self { until, in_a_row, reason: Some(reason), verdict: Verdict::Answer }
     }
 
     /// The end of the latest wait that no success has ended.
@@ -141,7 +155,7 @@ impl Hold {
         self.reason.as_ref().map(|_| self.until)
     }
 
-    /// Refusals since the last call that was taken.
+    /// Refusals since the last call that was taken, or since they have another kind of reason.
     pub fn in_a_row(&self) -> u32 {
         self.in_a_row
     }
@@ -156,24 +170,64 @@ impl Hold {
         self.reason.as_ref()
     }
 
-    /// A call was refused for the whole page. Answers that arrive while the page waits belong to calls made
-    /// before and do not lengthen the wait.
+    /// A call was refused for the whole page. Answers that arrive while the page waits belong to calls made before:
+    /// they count no further step, and leave the provider the time that it asks for. A refusal that needs a person says
+    /// more than a throttle answer of the same moment, and takes its place.
+    ///
+    /// Whether this is news for people: nothing was waited for before, or something else.
     pub fn refused(
         &mut self,
         policy: &HoldPolicy,
         reason: HoldReason,
         retry_after: Option<Duration>,
         now: Duration,
-    ) {
-        if now < self.until && self.reason.is_some() {
-            return;
+    ) -> bool {
+        self.begin(policy, reason, Verdict::Answer, retry_after, now)
+    }
+
+    /// The same, told by a webhook of a call that had been taken. Of an account's refusals many come one after another,
+    /// and one alone after the call that was made to find out.
+    pub fn told(
+        &mut self,
+        policy: &HoldPolicy,
+        reason: HoldReason,
+        retry_after: Option<Duration>,
+        now: Duration,
+    ) -> bool {
+        let verdict = if reason.needs_a_person() { Verdict::Silence } else { Verdict::Answer };
+        if (self.verdict, verdict) == (Verdict::Awaited, Verdict::Silence) {
+            self.until = self.until.min(now);
+        }
+        self.begin(policy, reason, verdict, retry_after, now)
+    }
+
+    fn begin(
+        &mut self,
+        policy: &HoldPolicy,
+        reason: HoldReason,
+        verdict: Verdict,
+        retry_after: Option<Duration>,
+        now: Duration,
+    ) -> bool {
+        let asked = retry_after.unwrap_or_default();
+        let held = self.reason.as_ref().map(HoldReason::needs_a_person);
+        if self.waits(now).is_some() && held >= Some(reason.needs_a_person()) {
+            self.until = self.until.max(now + asked);
+            return false;
+        }
+        // What was waited for because of something else says nothing about this.
+        if held != Some(reason.needs_a_person()) {
+            self.in_a_row = 0;
         }
         let (first_ms, wait_ms_max) = policy.waits_ms(&reason);
         let doubled = first_ms.saturating_mul(1 << self.in_a_row.min(20)).min(wait_ms_max);
-        let wait = Duration::from_millis(doubled).max(retry_after.unwrap_or_default());
-        self.until = now + wait;
+        self.until = now + Duration::from_millis(doubled).max(asked);
         self.in_a_row += 1;
+        self.verdict = verdict;
+        let before = self.reason.as_ref().map(HoldReason::as_str);
+        let is_news = before != Some(reason.as_str());
         self.reason = Some(reason);
+        is_news
     }
 
     /// A person says that it is over: the next call, one alone, finds out.
@@ -182,10 +236,16 @@ impl Hold {
         self.in_a_row = 0;
     }
 
-    /// A call was answered: the provider is there and takes calls.
-    pub fn answered(&mut self, now: Duration) {
-        if now >= self.until {
-            *self = Self::default();
+    /// A call was answered: the provider is there and takes calls. Where it tells only later whether it refuses the
+    /// account, one call was made, and what becomes of it is waited for as long as after a first refusal.
+    pub fn answered(&mut self, policy: &HoldPolicy, now: Duration) {
+        match self.verdict {
+            _ if now < self.until => {}
+            Verdict::Answer | Verdict::Awaited => *self = Self::default(),
+            Verdict::Silence => {
+                self.verdict = Verdict::Awaited;
+                self.until = now + Duration::from_millis(policy.account_first_ms);
+            }
         }
     }
 }
@@ -214,7 +274,7 @@ mod tests {
             now = until;
             assert!(hold.waits(now).is_none());
         }
-        hold.answered(now);
+        hold.answered(&policy, now);
         hold.refused(&policy, down(), None, now);
         assert_eq!(hold.waits(now).unwrap().0, now + at(100));
     }
@@ -241,6 +301,50 @@ mod tests {
     }
 
     #[test]
+    fn b6_an_account_that_is_refused_by_webhook_is_tried_by_one_call_at_a_time_too() {
+        let (policy, mut hold) = (HoldPolicy::default(), Hold::default());
+        let account = || HoldReason::Account("131042".to_owned());
+        let until = |hold: &Hold, now| hold.waits(now).map(|(until, _)| until);
+        assert!(hold.told(&policy, account(), None, at(0)));
+        // Of calls that were made before.
+        (1..900).for_each(|ms| {
+            hold.answered(&policy, at(ms));
+            assert!(!hold.told(&policy, account(), None, at(ms)));
+        });
+        assert_eq!(until(&hold, at(900)), Some(at(30_000)));
+        // One call is taken, and refused two seconds later.
+        hold.answered(&policy, at(30_100));
+        assert_eq!(until(&hold, at(30_100)), Some(at(60_100)), "what becomes of it is waited for");
+        hold.told(&policy, account(), None, at(32_000));
+        assert_eq!(until(&hold, at(32_000)), Some(at(92_000)), "the second in a row");
+        // A person lifts it, one call is taken, and nothing is heard.
+        hold.lift(at(40_000));
+        hold.answered(&policy, at(40_100));
+        assert_eq!(until(&hold, at(40_100)), Some(at(70_100)));
+        assert_eq!(until(&hold, at(70_100)), None);
+        assert!(hold.reason().is_some(), "one call alone");
+        hold.answered(&policy, at(70_200));
+        assert_eq!(hold.reason(), None);
+    }
+
+    #[test]
+    fn b6_an_answer_to_a_call_settles_what_a_call_told() {
+        let (policy, mut hold) = (HoldPolicy::default(), Hold::default());
+        let account = || HoldReason::Account("190".to_owned());
+        hold.refused(&policy, account(), None, at(0));
+        assert!(!hold.told(&policy, account(), None, at(100)), "it is known");
+        hold.answered(&policy, at(30_000));
+        assert_eq!(hold.reason(), None);
+        hold.told(&policy, account(), None, at(40_000));
+        hold.refused(&policy, account(), None, at(70_000));
+        hold.answered(&policy, at(130_000));
+        assert_eq!(hold.reason(), None);
+        hold.told(&policy, HoldReason::Throttled("130429".to_owned()), None, at(200_000));
+        hold.answered(&policy, at(200_500));
+        assert_eq!(hold.reason(), None);
+    }
+
+    #[test]
     fn b6_a_paused_template_is_tried_again_at_even_intervals() {
         let (policy, mut hold) = (HoldPolicy::default(), Hold::default());
         for hour in 0..3 {
@@ -258,6 +362,65 @@ mod tests {
             hold.refused(&policy, down(), None, at(10));
         }
         assert_eq!(hold.waits(at(10)).unwrap().0, at(510));
+    }
+
+    #[test]
+    fn b6_an_account_that_is_refused_after_a_long_outage_waits_as_a_first_time() {
+        let (policy, mut hold) = (HoldPolicy::default(), Hold::default());
+        let refused = |hold: &mut Hold, reason: HoldReason| {
+            let now = hold.until().unwrap_or_default();
+            hold.refused(&policy, reason, None, now);
+            hold.until().unwrap() - now
+        };
+        for _ in 0..20 {
+            refused(&mut hold, down());
+        }
+        assert_eq!(refused(&mut hold, HoldReason::Throttled("429".to_owned())), at(30_000));
+        assert_eq!(refused(&mut hold, HoldReason::Account("401".to_owned())), at(30_000));
+        assert_eq!(refused(&mut hold, HoldReason::Account("401".to_owned())), at(60_000));
+        assert_eq!(refused(&mut hold, down()), at(500));
+    }
+
+    #[test]
+    fn b6_people_are_told_what_a_page_waits_for_when_that_changes_and_not_at_each_refusal() {
+        let (policy, mut hold) = (HoldPolicy::default(), Hold::default());
+        let mut news = |reason: HoldReason| {
+            let now = hold.until().unwrap_or_default();
+            hold.refused(&policy, reason, None, now)
+        };
+        let throttled = || HoldReason::Throttled("429".to_owned());
+        let account = || HoldReason::Account("190".to_owned());
+        let told =
+            [down(), down(), throttled(), throttled(), account(), account(), throttled()].map(&mut news);
+        assert_eq!(told, [true, false, true, false, true, false, true]);
+    }
+
+    #[test]
+    fn b6_the_longest_wait_that_a_burst_asks_for_is_kept_and_counts_once() {
+        let (policy, mut hold) = (HoldPolicy::default(), Hold::default());
+        let throttled = |hold: &mut Hold, asked, now| {
+            hold.refused(&policy, HoldReason::Throttled("429".to_owned()), asked, now);
+            hold.waits(now).unwrap().0
+        };
+        assert_eq!(throttled(&mut hold, None, at(0)), at(500));
+        assert_eq!(throttled(&mut hold, Some(at(60_000)), at(10)), at(60_010));
+        assert_eq!(
+            throttled(&mut hold, Some(at(5_000)), at(20)),
+            at(60_010),
+            "a shorter one ends it no sooner"
+        );
+        assert_eq!(throttled(&mut hold, None, at(60_010)), at(61_010), "the second in a row");
+    }
+
+    #[test]
+    fn b6_an_account_that_is_refused_among_throttle_answers_holds_the_page_at_once() {
+        let (policy, mut hold) = (HoldPolicy::default(), Hold::default());
+        let account = HoldReason::Account("190".to_owned());
+        hold.refused(&policy, HoldReason::Throttled("429".to_owned()), None, at(0));
+        hold.refused(&policy, account.clone(), None, at(10));
+        assert_eq!(hold.waits(at(10)), Some((at(30_010), &account)));
+        hold.refused(&policy, HoldReason::Throttled("429".to_owned()), None, at(20));
+        assert_eq!(hold.waits(at(20)), Some((at(30_010), &account)));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde_bytes::ByteArray;
 use sluice_core::partition::partition_of;
 use sluice_core::{ChunkId, ChunkRow, Counters};
 use sluice_runtime::ports::log::{AppendTicket, Log, LogError, NewRecord, Partition, StoredRecord, Topic};
-use sluice_schemas::{CampaignProgress, DeadLetter, Receipt, ReceiptEntry, encode};
+use sluice_schemas::{CampaignProgress, DeadLetter, PageRefused, Receipt, ReceiptEntry, encode};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -46,6 +46,13 @@ impl Outbox {
         let record = row.another_attempt(retry.attempt, retry.not_before_ms, &retry.indexes);
         let key = Bytes::copy_from_slice(row.page.as_str().as_bytes());
         self.push(Topic::Chunks, row.shard, key, encode(&record));
+    }
+
+    /// What the owner of a page should know of it, to the page's shard.
+    pub(crate) fn refused(&mut self, log: &dyn Log, refused: &PageRefused) {
+        let key = refused.page.as_bytes();
+        let shard = partition_of(key, log.partitions(Topic::Chunks));
+        self.push(Topic::Chunks, shard, Bytes::copy_from_slice(key), encode(refused));
     }
 
     /// The totals of a chunk.

@@ -10,7 +10,8 @@ use sluice_runtime::ports::log::{
     Log, LogError, NewRecord, Offset, Partition, Position, ReadLimit, StoredRecord, Topic,
 };
 use sluice_schemas::{
-    CampaignControl, CampaignLaunch, CampaignProgress, ChunkReady, DeadLetter, Receipt, RetryReady, decode,
+    CampaignControl, CampaignLaunch, CampaignProgress, ChunkReady, DeadLetter, PageRefused, Receipt,
+    RetryReady, decode,
 };
 use std::collections::VecDeque;
 use std::fmt;
@@ -254,7 +255,8 @@ pub fn content(letter: &DeadLetter) -> Value {
         }
         _ => decode::<ChunkReady>(value)
             .map(|record| json!(record))
-            .or_else(|_| decode::<RetryReady>(value).map(|record| json!(record))),
+            .or_else(|_| decode::<RetryReady>(value).map(|record| json!(record)))
+            .or_else(|_| decode::<PageRefused>(value).map(|record| json!(record))),
     };
     read.unwrap_or_else(|_| json!(text_or_hex(value)))
 }

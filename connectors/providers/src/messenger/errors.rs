@@ -68,8 +68,8 @@ pub static TABLE: &[ErrorRow] = &[
     row(551, Recipient, "the person does not receive messages", "F1").sub(1_545_041),
     row(613, Throttle(PAGE), "call rate exceeded", "F1"),
     row(613, Recipient, "second opt-in request on a topic", "F1").sub(1_893_016),
-    // Another message to this person would make it worse, others may go on.
-    row(613, Throttle(Scope::Recipient), "warning: abuse of tags towards this person", "F1").sub(2_018_338).attempts(1),
+    // Another message to this person would make it worse; others may go on, slower from now on.
+    row(613, Throttle(Scope::Recipient), "warning: abuse of tags towards this person", "F1").sub(2_018_338).attempts(1).slowing(),
     row(613, Throttle(PAGE), "call rate exceeded", "F1").sub(2_534_040),
     row(1_200, Transient, "temporary failure to send", "P5"),
     row(2_022, Account, "commerce messages are disabled after a violation", "F1"),

@@ -53,8 +53,9 @@ pub static TABLE: &[ErrorRow] = &[
     row(131_044, Account, "payment problem for calling", "P1"),
     row(131_045, Account, "registration or certificate error of the sender's number", "W1"),
     row(131_047, Recipient, "more than 24 h since the user's last message", "W1"),
-    // Lifted after hours or days at the earliest: asked again once an hour.
-    row(131_048, Throttle(PAGE), "spam limit: restricted because of blocks and reports", "W1").wait(3_600),
+    // Not over by itself before hours or days, and until then for everybody: a person has to look at what is sent, and
+    // once an hour one call asks.
+    row(131_048, Account, "spam limit: restricted because of blocks and reports", "W1").wait(3_600),
     row(131_049, Throttle(Scope::Recipient), "not delivered: limit of marketing messages per user; not again within 24 h", "W1").attempts(1),
     row(131_050, OptOut, "the recipient stopped marketing messages from this business", "W1"),
     row(131_051, Campaign, "unsupported message type", "W1"),
@@ -63,7 +64,7 @@ pub static TABLE: &[ErrorRow] = &[
     row(131_055, Campaign, "this endpoint takes marketing templates only", "W1"),
     // "After 4^X seconds", X counted up from 0; its own interval is 6 s, so a second would be for nothing.
     row(131_056, Throttle(Scope::Pair), "too many messages from this sender to this recipient", "W4").wait(4).growing(4),
-    row(131_057, Transient, "account in maintenance for at most a minute", "W1").wait(60),
+    row(131_057, Throttle(PAGE), "account in maintenance for at most a minute", "W1").wait(60),
     row(131_059, Foreign, "groups API", "P1"),
     row(131_060, Recipient, "inbound message unsupported", "P2"),
     row(131_061, Campaign, "template with a maximum price sent through the wrong endpoint", "P4"),
@@ -108,5 +109,5 @@ pub static TABLE: &[ErrorRow] = &[
     row(2_388_073, Campaign, "template creation: format fault", "W1"),
     row(2_388_293, Campaign, "template creation: format fault", "W1"),
     row(2_388_299, Campaign, "template creation: format fault", "W1"),
-    row(2_494_100, Transient, "the number is in maintenance", "W1").wait(60),
+    row(2_494_100, Throttle(PAGE), "the number is in maintenance", "W1").wait(60),
 ];

@@ -1,13 +1,15 @@
 //! Webhooks of the Cloud API: statuses, replies, marketing preferences. Times are seconds, written as text.
 
 use super::errors::TABLE;
-use crate::classes::{Class, Scope, find};
+use crate::classes::{Class, ErrorRow, Scope, find};
 use crate::lenient::{Lenient, Number, Text};
 use crate::people::for_people;
 use crate::webhook::{Parsed, Suppression, Target, WebhookError, WebhookFact, malformed};
 use serde::Deserialize;
+use sluice_core::throttle::HoldReason;
 use sluice_core::{PageId, address};
-use sluice_schemas::{Channel, Fact};
+use sluice_runtime::ports::caller::CallResult;
+use sluice_schemas::{Channel, Fact, PageRefused};
 
 const CHANNEL: Channel = Channel::Whatsapp;
 
@@ -38,6 +40,9 @@ struct Value {
     messages: Lenient<Inbound>,
     #[serde(default)]
     user_preferences: Lenient<Preference>,
+    /// Of the page itself, without a time.
+    #[serde(default)]
+    errors: Lenient<StatusError>,
 }
 
 #[derive(Deserialize)]
@@ -98,26 +103,27 @@ struct Preference {
     value: String,
 }
 
-/// Parses a body. `received_at_ms` is not needed: every event has its own time.
-pub fn parse(body: &[u8], _received_at_ms: i64) -> Result<Parsed, WebhookError> {
+/// Parses a body. What has no time of its own gets the time it was received.
+pub fn parse(body: &[u8], received_at_ms: i64) -> Result<Parsed, WebhookError> {
     let envelope: Envelope = serde_json::from_slice(body).map_err(|error| malformed(CHANNEL, error))?;
     let mut parsed = Parsed { ignored: envelope.entry.odd, ..Parsed::default() };
     for entry in envelope.entry.items {
         parsed.ignored += entry.changes.odd;
         for Change { value } in entry.changes.items {
-            change(value, &mut parsed);
+            change(value, received_at_ms, &mut parsed);
         }
     }
     Ok(parsed)
 }
 
-fn change(value: Value, parsed: &mut Parsed) {
+fn change(value: Value, received_at_ms: i64, parsed: &mut Parsed) {
     let page = value.metadata.map(|metadata| PageId::from(metadata.phone_number_id.0.as_str()));
     let page = page.as_ref();
-    let odd = value.statuses.odd + value.messages.odd + value.user_preferences.odd;
+    let odd = [value.statuses.odd, value.messages.odd, value.user_preferences.odd, value.errors.odd];
+    let odd = odd.iter().sum::<u32>();
     parsed.ignored += odd;
-    let known = value.statuses.items.len() + value.messages.items.len() + value.user_preferences.items.len();
-    if known == 0 && odd == 0 {
+    let events = value.statuses.items.len() + value.messages.items.len() + value.user_preferences.items.len();
+    if events + value.errors.items.len() == 0 && odd == 0 {
         // Another field: template status, account update, …
         parsed.ignored += 1;
     }
@@ -126,6 +132,12 @@ fn change(value: Value, parsed: &mut Parsed) {
     }
     for message in value.messages.items {
         inbound(page, message, parsed);
+    }
+    for error in value.errors.items {
+        match (page, find(TABLE, error.code, None)) {
+            (Some(page), Some(row)) if refused(page, row, &error, received_at_ms, parsed) => {}
+            _ => parsed.ignored += 1,
+        }
     }
     for preference in value.user_preferences.items {
         match (preference.value.as_str(), preference.wa_id.and_then(|id| phone(&id.0))) {
@@ -171,6 +183,9 @@ fn failed(page: Option<&PageId>, event: Status, parsed: &mut Parsed) {
             Fact::FailedForGood
         }
     };
+    if let (Some(page), Some(row), Some(error)) = (page, row, &error) {
+        refused(page, row, error, at_ms, parsed);
+    }
     let reason = error.as_ref().map_or_else(|| "failed".to_owned(), |error| error.code.to_string());
     let message = error.as_ref().and_then(StatusError::text);
     let (target, provider_id) = target(event.biz_opaque_callback_data.as_deref(), event.id);
@@ -182,6 +197,26 @@ fn failed(page: Option<&PageId>, event: Status, parsed: &mut Parsed) {
     }
     let (page, reason) = (page.cloned(), Some(reason));
     parsed.facts.push(WebhookFact { page, target, fact, at_ms, reason, message, provider_id });
+}
+
+/// What an answer to a call would say of the whole page. Whether it says anything.
+fn refused(page: &PageId, row: &ErrorRow, error: &StatusError, at_ms: i64, parsed: &mut Parsed) -> bool {
+    let text = error.text().unwrap_or_else(|| row.meaning.to_owned());
+    let (reason, retry_after) = match row.result(error.code.to_string(), text, None) {
+        CallResult::Refused {
+            reason: reason @ (HoldReason::Account(_) | HoldReason::Throttled(_)),
+            retry_after,
+        } => (reason, retry_after),
+        _ => return false,
+    };
+    parsed.refused.push(PageRefused {
+        page: page.as_str().to_owned(),
+        reason: reason.as_str().to_owned(),
+        detail: reason.detail().to_owned(),
+        at_ms,
+        wait_ms: retry_after.map(|wait| wait.as_millis() as i64),
+    });
+    true
 }
 
 impl StatusError {

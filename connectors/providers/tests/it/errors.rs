@@ -18,12 +18,12 @@ const STATUSES: [u16; 5] = [400, 401, 403, 429, 500];
 const WHATSAPP: &[(&str, &str)] = &[
     (
         "account",
-        "0 3 10 33 190 200-299 368 131005 131031 131037 131042 131044 131045 131064 133000 133005 133006 \
+        "0 3 10 33 190 200-299 368 131005 131031 131037 131042 131044 131045 131048 131064 133000 133005 133006 \
                  133008 133009 133010 133015 133016 134011 134102 1752041 2388019",
     ),
-    ("transient", "1 2 131000 131016 131057 133004 134101 2494100"),
-    // The sender's number, its account or the app.
-    ("throttle_page", "4 613 80007 80008 130429 131048"),
+    ("transient", "1 2 131000 131016 133004 134101"),
+    // The sender's number, its account or the app. In maintenance everybody's message is refused, for a minute.
+    ("throttle_page", "4 613 80007 80008 130429 131057 2494100"),
     ("throttle_recipient", "131049"),
     ("throttle_pair", "131056"),
     ("throttle_template", "132069"),
@@ -209,6 +209,36 @@ fn b6_c2_a_limit_of_one_person_is_waited_for_as_long_as_is_documented_or_not_tri
             "{code}"
         );
     }
+}
+
+#[test]
+fn b6_c2_a_number_that_can_be_used_by_nobody_holds_its_page_for_as_long_as_is_documented() {
+    let minute = Duration::from_secs(60);
+    for code in [131_057, 2_494_100] {
+        let CallResult::Refused { reason, retry_after } = classify(&WhatsappAnswers, 400, &body(code, None))
+        else {
+            panic!("{code}")
+        };
+        assert_eq!((reason.as_str(), retry_after), ("throttled", Some(minute)), "{code}");
+    }
+    // Hours or days, and not by itself: somebody has to act.
+    let CallResult::Refused { reason, retry_after } = classify(&WhatsappAnswers, 400, &body(131_048, None))
+    else {
+        panic!()
+    };
+    assert!(reason.needs_a_person() && retry_after == Some(60 * minute), "{reason:?} {retry_after:?}");
+}
+
+#[test]
+fn b6_c2_a_warning_of_abuse_slows_the_page_and_fails_the_person_it_is_about() {
+    let slows = |subcode| match classify(&MessengerAnswers, 400, &body(613, subcode)) {
+        CallResult::Failed(failure) => Some((failure.concerns == Concerns::Page, failure.transient)),
+        _ => None,
+    };
+    assert_eq!(slows(Some(2_018_338)), Some((true, false)));
+    assert_eq!(slows(Some(1_893_016)), Some((false, false)));
+    let rows = || whatsapp::errors::TABLE.iter().chain(messenger::errors::TABLE);
+    assert_eq!(rows().filter(|row| row.slows_page).count(), 1);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sluice_core::ids::EchoTag;
 use sluice_core::{CampaignId, ChunkId, PageId, SendId};
 use sluice_providers::{Parsed, Suppression, Target, WebhookError, WebhookFact, webhook};
-use sluice_schemas::{Channel, Fact, WebhookReceived};
+use sluice_schemas::{Channel, Fact, PageRefused, WebhookReceived};
 
 const RECEIVED: i64 = 1_751_142_999_000;
 
@@ -97,6 +97,58 @@ fn a_failed_status_carries_its_code_and_whether_another_attempt_makes_sense() {
     let facts: Vec<_> = stopped.facts.iter().map(|fact| fact.fact).collect();
     assert_eq!(facts, [Fact::OptedOut, Fact::FailedForGood]);
     assert_eq!(stopped.suppressions[0].address, "+16505551234");
+}
+
+#[test]
+fn b6_a_failure_that_concerns_the_whole_page_is_told_of_the_page_too() {
+    let failed = |code: u32| {
+        let errors = json!([{"code": code, "title": "Title", "error_data": {"details": "more about it"}}]);
+        let status =
+            json!({"id": "wamid.1", "status": "failed", "timestamp": "1751142888", "errors": errors});
+        parse(Channel::Whatsapp, &whatsapp(json!({"statuses": [status]})))
+    };
+    let refused = |code: u32, reason: &str, wait_ms| PageRefused {
+        page: "1065".to_owned(),
+        reason: reason.to_owned(),
+        detail: format!("{code}: more about it"),
+        at_ms: 1_751_142_888_000,
+        wait_ms,
+    };
+    for (code, reason, wait_ms) in [
+        (131_042, "account", None),
+        (190, "account", None),
+        (368, "account", Some(600_000)),
+        (131_048, "account", Some(3_600_000)),
+        (130_429, "throttled", None),
+        (131_057, "throttled", Some(60_000)),
+    ] {
+        let parsed = failed(code);
+        assert_eq!(parsed.refused, [refused(code, reason, wait_ms)]);
+        assert_eq!(
+            (parsed.facts.len(), parsed.facts[0].fact),
+            (1, Fact::Failed),
+            "its recipient fails as before"
+        );
+    }
+    // One recipient, a pair, a template, a country, nobody knows what.
+    for code in [131_026, 131_049, 131_056, 131_000, 132_015, 130_497, 131_050, 999_999] {
+        assert_eq!(failed(code).refused, [], "{code}");
+    }
+}
+
+#[test]
+fn b6_an_error_of_the_page_itself_is_heard_without_a_message() {
+    let errors =
+        json!([{"code": 130_429, "title": "Rate limit hit"}, {"code": 131_000, "title": "?"}, {"code": "x"}]);
+    let parsed = parse(Channel::Whatsapp, &whatsapp(json!({ "errors": errors })));
+    let refused = PageRefused {
+        page: "1065".to_owned(),
+        reason: "throttled".to_owned(),
+        detail: "130429: Rate limit hit".to_owned(),
+        at_ms: RECEIVED,
+        wait_ms: None,
+    };
+    assert_eq!((parsed.refused, parsed.facts.len(), parsed.ignored), (vec![refused], 0, 2));
 }
 
 #[test]

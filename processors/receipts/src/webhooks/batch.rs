@@ -4,7 +4,7 @@ use super::{ParsedWebhook, WebhookTarget};
 use crate::effects::entry_of;
 use sluice_core::ChunkId;
 use sluice_runtime::ports::store::{CorrelationKey, EarlyFact};
-use sluice_schemas::{Channel, Fact, ReceiptEntry};
+use sluice_schemas::{Channel, Fact, PageRefused, ReceiptEntry};
 use std::collections::BTreeMap;
 
 /// Facts of one chunk, and the record each came from.
@@ -20,6 +20,8 @@ pub(crate) struct Batch {
     pub(crate) tagged: BTreeMap<ChunkId, Tagged>,
     pub(crate) keyed: BTreeMap<CorrelationKey, Vec<EarlyFact>>,
     pub(crate) suppressions: BTreeMap<Channel, Vec<(String, String)>>,
+    /// The latest of each page and reason: one says as much as many.
+    pub(crate) refused: BTreeMap<(String, String), PageRefused>,
     pub(crate) facts: u64,
 }
 
@@ -53,6 +55,13 @@ impl Batch {
                 message: fact.message,
                 received_at_ms,
             });
+        }
+        for refused in parsed.refused {
+            let latest = self.refused.entry((refused.page.clone(), refused.reason.clone()));
+            let latest = latest.or_insert_with(|| refused.clone());
+            if refused.at_ms > latest.at_ms {
+                *latest = refused;
+            }
         }
         for suppression in parsed.suppressions {
             let list = self.suppressions.entry(suppression.channel).or_default();

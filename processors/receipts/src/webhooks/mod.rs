@@ -3,6 +3,9 @@
 //! By echo tag: a receipt at once, without a look-up. By message id or person: the fact is noted first, then
 //! sends are looked for; the receipt processor notes the send first, then looks for facts. One of both sees the
 //! other (hazard 19).
+//!
+//! That a page's account is refused goes to the page's owner through `chunks`, apart from the recipients it was told
+//! of (B6).
 
 mod batch;
 mod expire;
@@ -12,7 +15,7 @@ pub use processor::{WebhookPorts, WebhookProcessor};
 
 use sluice_core::PageId;
 use sluice_core::ids::EchoTag;
-use sluice_schemas::{Channel, Fact, WebhookReceived};
+use sluice_schemas::{Channel, Fact, PageRefused, WebhookReceived};
 
 /// Understands the bodies of providers. Pure.
 pub trait ParseWebhook: Send + Sync + 'static {
@@ -30,6 +33,8 @@ pub struct ParsedWebhook {
     pub facts: Vec<WebhookFact>,
     /// People who want no messages.
     pub suppressions: Vec<Suppression>,
+    /// Pages whose messages are refused, whomever they are for.
+    pub refused: Vec<PageRefused>,
 }
 
 /// A person who wants no messages, said outside any send.

@@ -31,7 +31,7 @@ const GROUP: &str = "webhooks";
 /// What the processor stands on.
 #[derive(Clone)]
 pub struct WebhookPorts {
-    /// Reads `webhooks.raw`; writes `receipts`, `dead.letters`.
+    /// Reads `webhooks.raw`; writes `receipts`, `chunks`, `dead.letters`.
     pub log: Arc<dyn Log>,
     /// Correlation, suppressions.
     pub store: Arc<dyn Store>,
@@ -191,6 +191,9 @@ impl Worker {
         for (channel, people) in std::mem::take(&mut batch.suppressions) {
             let (store, tenant) = (&self.ports.store, &self.options.tenant);
             until_answered("suppress", || store.suppress(tenant, channel, people.clone())).await?;
+        }
+        for refused in std::mem::take(&mut batch.refused).into_values() {
+            outbox.refused(&*self.ports.log, &refused);
         }
         let mut entries = self.keyed(std::mem::take(&mut batch.keyed)).await?;
         // In the order of names, so that equal runs do equal things.

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use serde_bytes::ByteArray;
 use sluice_core::chunk_state::entry;
+use sluice_core::partition::partition_of;
 use sluice_core::{CampaignId, CampaignRow, ChunkId, ChunkRow, ChunkState, PageId, Seal};
 use sluice_log::simulated::SimLog;
 use sluice_receipts::{
@@ -13,8 +14,8 @@ use sluice_runtime::ports::log::{Log, NewRecord, Partition, Topic};
 use sluice_runtime::ports::store::Store;
 use sluice_runtime::{ShutdownTrigger, shutdown};
 use sluice_schemas::{
-    CampaignLaunch, Channel, Fact, GateClass, OnUnknown, Receipt, ReceiptEntry, RetryReady, WebhookReceived,
-    decode, encode, is,
+    CampaignLaunch, Channel, Fact, GateClass, OnUnknown, PageRefused, Receipt, ReceiptEntry, RetryReady,
+    WebhookReceived, decode, encode, is,
 };
 use sluice_simulation::{Faults, ProcessId, World};
 use sluice_store::simulated::SimStore;
@@ -207,6 +208,15 @@ impl Bench {
             .collect()
     }
 
+    /// What owners of a page are told, in its shard.
+    pub(crate) fn refused(&self, page: &str) -> Vec<PageRefused> {
+        let shard = partition_of(page.as_bytes(), self.hand_log().partitions(Topic::Chunks));
+        let records = self.log.inspect(Topic::Chunks, Partition(shard));
+        let refused = records.iter().filter(|record| is::<PageRefused>(&record.value));
+        let refused = refused.map(|record| decode::<PageRefused>(&record.value).unwrap());
+        refused.filter(|refused| refused.page == page).collect()
+    }
+
     /// Whether somebody is told to make this attempt.
     pub(crate) fn is_retried(&self, chunk: ChunkId, index: u16, attempt: u8) -> bool {
         self.retries().iter().any(|retry| {
@@ -231,15 +241,32 @@ pub(crate) fn one(fact: Fact, index: u16, attempt: u8, at_ms: i64) -> ReceiptEnt
     entry(fact, index, index, attempt, at_ms)
 }
 
-/// Reads lines: `tag <echo tag> <fact> <at>`, `message <id> <fact> <at>`, `person <address> <fact> <at>`.
+/// Reads lines: `tag <echo tag> <fact> <at>`, `message <id> <fact> <at>`, `person <address> <fact> <at>`,
+/// `refused <page> <reason> <at>`.
 pub(crate) struct Lines;
 
 impl ParseWebhook for Lines {
     fn parse(&self, received: &WebhookReceived) -> Result<ParsedWebhook, String> {
         let text = std::str::from_utf8(&received.body).map_err(|error| error.to_string())?;
-        let facts = text.lines().map(fact_of).collect::<Option<Vec<WebhookFact>>>();
-        Ok(ParsedWebhook { facts: facts.ok_or("not a line")?, suppressions: Vec::new() })
+        let (refused, facts): (Vec<&str>, Vec<&str>) =
+            text.lines().partition(|line| line.starts_with("refused "));
+        let facts = facts.into_iter().map(fact_of).collect::<Option<Vec<WebhookFact>>>();
+        let refused = refused.into_iter().map(refused_of).collect::<Option<Vec<PageRefused>>>();
+        let (facts, refused) = (facts.ok_or("not a line")?, refused.ok_or("not a line")?);
+        Ok(ParsedWebhook { facts, refused, ..ParsedWebhook::default() })
     }
+}
+
+fn refused_of(line: &str) -> Option<PageRefused> {
+    let words: Vec<&str> = line.split(' ').collect();
+    let [_, page, reason, at] = words[..] else { return None };
+    Some(PageRefused {
+        page: page.to_owned(),
+        reason: reason.to_owned(),
+        detail: "131042: payment problem".to_owned(),
+        at_ms: at.parse().ok()?,
+        wait_ms: None,
+    })
 }
 
 fn fact_of(line: &str) -> Option<WebhookFact> {

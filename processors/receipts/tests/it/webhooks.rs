@@ -62,6 +62,29 @@ async fn hazard_24_a_failure_told_later_is_final_and_makes_no_retry() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn b6_a_refused_account_is_told_to_the_pages_shard_once_a_delivery_and_its_recipients_fail_as_ever() {
+    let bench = bench().await;
+    let failed =
+        |index, at_ms| format!("tag {} failed {at_ms}\nrefused page account {at_ms}\n", tag(0, index));
+    for body in [failed(1, 5_000), failed(2, 7_000), failed(3, 6_000), "refused other throttled 1".to_owned()]
+    {
+        bench.webhook(body.trim_end()).await;
+    }
+    // All of it waits and is delivered together.
+    let _running = (bench.receipts("r"), bench.webhooks("w", WebhookOptions::default()));
+    bench.settled().await;
+    let told = |page: &str| {
+        let refused = bench.refused(page);
+        refused.into_iter().map(|refused| (refused.reason, refused.at_ms)).collect::<Vec<_>>()
+    };
+    assert_eq!(told("page"), [("account".to_owned(), 7_000)], "the latest");
+    assert_eq!(told("other"), [("throttled".to_owned(), 1)]);
+    assert_eq!([1, 2, 3].map(|index| status(&bench, 0, index)), [Status::Failed; 3]);
+    assert!(bench.retries().is_empty() && bench.dead_letters().is_empty());
+    bench.check_states(2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn hazard_19_a_webhook_before_its_send_is_found_by_the_send_and_after_it_finds_it() {
     for webhook_first in [true, false] {
         let bench = bench().await;

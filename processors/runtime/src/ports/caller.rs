@@ -259,6 +259,8 @@ pub enum CallResult {
 pub enum Concerns {
     /// Nobody.
     Recipient,
+    /// All of its page: the provider warns of more such messages, and the page slows down.
+    Page,
     /// All of its campaign, as far as one refusal tells: the messages are wrong.
     Campaign,
     /// All campaigns of its template, which the provider does not take at present.

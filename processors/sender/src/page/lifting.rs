@@ -26,8 +26,11 @@ impl Page {
     /// Ends the waits that a person can end: one call alone, and one of each template, finds out what is so. A provider
     /// that asks for time gets it.
     pub(super) fn lift_holds(&mut self) {
-        let now = self.now();
-        let page = self.ownership.as_mut().map(|ownership| &mut ownership.hold);
+        let (now, wall) = (self.now(), self.context.ports.clock.wall_ms());
+        let page = self.ownership.as_mut().map(|ownership| {
+            ownership.settled_ms = wall;
+            &mut ownership.hold
+        });
         let needs_a_person = |hold: &&mut Hold| hold.reason().is_some_and(HoldReason::needs_a_person);
         for hold in page.into_iter().chain(self.templates.values_mut()).filter(needs_a_person) {
             if let Some((_, reason)) = hold.waits(now) {

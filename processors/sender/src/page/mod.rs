@@ -31,10 +31,11 @@ mod sends;
 mod settle;
 mod shown;
 mod templates;
+mod told;
 mod uses;
 mod waking;
 
-pub(crate) use opening::{Descriptor, OpenWork};
+pub(crate) use opening::{Descriptor, ForPage, OpenWork};
 pub(crate) use quotas::TOKENS_AHEAD;
 
 use crate::board::Lift;
@@ -111,7 +112,7 @@ pub(crate) struct Page {
     context: Arc<Context>,
     shard: Arc<ShardHandle>,
     id: PageId,
-    inbox: UnboundedReceiver<OpenWork>,
+    inbox: UnboundedReceiver<ForPage>,
     stop_signal: StopSignal,
     /// A row that was looked at beside the pages has changed.
     moved: watch::Receiver<()>,
@@ -185,7 +186,7 @@ impl Page {
         context: Arc<Context>,
         shard: Arc<ShardHandle>,
         id: PageId,
-        inbox: UnboundedReceiver<OpenWork>,
+        inbox: UnboundedReceiver<ForPage>,
         stop_signal: StopSignal,
         kept: Kept,
     ) -> Self {
@@ -279,8 +280,8 @@ impl Page {
                     let mode = mode.unwrap_or_else(|| self.lost());
                     self.stop_by(mode);
                 }
-                work = self.inbox.recv(), if self.stop.is_none() => match work {
-                    Some(work) => self.take_in(work),
+                brought = self.inbox.recv(), if self.stop.is_none() => match brought {
+                    Some(brought) => self.take_in(brought),
                     None => self.stop_by(self.lost()),
                 },
                 count = self.outcomes.1.recv_many(&mut outcomes, limit), if rested => {

@@ -5,7 +5,7 @@ use crate::backlog::Line;
 use crate::shard::SenderError;
 use sluice_core::lane::{Source, SpanCursor, Work};
 use sluice_core::{ChunkId, IndexSet, PageId};
-use sluice_schemas::{GateClass, Span};
+use sluice_schemas::{GateClass, PageRefused, Span};
 
 /// What a record of `chunks` asks for.
 #[derive(Debug, Clone)]
@@ -32,13 +32,25 @@ pub(crate) struct OpenWork {
     pub(crate) descriptor: Descriptor,
 }
 
+/// What `chunks` has for a page.
+#[derive(Debug)]
+pub(crate) enum ForPage {
+    Open(OpenWork),
+    Refused(PageRefused),
+}
+
 impl Page {
     /// Descriptors are opened with the next questions to the store. Many arrive together.
-    pub(super) fn take_in(&mut self, first: OpenWork) {
+    pub(super) fn take_in(&mut self, first: ForPage) {
         let now = self.now();
         let mut next = Some(first);
-        while let Some(OpenWork { record, descriptor }) = next {
-            self.waiting.push((now, record, descriptor));
+        while let Some(brought) = next {
+            match brought {
+                ForPage::Open(OpenWork { record, descriptor }) => {
+                    self.waiting.push((now, record, descriptor));
+                }
+                ForPage::Refused(refused) => self.told(refused),
+            }
             next = self.inbox.try_recv().ok();
         }
     }

@@ -44,10 +44,16 @@ impl Page {
                 self.report(chunk, ReceiptEntry { provider_id: message_id, ..said(Fact::Accepted) });
             }
             CallResult::Failed(failure) => {
-                self.provider_answered(calling.slot, now);
                 let (id, refusal) = (chunk.campaign(), format!("{}: {}", failure.code, failure.message));
                 match failure.concerns {
-                    Concerns::Recipient => self.template_answered(id, now),
+                    Concerns::Page => {
+                        let reason = HoldReason::Throttled(refusal.clone());
+                        self.throttled(calling.slot, reason, None, now);
+                    }
+                    _ => self.provider_answered(calling.slot, now),
+                }
+                match failure.concerns {
+                    Concerns::Recipient | Concerns::Page => self.template_answered(id, now),
                     Concerns::Campaign => self.campaign_refused(id, refusal, now),
                     Concerns::Template => {
                         self.hold_template(id, HoldReason::Template(refusal), failure.retry_after, now);
@@ -72,10 +78,11 @@ impl Page {
                 self.hold_template(chunk.campaign(), reason, retry_after, now);
                 self.not_called(chunk.campaign(), calling.ready);
             }
+            CallResult::Refused { reason: reason @ HoldReason::Throttled(_), retry_after } => {
+                self.throttled(calling.slot, reason, retry_after, now);
+                self.not_called(chunk.campaign(), calling.ready);
+            }
             CallResult::Refused { reason, retry_after } => {
-                if let (HoldReason::Throttled(_), Some(ownership)) = (&reason, &mut self.ownership) {
-                    ownership.slots.pace_mut().throttled(calling.slot, now);
-                }
                 self.hold(reason, retry_after, now);
                 self.not_called(chunk.campaign(), calling.ready);
             }
@@ -119,18 +126,38 @@ impl Page {
     /// The call that started at `slot` was answered, whatever became of its message.
     fn provider_answered(&mut self, slot: Duration, now: Duration) {
         let Some(ownership) = &mut self.ownership else { return };
-        if ownership.hold.reason().is_some() && ownership.hold.waits(now).is_none() {
+        let waited = ownership.hold.reason().is_some();
+        ownership.hold.answered(&self.context.options.hold, now);
+        if waited && ownership.hold.reason().is_none() {
             info!(page = %self.id, "provider takes calls again");
+            ownership.settled_ms = self.context.ports.clock.wall_ms();
         }
-        ownership.hold.answered(now);
         ownership.slots.pace_mut().answered(slot, now);
+    }
+
+    /// The call that started at `slot` was answered with the wish that the page slows down.
+    fn throttled(
+        &mut self,
+        slot: Duration,
+        reason: HoldReason,
+        retry_after: Option<Duration>,
+        now: Duration,
+    ) {
+        if let Some(ownership) = &mut self.ownership {
+            ownership.slots.pace_mut().throttled(slot, now);
+        }
+        self.hold(reason, retry_after, now);
     }
 
     fn hold(&mut self, reason: HoldReason, retry_after: Option<Duration>, now: Duration) {
         let Some(ownership) = &mut self.ownership else { return };
-        let first = ownership.hold.reason().is_none();
-        ownership.hold.refused(&self.context.options.hold, reason, retry_after, now);
-        if let Some((until, reason)) = ownership.hold.waits(now).filter(|_| first) {
+        let is_news = ownership.hold.refused(&self.context.options.hold, reason, retry_after, now);
+        self.log_hold(is_news, now);
+    }
+
+    pub(super) fn log_hold(&self, is_news: bool, now: Duration) {
+        let hold = self.ownership.as_ref().map(|ownership| &ownership.hold).filter(|_| is_news);
+        if let Some((until, reason)) = hold.and_then(|hold| hold.waits(now)) {
             let wait_ms = until.saturating_sub(now).as_millis() as u64;
             warn!(page = %self.id, reason = reason.as_str(), detail = reason.detail(), wait_ms, "page waits");
         }

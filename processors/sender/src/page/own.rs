@@ -40,6 +40,9 @@ pub(super) struct Ownership {
     /// Its rate, and how fast its provider lets it go.
     pub(super) slots: PageSlots,
     pub(super) hold: Hold,
+    /// When it was last known that the provider takes calls, or a person said so, or the page was taken, ms since 1970:
+    /// refusals of before say nothing about now.
+    pub(super) settled_ms: i64,
     /// The holds that `body` has, and when each ends.
     pub(super) kept_holds: Vec<(Held, Duration)>,
 }
@@ -118,6 +121,7 @@ impl Page {
             slots,
             limits,
             hold: Hold::default(),
+            settled_ms: self.context.ports.clock.wall_ms(),
             kept_holds: Vec::new(),
         });
         self.inherit(inherited, now, taken.predecessor).await?;

@@ -1,10 +1,10 @@
 //! The member of the group of `chunks`: gives records to the actors of their pages, and follows rebalances.
 
 use super::hand_over::{HandOver, all_of, commit_last, joined};
-use super::record::parse;
+use super::record::{Brought, parse};
 use super::{Context, SenderError};
 use crate::handle::ShardHandle;
-use crate::page::{Descriptor, Kept, OpenWork, Page, StopMode};
+use crate::page::{Descriptor, ForPage, Kept, OpenWork, Page, StopMode};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use sluice_core::PageId;
@@ -13,7 +13,7 @@ use sluice_runtime::ports::log::{
     AppendTicket, Committer, Deliveries, Delivery, LogError, NewRecord, Partition, Position, RevokeGuard,
     StoredRecord, Topic,
 };
-use sluice_schemas::{DeadLetter, encode};
+use sluice_schemas::{DeadLetter, PageRefused, encode};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -33,7 +33,7 @@ type Reread = Vec<(Partition, Vec<StoredRecord>)>;
 /// A partition of `chunks` that this process has.
 pub(super) struct Shard {
     handle: Arc<ShardHandle>,
-    pages: BTreeMap<PageId, UnboundedSender<OpenWork>>,
+    pages: BTreeMap<PageId, UnboundedSender<ForPage>>,
     /// Told to all pages of the shard.
     stop: watch::Sender<Option<StopMode>>,
     /// One for each page, and when all are dropped.
@@ -114,13 +114,14 @@ impl Consumer {
         let mut letters: Vec<Work<()>> = Vec::new();
         for record in records {
             match parse(&record) {
-                Ok((page, descriptor)) => {
+                Ok(Brought::Work(page, descriptor)) => {
                     let Some(shard) = self.shards.get(&partition) else { continue };
                     let line = descriptor.line(&page);
                     if shard.handle.backlog().begin(record.offset.0, &line) {
                         self.route(partition, record.offset.0, page, descriptor);
                     }
                 }
+                Ok(Brought::Refused(refused)) => self.tell(partition, record.offset.0, refused),
                 Err(reason) => {
                     let Some(shard) = self.shards.get(&partition) else { continue };
                     let handle = shard.handle.clone();
@@ -146,21 +147,31 @@ impl Consumer {
 
     fn route(&mut self, partition: Partition, offset: u64, page: PageId, descriptor: Descriptor) {
         let Some(shard) = self.shards.get_mut(&partition) else { return };
-        let command = OpenWork { record: offset, descriptor };
+        let work = ForPage::Open(OpenWork { record: offset, descriptor });
         let undelivered = match shard.pages.get(&page) {
-            Some(commands) => commands.send(command).err().map(|refused| refused.0),
-            None => Some(command),
+            Some(inbox) => inbox.send(work).err().map(|refused| refused.0),
+            None => Some(work),
         };
         // A page without an actor, or whose actor is gone, gets one.
-        if let Some(command) = undelivered {
-            let (commands, inbox) = unbounded_channel();
+        if let Some(work) = undelivered {
+            let (sender, inbox) = unbounded_channel();
             let (context, handle) = (self.context.clone(), shard.handle.clone());
             let (stop, kept) = (shard.stop.subscribe(), shard.kept.0.clone());
             let actor = Page::new(context, handle, page.clone(), inbox, stop, kept);
             self.tasks.entry(partition).or_default().spawn(actor.run());
-            if commands.send(command).is_ok() {
-                shard.pages.insert(page, commands);
+            if sender.send(work).is_ok() {
+                shard.pages.insert(page, sender);
             }
+        }
+    }
+
+    /// Tells a page what is known of its provider. Where it has no actor, nobody calls for it.
+    fn tell(&self, partition: Partition, offset: u64, refused: PageRefused) {
+        let Some(shard) = self.shards.get(&partition) else { return };
+        shard.handle.finish(&[offset]);
+        if let Some(inbox) = shard.pages.get(&PageId::from(refused.page.as_str())) {
+            // An actor that is gone calls nobody either.
+            inbox.send(ForPage::Refused(refused)).ok();
         }
     }
 
@@ -173,7 +184,7 @@ impl Consumer {
             };
             for record in records {
                 let is_let_in = handle.backlog().unpark(record.offset.0);
-                if let (true, Ok((page, descriptor))) = (is_let_in, parse(&record)) {
+                if let (true, Ok(Brought::Work(page, descriptor))) = (is_let_in, parse(&record)) {
                     any = true;
                     self.route(partition, record.offset.0, page, descriptor);
                 }

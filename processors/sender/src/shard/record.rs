@@ -3,10 +3,25 @@
 use crate::page::Descriptor;
 use sluice_core::{ChunkId, PageId};
 use sluice_runtime::ports::log::StoredRecord;
-use sluice_schemas::{ChunkReady, RetryReady, decode, is};
+use sluice_schemas::{ChunkReady, PageRefused, RetryReady, decode, is};
 
-/// The page and what waits for it, or why the record can't be used.
-pub(super) fn parse(record: &StoredRecord) -> Result<(PageId, Descriptor), String> {
+/// What a record brings.
+pub(super) enum Brought {
+    /// Work of a page, to be finished.
+    Work(PageId, Descriptor),
+    /// Something that whoever has the page now should know.
+    Refused(PageRefused),
+}
+
+/// What a record brings, or why it can't be used.
+pub(super) fn parse(record: &StoredRecord) -> Result<Brought, String> {
+    if is::<PageRefused>(&record.value) {
+        return decode(&record.value).map(Brought::Refused).map_err(|error| error.to_string());
+    }
+    work(record).map(|(page, descriptor)| Brought::Work(page, descriptor))
+}
+
+fn work(record: &StoredRecord) -> Result<(PageId, Descriptor), String> {
     if is::<ChunkReady>(&record.value) {
         let ready: ChunkReady = decode(&record.value).map_err(|error| error.to_string())?;
         let size = u32::try_from(ready.size)

@@ -17,3 +17,4 @@ mod quotas;
 mod rows;
 mod support;
 mod templates;
+mod told;

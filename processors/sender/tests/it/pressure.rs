@@ -1,8 +1,12 @@
 //! A provider that asks a page to slow down, judged by its own list of calls.
 
 use crate::support::{Bench, Running, page};
+use sluice_providers::messenger::response::MessengerAnswers;
+use sluice_providers::whatsapp::response::WhatsappAnswers;
+use sluice_runtime::ports::caller::AnswerRules;
 use sluice_schemas::{Fact, GateClass, Rules};
 use sluice_simulation::{ErrorAnswer, ProviderFaults};
+use std::sync::Arc;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -89,9 +93,18 @@ const PAIR: &str = r#"{"error":{"message":"refused","type":"OAuthException","cod
 const PERSON: &str = r#"{"error":{"message":"refused","type":"OAuthException","code":131049}}"#;
 const PAGE: &str = r#"{"error":{"message":"refused","type":"OAuthException","code":130429}}"#;
 
+/// As Messenger writes it: a warning about messages to this person.
+const ABUSE: &str =
+    r#"{"error":{"message":"refused","type":"OAuthException","code":613,"error_subcode":2018338}}"#;
+
 /// A page of 20 a second, half of whose calls are answered with this error for 15 seconds up to now.
 async fn half_refused(body: &'static str) -> (Bench, Running) {
+    half_refused_by(Arc::new(WhatsappAnswers), body).await
+}
+
+async fn half_refused_by(rules: Arc<dyn AnswerRules>, body: &'static str) -> (Bench, Running) {
     let mut bench = Bench::new();
+    bench.rules = rules;
     (bench.page_rate, bench.chunk_size) = (Some("20/s".parse().unwrap()), 600);
     campaign(&bench, 1).await;
     let running = bench.start("sender");
@@ -141,6 +154,22 @@ async fn b6_a_limit_of_the_page_slows_everybody_on_it_and_fails_nobody() {
     running.stop().await;
     let told = bench.receipts_of("big");
     assert!(told.iter().all(|entry| entry.fact == Fact::Accepted), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn b6_a_warning_of_abuse_slows_the_page_and_is_the_end_for_the_person_it_is_about() {
+    let (bench, running) = half_refused_by(Arc::new(MessengerAnswers), ABUSE).await;
+    let shown = running.board.pages()[&page()].clone();
+    assert!(shown.speed_percent.is_some_and(|percent| percent < 50), "{shown:?}");
+    let now = bench.world.now();
+    let speed = per_second(&bench.heard(), now - 12 * SECOND, now);
+    assert!(speed < 5.0, "{speed} a second");
+    running.stop().await;
+    let refused = bench.heard().iter().filter(|(_, is_taken)| !is_taken).count();
+    assert!(bench.calls_by_person().values().all(|calls| calls.len() == 1));
+    let told = bench.receipts_of("big");
+    let failed = told.iter().filter(|entry| entry.fact == Fact::FailedForGood);
+    assert_eq!(failed.map(|entry| (entry.last - entry.first + 1) as usize).sum::<usize>(), refused);
 }
 
 /// Two processes and a page of 20 a second that its provider throttled for so long.

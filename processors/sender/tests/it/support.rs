@@ -8,13 +8,13 @@ use sluice_core::{
 };
 use sluice_log::simulated::SimLog;
 use sluice_providers::whatsapp::response::WhatsappAnswers;
-use sluice_runtime::ports::caller::{CallRequest, Endpoint};
+use sluice_runtime::ports::caller::{AnswerRules, CallRequest, Endpoint};
 use sluice_runtime::ports::log::{NewRecord, Partition, Topic};
 use sluice_runtime::ports::messages::{Correlation, MessagePlan, Messages, PlanProblem, RenderProblem};
 use sluice_runtime::ports::store::{ChunkSave, Granted, RecipientRow, Store, Transition};
 use sluice_runtime::{Clock, ShutdownTrigger, shutdown};
 use sluice_schemas::{
-    Audience, CampaignLaunch, Channel, ChunkReady, Fact, GateClass, Message, OnUnknown, Receipt,
+    Audience, CampaignLaunch, Channel, ChunkReady, Fact, GateClass, Message, OnUnknown, PageRefused, Receipt,
     ReceiptEntry, Rules, SendRequest, decode, encode,
 };
 use sluice_sender::{Board, Sender, SenderError, SenderLimits, SenderOptions, SenderPorts};
@@ -74,6 +74,8 @@ pub(crate) struct Bench {
     pub(crate) quotas: BTreeMap<String, Quota>,
     /// Whether webhooks may tell what became of a call.
     pub(crate) has_webhooks: bool,
+    /// What its answers mean.
+    pub(crate) rules: Arc<dyn AnswerRules>,
     pub(crate) options: SenderOptions,
     /// How often somebody looked at the clock: what pages have done, whether it led to anything or not.
     pub(crate) looks: Arc<AtomicU64>,
@@ -144,6 +146,7 @@ impl Bench {
             chunk_size: SIZE,
             quotas: BTreeMap::new(),
             has_webhooks: false,
+            rules: Arc::new(WhatsappAnswers),
             options: SenderOptions::default(),
             looks: Arc::default(),
         }
@@ -277,6 +280,12 @@ impl Bench {
         self.log.handle(self.hand).append(Topic::Chunks, shard, vec![record]).await.unwrap();
     }
 
+    /// Whoever splits webhooks tells the page.
+    pub(crate) async fn tell(&self, refused: &PageRefused) {
+        let record = NewRecord { key: Vec::new().into(), value: encode(refused).into() };
+        self.log.handle(self.hand).append(Topic::Chunks, SHARD, vec![record]).await.unwrap();
+    }
+
     pub(crate) async fn cancel(&self) {
         let step = Transition {
             from: CampaignState::Running,
@@ -298,7 +307,11 @@ impl Bench {
             log: self.log.handle(process),
             store: self.store.handle(process),
             caller: self.provider.caller(process),
-            messages: Arc::new(Plain { own: own.clone(), has_webhooks: self.has_webhooks }),
+            messages: Arc::new(Plain {
+                own: own.clone(),
+                has_webhooks: self.has_webhooks,
+                rules: self.rules.clone(),
+            }),
             clock: Arc::new(Counted { clock: self.world.clock(process), looks: self.looks.clone() }),
         };
         let (trigger, stop) = shutdown::channel();
@@ -444,17 +457,19 @@ impl Bench {
 struct Plain {
     own: OwnLimits,
     has_webhooks: bool,
+    rules: Arc<dyn AnswerRules>,
 }
 
 struct PlainPlan {
     template: Option<String>,
     has_webhooks: bool,
+    rules: Arc<dyn AnswerRules>,
 }
 
 impl Messages for Plain {
     fn plan(&self, launch: &CampaignLaunch, _: &PageId) -> Result<Arc<dyn MessagePlan>, PlanProblem> {
         let template = launch.campaign.split_once('-').map(|(template, _)| template.to_owned());
-        Ok(Arc::new(PlainPlan { template, has_webhooks: self.has_webhooks }))
+        Ok(Arc::new(PlainPlan { template, has_webhooks: self.has_webhooks, rules: self.rules.clone() }))
     }
 
     fn page_rate(&self, _: Channel, _: &PageId) -> Option<Rate> {
@@ -477,7 +492,7 @@ impl MessagePlan for PlainPlan {
             method: "POST".to_owned(),
             url: "http://provider.invalid/".to_owned(),
             headers: Vec::new(),
-            answers: Arc::new(WhatsappAnswers),
+            answers: self.rules.clone(),
             timeout_ms: self.timeout_ms(),
         };
         let body = send.address.clone().into_bytes().into();

@@ -28,6 +28,7 @@ impl ParseWebhook for ProviderWebhooks {
             address: suppression.address,
             reason: suppression.reason,
         });
-        Ok(ParsedWebhook { facts: facts.collect(), suppressions: suppressions.collect() })
+        let (facts, suppressions) = (facts.collect(), suppressions.collect());
+        Ok(ParsedWebhook { facts, suppressions, refused: parsed.refused })
     }
 }
