@@ -223,3 +223,44 @@ fn d3_messenger_deliveries_and_reads_by_watermark_are_what_was_told() {
     assert_as_told(&people, &lines);
     println!("{:?}", by_status(&people));
 }
+
+#[test]
+fn b6_an_account_that_is_refused_by_webhook_holds_the_page_until_a_person_lifts_it() {
+    const PEOPLE: usize = 600;
+    let mut place = Place::new();
+    place.configure("[sender.hold]\naccount_first_ms = 5000\n");
+    launches::phones(&place, PEOPLE);
+    let port = free_port();
+    let base = format!("http://127.0.0.1:{port}");
+    // Every call is answered with 200, and its message refused for the account's payment a moment later.
+    let unpaid = ["--fault", "webhook_failed_percent=100", "--fault", "webhook_failed_code=131042"];
+    let arguments = [&["--webhook-url", &base, "--app-secret", SECRET], &unpaid[..]].concat();
+    let simulator = Simulator::start(&place, &arguments);
+    place.set_variable("SLUICE_WHATSAPP_URL", simulator.url());
+    place.set_variable("SLUICE_WHATSAPP_TOKEN", "any");
+    place.set_variable("SLUICE_WHATSAPP_RATE", "50/s");
+    place.set_variable("SLUICE_WHATSAPP_APP_SECRET", SECRET);
+    let service = service(&place, port);
+    let path = place.launch("launch.json", &launches::whatsapp("unpaid"));
+    place.run(&["campaign", "launch", &path, "--server", &base]).expect(0);
+
+    wait_for("the hold", WITHIN, || {
+        (status(&place, "unpaid", port)["pages"][0]["waits"] == "account").then_some(())
+    });
+    let calls = || simulator.lines().iter().filter(|line| line.kind == Kind::Call).count();
+    let held = calls();
+    assert!(held < PEOPLE / 2, "{held} calls before the first webhook was heard");
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(calls() <= held + 2, "{} calls while it is held", calls() - held);
+    let told = place.run(&["explain", "unpaid", "--server", &base]).expect(0).stdout;
+    assert!(told.contains("account (131042"), "{told}");
+
+    simulator.set(&json!({ "webhook_failed_percent": 0 }));
+    place.run(&["page", "lift", PAGE, "--server", &base]).expect(0);
+    let ended = || Some(status(&place, "unpaid", port)).filter(|status| status["state"] == "completed");
+    let counters = wait_for("the end of the campaign", WITHIN, ended)["counters"].clone();
+    let of = |name: &str| counters[name].as_u64().unwrap() as usize;
+    assert_eq!(of("sent") + of("failed"), PEOPLE, "{counters}");
+    assert!(of("sent") >= PEOPLE - held - 2, "{counters}");
+    service.stop(Signal::TERM, WITHIN).expect(0);
+}

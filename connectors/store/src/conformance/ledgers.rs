@@ -1,6 +1,6 @@
 //! Page ledgers: one owner, one sequence of grants.
 
-use super::{campaign, chunk_id, page};
+use super::{campaign, chunk_id, page, scoped};
 use sluice_core::{IndexSet, LedgerBody, PageId};
 use sluice_runtime::ports::store::{Granted, Predecessor, Store, StoreError};
 
@@ -103,9 +103,9 @@ pub async fn g7_a_command_makes_the_next_grant_look_again(store: &dyn Store) {
     yes(store.grant(&page, now, &claims(1)).await.unwrap());
     assert_eq!(store.take(&page, "b").await.unwrap().fence.control, control, "a take forgets no command");
     // A campaign has several pages, some of which nobody has looked at yet.
-    let (other, unknown) = (PageId::from("another page"), PageId::from("page of nobody"));
+    let [other, unknown] = ["page-2", "page-3"].map(|name| PageId::from(scoped(name).as_str()));
     store.bump_controls(&[page.clone(), other.clone()]).await.unwrap();
     let ledgers = store.ledgers(&[unknown, other.clone(), page.clone()]).await.unwrap();
-    assert_eq!(ledgers.keys().collect::<Vec<_>>(), [&other, &page]);
+    assert_eq!(ledgers.keys().collect::<Vec<_>>(), [&page, &other]);
     assert!(ledgers[&page].fence.control > control);
 }
