@@ -101,6 +101,11 @@ impl Reloader {
             let path = self.sources.path().to_owned();
             let is_expected = self.file.taken.is_some() || self.sources.file.is_some();
             match tokio::task::spawn_blocking(move || text_of(&path)).await {
+                Ok(Ok(text)) if is_emptied(self.file.taken.as_deref(), &text) => {
+                    if self.file.is_unreadable() {
+                        self.tell("it says nothing; to lift all limits, start anew with it");
+                    }
+                }
                 Ok(Ok(text)) => self.found(text),
                 // There was no file, and there is none.
                 Ok(Err(error)) if error.kind() == ErrorKind::NotFound && !is_expected => {}
@@ -160,18 +165,17 @@ pub(super) fn can_be_watched(path: &Path) -> bool {
     std::fs::metadata(path).map_or(true, |file| file.is_file())
 }
 
-/// What the file says; one that says nothing is being written, or was emptied by mistake.
 fn text_of(path: &Path) -> io::Result<String> {
     if !can_be_watched(path) {
         return Err(io::Error::other("it is no file"));
     }
-    let text = std::fs::read_to_string(path)?;
-    let says = text.lines().any(|line| !line.trim().is_empty() && !line.trim().starts_with('#'));
-    if says {
-        Ok(text)
-    } else {
-        Err(io::Error::other("it says nothing; to lift all limits, start anew with it"))
-    }
+    std::fs::read_to_string(path)
+}
+
+/// Whether a file that said something says nothing any more: it is being written, or was emptied by mistake.
+fn is_emptied(taken: Option<&str>, text: &str) -> bool {
+    let says = |text: &str| text.lines().any(|line| !line.trim().is_empty() && !line.trim().starts_with('#'));
+    taken.is_some_and(says) && !says(text)
 }
 
 #[cfg(test)]
@@ -192,16 +196,17 @@ mod tests {
     }
 
     #[test]
-    fn g4_a_file_that_is_empty_or_gone_or_a_pipe_says_nothing() {
+    fn g4_a_file_that_was_emptied_or_is_gone_or_a_pipe_says_nothing() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("sluice.toml");
         assert!(text_of(&path).is_err() && can_be_watched(&path), "it may come");
-        for nothing in ["", "\n  \n", "# all limits\n"] {
-            std::fs::write(&path, nothing).unwrap();
-            assert!(text_of(&path).is_err(), "{nothing:?}");
-        }
         std::fs::write(&path, "[pages.shop]\n").unwrap();
-        assert!(text_of(&path).is_ok());
+        let full = text_of(&path).unwrap();
+        for nothing in ["", "\n  \n", "# all limits\n"] {
+            assert!(is_emptied(Some(&full), nothing), "{nothing:?}");
+            assert!(!is_emptied(Some(nothing), "") && !is_emptied(None, nothing), "it never said anything");
+        }
+        assert!(!is_emptied(Some(&full), &full));
         assert!(!can_be_watched(Path::new("/dev/stdin")) || Path::new("/dev/stdin").is_file());
         assert!(!can_be_watched(place.path()));
     }
