@@ -36,8 +36,9 @@ fn hazard_20_a_cancel_while_a_page_is_taken_for_the_first_time_is_heard() {
 fn g7_a_pause_at_any_time_of_a_bad_day_holds_and_a_resume_loses_nobody() {
     for_each("paused after ms", (0..3_600).step_by(150), |after| async move {
         let provider = ProviderFaults { webhook_late_ms_max: 40_000, ..ProviderFaults::hostile() };
-        let scenario =
-            Scenario { faults: Faults::latency(), provider, page_rate: Some("5/s"), ..Scenario::default() };
+        // More than can be called before the second resume.
+        let (faults, page_rate) = (Faults::latency(), Some("5/s"));
+        let scenario = Scenario { faults, provider, page_rate, rows: 90, ..Scenario::default() };
         let mut run = Run::started(after, &scenario).await;
         run.until("the campaign", |cluster| !cluster.store.snapshot().campaigns.is_empty()).await;
         for _ in 0..2 {
